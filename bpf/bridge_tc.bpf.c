@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR MIT
+/* The controlling bridge at tc: bridge_in on each uplink and each network port. */
+#include "ageing.h"
+#include "bridge.h"
+#include "tc.h"
+
+static __always_inline bool has_vlan_tag(const struct frame *f)
+{
+	return f->tpid == ETH_P_8021Q; /* a priority tag is one too: it is taken off like any other */
+}
+
+/* Bare: neither the channel's tag nor the port's own VLAN tag. */
+static __always_inline int strip(struct __sk_buff *skb, const struct frame *f, bool vlan)
+{
+	if (f->kind != FEX_KIND_NONE && pop_tag(skb, f->kind))
+		return -1;
+	return vlan ? bpf_skb_vlan_pop(skb) : 0;
+}
+
+static __always_inline int tag_vlan(struct __sk_buff *skb, const struct fex_decision *d)
+{
+	return bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), d->tci);
+}
+
+/* The VLAN tag stays as it is: then so do all octets behind the channel's tag. */
+static __always_inline bool keeps_vlan(const struct frame *f, const struct fex_decision *d)
+{
+	return has_vlan_tag(f) ? d->tagged && d->tci == f->tci : !d->tagged;
+}
+
+/* A frame that turns round needs no pop and push. Super-frames do: those of a virtual machine would be dropped by the
+ * next device, whose software segmentation does not know our ethertypes (shared measurements: docs/design/datapath.md).
+ */
+static __always_inline bool turns_in_place(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d,
+					   __u32 kind)
+{
+	return kind == f->kind && kind != FEX_KIND_NONE && keeps_vlan(f, d) && !skb->gso_size;
+}
+
+static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d)
+{
+	__u32 link = link_of(d->out);
+	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
+	struct tag tag;
+
+	if (!row)
+		return fail(d, f);
+	tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source);
+	if (turns_in_place(skb, f, d, row->kind)) {
+		if (write_tag(skb, &tag))
+			return fail(d, f);
+	} else {
+		bool keep = keeps_vlan(f, d);
+
+		if (strip(skb, f, has_vlan_tag(f) && !keep) || (d->tagged && !keep && tag_vlan(skb, d)))
+			return fail(d, f);
+		if (row->kind != FEX_KIND_NONE && push_tag(skb, &tag))
+			return fail(d, f);
+	}
+	count_out(d->out, f);
+	return bpf_redirect(row->ifindex, 0);
+}
+
+/* Copies to uplinks: one kind of channel at a time, so that the tag is pushed once a kind. */
+struct copies {
+	struct __sk_buff *skb;
+	const struct frame *frame;
+	const struct fex_decision *decision;
+	__u32 kind;
+	__u32 sent;
+	bool pushed;
+	__u8 zero[7];
+};
+
+static __always_inline void sent(struct copies *c, __u32 port, long result)
+{
+	c->sent++;
+	if (result < 0)
+		count_drop(c->decision->in, FEX_DROP_NOT_SENT, c->frame->segments);
+	else
+		count_out(port, c->frame);
+}
+
+static long send_uplink(__u32 index, void *context)
+{
+	struct copies *c = context;
+	const struct fex_decision *d = c->decision;
+	__u32 link = FEX_FIRST_UPLINK + index;
+	struct fex_link *row;
+	struct tag tag;
+
+	if (!(d->uplinks >> (index & 63) & 1))
+		return 0;
+	row = bpf_map_lookup_elem(&links, &link);
+	if (!row || row->kind != c->kind)
+		return 0;
+	tag = down_tag(c->kind, d->list, true, link == link_of(d->in) ? d->source : 0);
+	if (c->pushed ? write_tag(c->skb, &tag) : push_tag(c->skb, &tag)) {
+		sent(c, 0, -1);
+		return 0;
+	}
+	c->pushed = true;
+	sent(c, port_of(link, 0), bpf_clone_redirect(c->skb, row->ifindex, 0));
+	return 0;
+}
+
+static __always_inline int flood(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d)
+{
+	struct copies c = {.skb = skb, .frame = f, .decision = d};
+
+	if (strip(skb, f, has_vlan_tag(f)))
+		return fail(d, f);
+	if (d->out && !d->tagged)
+		sent(&c, d->out, bpf_clone_redirect(skb, ifindex_of(link_of(d->out)), 0));
+	if (tag_vlan(skb, d))
+		return fail(d, f);
+	if (d->out && d->tagged)
+		sent(&c, d->out, bpf_clone_redirect(skb, ifindex_of(link_of(d->out)), 0));
+	c.kind = FEX_KIND_VNTAG;
+	bpf_loop(FEX_MAX_UPLINKS, send_uplink, &c, 0);
+	if (c.pushed && pop_tag(skb, FEX_KIND_VNTAG))
+		return fail(d, f);
+	c.pushed = false;
+	c.kind = FEX_KIND_ETAG;
+	bpf_loop(FEX_MAX_UPLINKS, send_uplink, &c, 0);
+	if (c.sent > 1)
+		count_total(FEX_TOTAL_REPLICATED, (__u64)(c.sent - 1) * f->segments);
+	return TC_ACT_STOLEN;
+}
+
+static __always_inline void decide_here(struct __sk_buff *skb, struct frame *f, struct fex_decision *d)
+{
+	bool whole = read_frame(skb, f);
+
+	decide_bridge(f, whole, attached_for(skb), bpf_ktime_get_coarse_ns(), d);
+}
+
+SEC("tc")
+int bridge_in(struct __sk_buff *skb)
+{
+	struct fex_decision d = {};
+	struct frame f = {};
+
+	decide_here(skb, &f, &d);
+	account(&d, &f);
+	if (d.verdict == FEX_VERDICT_DELIVER)
+		return deliver(skb, &f, &d);
+	return d.verdict == FEX_VERDICT_FLOOD ? flood(skb, &f, &d) : TC_ACT_SHOT;
+}
+
+#ifdef FEX_TEST
+#include "export.h"
+
+SEC("tc")
+int bridge_in_decide(struct __sk_buff *skb)
+{
+	struct fex_decision d = {};
+	struct frame f = {};
+
+	decide_here(skb, &f, &d);
+	return export_decision(&d, &f);
+}
+#endif
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR MIT */
+/*
+ * The only structs that BPF and Python share. Their twins are in src/openfex/datapath/abi.py; sizes are compared when
+ * a program is loaded, enumerations by tests/unit/datapath/test_abi.py.
+ *
+ * A port has a number on its node: link << 12 | channel. Links are counted from 1, so port 0 is nobody. Channel 0 is
+ * the link itself: on a bridge a network port, or an uplink's own row in the counters. Channels 1..4094 name functions.
+ * So every table that is keyed by a port is an array, and the frames' path has one hash.
+ */
+#ifndef FEX_ABI_H
+#define FEX_ABI_H
+
+#include <linux/types.h>
+
+#define FEX_CHANNEL_BITS 12
+#define FEX_CHANNEL_MASK 0xfff
+#define FEX_LAST_CHANNEL 4094
+#define FEX_LIST_MASK 0x3fff /* 14 bits: VN-Tag dvif with p=1, or GRP and E-CID_base */
+
+/* A bridge's network ports are links 1..15, its uplinks 16..79 (bit link-16 of a mask). A host's uplinks are 1..15. */
+#define FEX_FIRST_UPLINK 16
+#define FEX_MAX_UPLINKS 64
+#define FEX_MAX_LINKS (FEX_FIRST_UPLINK + FEX_MAX_UPLINKS)
+
+enum fex_kind {
+	FEX_KIND_NONE = 0, /* a network port: frames as they are */
+	FEX_KIND_VNTAG = 1,
+	FEX_KIND_ETAG = 2,
+};
+
+/* links: array, key = link */
+struct fex_link {
+	__u32 ifindex;
+	__u32 kind; /* enum fex_kind */
+};
+
+enum fex_port_flag {
+	FEX_PORT_KNOWN = 1 << 0, /* carved: the channel names a function */
+	FEX_PORT_UP = 1 << 1, /* has a profile: may forward */
+	FEX_PORT_PEER = 1 << 2, /* extender: deliver straight to the device's peer, past its queue */
+	FEX_PORT_TRUNK = 1 << 3, /* bridge: vlan_set holds what is allowed, vlan is the native one (0: none) */
+	FEX_PORT_NETWORK = 1 << 4, /* bridge: a network port, not a vEth */
+};
+
+/* functions: extender, array, key = port */
+struct fex_function {
+	__u32 ifindex; /* the device that leads to the function */
+	__u32 flags; /* enum fex_port_flag */
+};
+
+/* lists: extender, hash, key = link << 16 | list id. One bit a channel. */
+struct fex_list {
+	__u64 tagged[64]; /* members that get the frame with its VLAN tag */
+	__u64 untagged[64]; /* members that get it without (802.1BR: the port's untagged set) */
+};
+
+/* A MAC and two octets that are zero, so that it can be compared as one word. */
+struct fex_mac {
+	__u8 octets[6];
+	__u16 zero;
+} __attribute__((aligned(8)));
+
+/* ports: bridge, array, key = port */
+struct fex_port {
+	struct fex_mac mac; /* vEth: the function's own, the only source it may use */
+	__u32 flags; /* enum fex_port_flag */
+	__u32 pin; /* vEth: the network port it is pinned to, 0 for none */
+	__u32 vlan_set; /* trunk: row of vlan_sets */
+	__u16 vlan; /* access VLAN, or native VLAN of a trunk; 0: none */
+	__u16 zero;
+};
+
+/* vlan_sets: bridge, array. One bit a VLAN. */
+struct fex_vlan_set {
+	__u64 bits[64];
+};
+
+/* veths: bridge, hash, key = struct fex_mac, value = port. A vEth's MAC is its own on the bridge, in every VLAN. */
+
+/* stations: bridge, hash. What network ports have learnt. */
+struct fex_station_key {
+	__u8 mac[6];
+	__u16 vlan;
+} __attribute__((aligned(8)));
+
+struct fex_station {
+	__u64 seen_ns;
+	__u32 port;
+	__u32 epoch; /* settings.epoch when its source was last checked against veths */
+};
+
+/* floods: bridge, hash, key = scope << 12 | VLAN. Scope 0: from a vEth; else the network port's link, whose frames
+ * reach only the vEths that are pinned to it. Bit n of a mask: uplink FEX_FIRST_UPLINK + n. */
+struct fex_flood {
+	__u64 any; /* uplinks with at least one member */
+	__u64 many; /* uplinks with at least two: the sender's own uplink needs a copy only then */
+	__u32 list;
+	__u32 zero;
+};
+
+/* settings: bridge, array of one */
+struct fex_settings {
+	__u64 ageing_ns;
+	__u32 epoch; /* grows with every change of veths */
+	__u32 zero;
+};
+
+/* counters: per-CPU array, key = port. Octets without the channel's tag. A super-frame counts as its segments. */
+struct fex_counters {
+	__u64 in_frames;
+	__u64 in_octets;
+	__u64 out_frames;
+	__u64 out_octets;
+};
+
+/* drops: per-CPU hash, key below, value frames. Port FEX_ANY_PORT takes what a full table could not hold. */
+#define FEX_ANY_PORT 0xffffffff
+struct fex_drop_key {
+	__u32 port; /* where the frame came in */
+	__u32 reason; /* enum fex_drop */
+};
+
+/* totals: per-CPU array, key = enum fex_total */
+enum fex_total {
+	FEX_TOTAL_REPLICATED = 0, /* copies beyond the first of each frame */
+	FEX_TOTAL_LEARNT = 1,
+	FEX_TOTAL_MOVED = 2,
+	FEX_TOTAL_AGED = 3,
+	FEX_TOTAL_NOT_LEARNT = 4, /* the table of stations was full: the frame went its way all the same */
+	FEX_TOTAL_ROWS = 8,
+};
+
+enum fex_drop {
+	FEX_DROP_NONE = 0,
+	FEX_DROP_TRUNCATED = 1,
+	FEX_DROP_TOO_MANY_TAGS = 2,
+	FEX_DROP_FORGED_TAG = 3,
+	FEX_DROP_BPDU = 4,
+	FEX_DROP_LINK_LOCAL = 5,
+	FEX_DROP_NOT_IN_CHANNEL = 6,
+	FEX_DROP_WRONG_DIRECTION = 7,
+	FEX_DROP_BAD_TAG = 8,
+	FEX_DROP_UNKNOWN_CHANNEL = 9,
+	FEX_DROP_PORT_DOWN = 10,
+	FEX_DROP_SPOOFED_SOURCE = 11,
+	FEX_DROP_BAD_SOURCE = 12,
+	FEX_DROP_VLAN_NOT_ALLOWED = 13,
+	FEX_DROP_VLAN_MISMATCH = 14,
+	FEX_DROP_OWN_SOURCE = 15,
+	FEX_DROP_NOT_PINNED = 16,
+	FEX_DROP_NETWORK_TO_NETWORK = 17,
+	FEX_DROP_SAME_PORT = 18,
+	FEX_DROP_UNKNOWN_LIST = 19,
+	FEX_DROP_SOURCE_PRUNED = 20,
+	FEX_DROP_NO_RECEIVER = 21,
+	FEX_DROP_NOT_SENT = 22,
+	FEX_DROP_REASONS = 23,
+};
+
+enum fex_verdict {
+	FEX_VERDICT_DROP = 0,
+	FEX_VERDICT_UP = 1, /* extender: into the uplink, in the port's own channel */
+	FEX_VERDICT_DELIVER = 2, /* one port */
+	FEX_VERDICT_REPLICATE = 3, /* extender: to the members of a list, but not to `source` */
+	FEX_VERDICT_FLOOD = 4, /* bridge: one copy an uplink of `uplinks`, and one to network port `out` unless 0 */
+};
+
+/* What is to be done with a frame. The decision fills it, the shells act on it, the test build exports it. */
+struct fex_decision {
+	__u32 verdict; /* enum fex_verdict */
+	__u32 reason; /* enum fex_drop */
+	__u32 in; /* the port that the frame is counted on */
+	__u32 out; /* the port it goes to */
+	__u32 list; /* list id on the wire */
+	__u32 source; /* channel that must not get the frame back (VN-Tag l=1, Ingress_E-CID), 0 for none */
+	__u64 uplinks; /* FLOOD: mask of uplinks, the sender's own among them where it needs a copy */
+	__u16 vlan; /* VLAN of the frame inside the bridge, 0 on an extender */
+	__u16 tci; /* the VLAN tag to leave with, PCP and DEI kept; meaningful if tagged */
+	__u8 tagged; /* DELIVER, or the network port's copy: leave with a C-tag */
+	__u8 zero[3];
+};
+
+#endif

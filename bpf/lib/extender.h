@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR MIT */
+/*
+ * The port extender's decision. It never switches: what a function sends goes up in the function's own channel, what
+ * comes down goes to the channel's function or to the members of a list (wire.md 1.5, 2.4).
+ * Its twin, and the specification, is src/openfex/rules/extender.py.
+ */
+#ifndef FEX_EXTENDER_H
+#define FEX_EXTENDER_H
+
+#include "maps.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << FEX_CHANNEL_BITS);
+	__type(key, __u32);
+	__type(value, struct fex_function);
+} functions SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct fex_list);
+} lists SEC(".maps");
+
+static __always_inline __u32 judge_function(const struct fex_function *function)
+{
+	if (!function || !(function->flags & FEX_PORT_KNOWN))
+		return FEX_DROP_UNKNOWN_CHANNEL;
+	if (!(function->flags & FEX_PORT_UP))
+		return FEX_DROP_PORT_DOWN;
+	return FEX_DROP_NONE;
+}
+
+/* From a function. `whole` is false where the frame ended inside its head. */
+static __always_inline void decide_up(const struct frame *f, bool whole, __u32 port, struct fex_decision *d)
+{
+	__u32 reason = judge_function(bpf_map_lookup_elem(&functions, &port));
+
+	d->in = port;
+	if (!reason && !whole)
+		reason = FEX_DROP_TRUNCATED;
+	if (!reason && f->kind != FEX_KIND_NONE)
+		reason = FEX_DROP_FORGED_TAG;
+	if (!reason)
+		reason = judge_head(f);
+	if (reason)
+		return drop(d, reason);
+	d->verdict = FEX_VERDICT_UP;
+	d->out = port_of(link_of(port), 0);
+	d->source = port & FEX_CHANNEL_MASK;
+}
+
+static __always_inline void decide_list(const struct frame *f, __u32 link, struct fex_decision *d)
+{
+	__u32 key = link << 16 | f->target;
+
+	if (!bpf_map_lookup_elem(&lists, &key))
+		return drop(d, FEX_DROP_UNKNOWN_LIST);
+	d->verdict = FEX_VERDICT_REPLICATE;
+	d->list = f->target;
+	d->source = f->kind == FEX_KIND_ETAG || f->looped ? f->source : 0;
+}
+
+/* From an uplink. */
+static __always_inline void decide_down(const struct frame *f, bool whole, __u32 link, struct fex_decision *d)
+{
+	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
+	__u32 port, reason;
+
+	d->in = port_of(link, 0);
+	if (!whole)
+		return drop(d, FEX_DROP_TRUNCATED);
+	if (!row || f->kind == FEX_KIND_NONE || f->kind != row->kind)
+		return drop(d, FEX_DROP_NOT_IN_CHANNEL);
+	if (f->bad)
+		return drop(d, FEX_DROP_BAD_TAG);
+	if (f->kind == FEX_KIND_VNTAG && !f->down)
+		return drop(d, FEX_DROP_WRONG_DIRECTION);
+	if (f->list)
+		return decide_list(f, link, d);
+	if (!f->target || f->target > FEX_LAST_CHANNEL)
+		return drop(d, FEX_DROP_UNKNOWN_CHANNEL);
+	port = port_of(link, f->target);
+	reason = judge_function(bpf_map_lookup_elem(&functions, &port));
+	if (reason)
+		return drop(d, reason);
+	if (f->looped && f->source == f->target)
+		return drop(d, FEX_DROP_SOURCE_PRUNED);
+	d->verdict = FEX_VERDICT_DELIVER;
+	d->out = port;
+}
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR MIT */
+/*
+ * The tables that both roles have. Sizes that depend on the node (rows a port) are set by the loader; what is written
+ * here is the least. Nothing is locked on the frames' path: counters are per CPU.
+ */
+#ifndef FEX_MAPS_H
+#define FEX_MAPS_H
+
+#include "frame.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FEX_MAX_LINKS);
+	__type(key, __u32);
+	__type(value, struct fex_link);
+} links SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1 << FEX_CHANNEL_BITS);
+	__type(key, __u32);
+	__type(value, struct fex_counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct fex_drop_key);
+	__type(value, __u64);
+} drops SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FEX_TOTAL_ROWS);
+	__type(key, __u32);
+	__type(value, __u64);
+} totals SEC(".maps");
+
+static __always_inline void count_total(__u32 row, __u64 n)
+{
+	__u64 *total = bpf_map_lookup_elem(&totals, &row);
+
+	if (total)
+		*total += n;
+}
+
+static __always_inline void count_in(__u32 port, const struct frame *f)
+{
+	struct fex_counters *row = bpf_map_lookup_elem(&counters, &port);
+
+	if (row) {
+		row->in_frames += f->segments;
+		row->in_octets += f->octets;
+	}
+}
+
+static __always_inline void count_out(__u32 port, const struct frame *f)
+{
+	struct fex_counters *row = bpf_map_lookup_elem(&counters, &port);
+
+	if (row) {
+		row->out_frames += f->segments;
+		row->out_octets += f->octets;
+	}
+}
+
+/* The slow path: its own function, so that the fast one stays small. */
+static __noinline int count_drop(__u32 port, __u32 reason, __u32 frames)
+{
+	struct fex_drop_key key = {.port = port, .reason = reason};
+	__u64 *count = bpf_map_lookup_elem(&drops, &key);
+	__u64 first = frames;
+
+	if (count) {
+		*count += frames;
+		return 0;
+	}
+	if (!bpf_map_update_elem(&drops, &key, &first, BPF_NOEXIST))
+		return 0;
+	count = bpf_map_lookup_elem(&drops, &key); /* another CPU made it just now */
+	if (!count) {
+		key.port = FEX_ANY_PORT; /* full: rows that the loader made */
+		count = bpf_map_lookup_elem(&drops, &key);
+	}
+	if (count)
+		*count += frames;
+	return 0;
+}
+
+/* What every frame costs in counters. What leaves is counted as it is sent. */
+static __always_inline void account(const struct fex_decision *d, const struct frame *f)
+{
+	count_in(d->in, f);
+	if (d->verdict == FEX_VERDICT_DROP)
+		count_drop(d->in, d->reason, f->segments);
+}
+
+static __always_inline __u32 port_of(__u32 link, __u32 channel)
+{
+	return link << FEX_CHANNEL_BITS | channel;
+}
+
+static __always_inline __u32 link_of(__u32 port)
+{
+	return port >> FEX_CHANNEL_BITS;
+}
+
+static __always_inline void drop(struct fex_decision *d, __u32 reason)
+{
+	d->verdict = FEX_VERDICT_DROP;
+	d->reason = reason;
+}
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR MIT */
+/*
+ * Acting on a decision at tc ingress. GSO super-frames stay whole: tags are pushed by growing the head, and popped by
+ * turning their octets into VLAN tags that the kernel then takes off, because only the kernel's VLAN helpers reset
+ * skb->protocol. The outermost VLAN tag lives outside the octets here (skb->vlan_*), and a channel's tag must go
+ * outside it.
+ */
+#ifndef FEX_TC_H
+#define FEX_TC_H
+
+#include <linux/pkt_cls.h>
+
+#include "maps.h"
+
+#define PACKET_HOST 0
+
+/* The port (extender) or link (bridge) that a program is attached for: the filter's classid, at no look-up's cost. */
+static __always_inline __u32 attached_for(struct __sk_buff *skb)
+{
+#ifdef FEX_TEST
+	return skb->mark; /* a test run cannot set a classid */
+#else
+	return skb->tc_classid;
+#endif
+}
+
+static __always_inline bool read_frame(struct __sk_buff *skb, struct frame *f)
+{
+	struct cursor c;
+
+	if (skb->data + MOST_HEAD > skb->data_end)
+		bpf_skb_pull_data(skb, skb->len < MOST_HEAD ? skb->len : MOST_HEAD);
+	c.at = (void *)(long)skb->data;
+	c.end = (void *)(long)skb->data_end;
+	f->octets = skb->len;
+	f->segments = skb->gso_segs ? skb->gso_segs : 1;
+	if (skb->vlan_present) {
+		f->out_of_band = true;
+		f->tpid = bpf_ntohs(skb->vlan_proto);
+		f->tci = skb->vlan_tci;
+		f->vlan_tags = 1;
+		f->octets += VLAN_LEN;
+	}
+	return parse_frame(&c, f);
+}
+
+/* A channel's tag on its way out. `target`: VIF or list, GRP and E-CID_base. Octets in wire order, 6 or 8 of them. */
+struct tag {
+	__u8 octets[8];
+	__u32 kind;
+};
+
+static __always_inline struct tag up_tag(__u32 kind, __u32 channel)
+{
+	struct tag tag = {.octets = {0x89, 0x26, 0, 0, channel >> 8, channel}, .kind = kind};
+
+	if (kind == FEX_KIND_ETAG)
+		tag = (struct tag){.octets = {0x89, 0x3f, 0, 0, channel >> 8, channel}, .kind = kind};
+	return tag;
+}
+
+/* From the bridge. A source is named to lists by both kinds, and to a single VIF by VN-Tag alone. */
+static __always_inline struct tag down_tag(__u32 kind, __u32 target, bool list, __u32 source)
+{
+	struct tag tag = {.kind = kind};
+
+	if (kind == FEX_KIND_ETAG) {
+		__u32 ingress = list ? source : 0;
+
+		__builtin_memcpy(tag.octets,
+				 ((__u8[8]){0x89, 0x3f, ingress >> 8, ingress, target >> 8, target}), 8);
+		return tag;
+	}
+	__builtin_memcpy(tag.octets,
+			 ((__u8[8]){0x89, 0x26, 0x80 | (list ? 0x40 : 0) | target >> 8, target,
+				    (source ? 0x80 : 0) | source >> 8, source}), 8);
+	return tag;
+}
+
+static __always_inline int write_tag(struct __sk_buff *skb, const struct tag *tag)
+{
+	if (tag->kind == FEX_KIND_ETAG)
+		return bpf_skb_store_bytes(skb, 12, tag->octets, ETAG_LEN, 0);
+	return bpf_skb_store_bytes(skb, 12, tag->octets, VNTAG_LEN, 0);
+}
+
+/* Grow the head by n octets behind the MAC addresses. */
+static __always_inline int open_gap(struct __sk_buff *skb, __u32 n)
+{
+	__u8 macs[12];
+
+	if (bpf_skb_change_head(skb, n, 0) || bpf_skb_load_bytes(skb, n, macs, 12))
+		return -1;
+	return bpf_skb_store_bytes(skb, 0, macs, 12, 0);
+}
+
+/* VLAN tags must be inside the channel's. Each pop lifts the next tag out of the octets, hence the loop. */
+static __noinline int push_tag(struct __sk_buff *skb, struct tag *tag)
+{
+	struct vlan_header vlans[MOST_VLAN_TAGS + 1] = {};
+	__be16 tpids[MOST_VLAN_TAGS + 1] = {};
+	__u32 overhead, n;
+
+	if (!tag)
+		return -1;
+	overhead = channel_overhead(tag->kind);
+#pragma unroll
+	for (n = 0; n < MOST_VLAN_TAGS + 1; n++) {
+		if (!skb->vlan_present)
+			break;
+		tpids[n] = skb->vlan_proto;
+		vlans[n].tci = bpf_htons(skb->vlan_tci);
+		if (bpf_skb_vlan_pop(skb))
+			return -1;
+	}
+	if (open_gap(skb, overhead + n * VLAN_LEN) || write_tag(skb, tag))
+		return -1;
+#pragma unroll
+	for (__u32 i = 0; i < MOST_VLAN_TAGS + 1; i++) {
+		__be16 octets[2] = {tpids[i], vlans[i].tci};
+
+		if (i < n && bpf_skb_store_bytes(skb, 12 + overhead + i * VLAN_LEN, octets, VLAN_LEN, 0))
+			return -1;
+	}
+	return 0;
+}
+
+static __noinline int pop_tag(struct __sk_buff *skb, __u32 kind)
+{
+	const __u8 empty_tags[8] = {0x81, 0x00, 0, 0, 0x81, 0x00, 0, 0};
+	__be16 tpid = bpf_htons(ETH_P_8021Q);
+
+	/* 6 octets are no multiple of a VLAN tag's 4: make them 8 */
+	if (kind == FEX_KIND_VNTAG && open_gap(skb, ETAG_LEN - VNTAG_LEN))
+		return -1;
+	if (bpf_skb_store_bytes(skb, 12, empty_tags, sizeof(empty_tags), 0))
+		return -1;
+	/* the second push moves the first into the octets, which sets skb->protocol so that pop will act */
+	if (bpf_skb_vlan_push(skb, tpid, 0) || bpf_skb_vlan_push(skb, tpid, 0))
+		return -1;
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		if (bpf_skb_vlan_pop(skb))
+			return -1;
+	return 0;
+}
+
+static __always_inline __u32 ifindex_of(__u32 link)
+{
+	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
+
+	return row ? row->ifindex : 0;
+}
+
+/* A frame that could not be shaped after its verdict: the copy is a drop of its own. */
+static __always_inline int fail(const struct fex_decision *d, const struct frame *f)
+{
+	count_drop(d->in, FEX_DROP_NOT_SENT, f->segments);
+	return TC_ACT_SHOT;
+}
+
+#endif

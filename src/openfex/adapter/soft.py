@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A soft SR-IOV adapter: each function is a veth pair (or a TAP), one end of it the adapter's, the other the function.
+
+It keeps the rules of a real adapter. Attributes are set from the adapter's side only; whatever the holder of a
+function does to its own end changes nothing outside, because the tables of the datapath, not the end, say what the
+function is. Ownership is written into the links' aliases, so that a later process knows them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from openfex.linux.links import Link
+from openfex.linux.spaces import Spaces
+from openfex.linux.sysctl import sysctl
+from openfex.model.place import Place
+from openfex.plan.objects import FunctionKey, FunctionSpec
+
+PF_MARK = "openfex:pf:"
+FUNCTION_MARK = "openfex:function:"
+TAP_QUEUE = 1000
+
+
+def _backing(link: Link) -> str:
+    return "tap" if link.kind == "tun" else "veth"
+
+
+def observe(spaces: Spaces) -> dict[FunctionKey, FunctionSpec]:
+    """The functions that there are, wherever in `spaces` they have gone."""
+    held: dict[str, tuple[str, Link]] = {}
+    sides: dict[FunctionKey, Link] = {}
+    for netns, links in spaces.links().items():
+        for link in links:
+            if link.alias.startswith(FUNCTION_MARK):
+                held[link.alias.removeprefix(FUNCTION_MARK)] = (netns, link)
+            elif link.alias.startswith(PF_MARK):
+                sides[FunctionKey(netns, link.alias.removeprefix(PF_MARK))] = link
+    return {key: _observe_one(spaces, key, side, held) for key, side in sides.items()}
+
+
+def _observe_one(
+    spaces: Spaces, key: FunctionKey, side: Link, held: Mapping[str, tuple[str, Link]]
+) -> FunctionSpec:
+    backing = _backing(side)
+    netns, end = (key.netns, side) if backing == "tap" else held.get(key.name, (key.netns, side))
+    lost = end is side and backing == "veth"
+    up = side.up and end.up
+    return FunctionSpec(
+        pf_device=side.name,
+        backing=backing,
+        place=Place("", "") if lost else Place(netns, end.name),
+        mtu=end.mtu if end.mtu == side.mtu else 0,
+        mac=end.mac if up and backing == "veth" else None,
+        up=up,
+        addresses=spaces.addresses(Place(netns, end.name)) if up and backing == "veth" else (),
+    )
+
+
+def home(key: FunctionKey, spec: FunctionSpec) -> Place:
+    """Where a function is that nobody holds: in its host, next to the adapter's side (`f0p3` -> `f0v3`)."""
+    return Place(key.netns, spec.pf_device if spec.backing == "tap" else spec.pf_device.replace("p", "v"))
+
+
+def is_as_wanted(wanted: FunctionSpec, observed: FunctionSpec) -> bool:
+    """Whether an observed function is what was wanted. A TAP's MAC and addresses are its opener's business."""
+    if wanted.backing == "tap":
+        wanted = FunctionSpec(wanted.pf_device, "tap", wanted.place, wanted.mtu, None, wanted.up, ())
+    return wanted == observed
+
+
+def carve(spaces: Spaces, key: FunctionKey, spec: FunctionSpec, home: str) -> None:
+    """Make one function, at home in its host as `home`, down and nobody's."""
+    netlink = spaces.netlink(key.netns)
+    if spec.backing == "tap":
+        netlink.add_tap(spec.pf_device, spec.mtu, vnet_hdr=True, txqueuelen=TAP_QUEUE)
+        netlink.set(spec.pf_device, alias=PF_MARK + key.name)
+        return
+    with netlink.batch():
+        netlink.add_veth(spec.pf_device, home, mtu=spec.mtu, alias=PF_MARK + key.name)
+        netlink.set(home, alias=FUNCTION_MARK + key.name)
+
+
+def hand_over(spaces: Spaces, key: FunctionKey, at: Place, spec: FunctionSpec) -> None:
+    """Set a function's attributes and put it where it belongs, from wherever it is."""
+    host = spaces.netlink(key.netns)
+    if spec.backing == "tap":
+        host.set(spec.pf_device, mtu=spec.mtu, up=spec.up)
+        return
+    if at != spec.place:
+        _move(spaces, at, spec)
+    if spec.up and spec.place.netns == key.netns:  # hosts are quiet by default, their own NICs are not
+        sysctl(key.netns, f"net.ipv6.conf.{spec.place.device}.disable_ipv6", "0")
+    target = spaces.netlink(spec.place.netns)
+    with target.batch():
+        target.set(spec.place.device, mtu=spec.mtu, mac=spec.mac)
+        target.set(spec.place.device, up=spec.up)
+    if spec.up:
+        with spaces.netlink(spec.place.netns).batch():
+            for address in spec.addresses:
+                spaces.netlink(spec.place.netns).add_address(spec.place.device, address)
+    host.set(spec.pf_device, mtu=spec.mtu, up=spec.up)
+
+
+def _move(spaces: Spaces, at: Place, spec: FunctionSpec) -> None:
+    """Down, and through the name spaces: what it was given at the old place is lost on the way, as it must be."""
+    source = spaces.netlink(at.netns)
+    source.set(at.device, up=False)
+    if at.netns != spec.place.netns:
+        source.set(at.device, netns=spec.place.netns, new_name=spec.place.device)
+    else:
+        source.set(at.device, new_name=spec.place.device)
+
+
+def remove(spaces: Spaces, key: FunctionKey, spec: FunctionSpec) -> None:
+    """Take a function away, wherever it is: both ends go with the adapter's."""
+    spaces.netlink(key.netns).delete(spec.pf_device)
+

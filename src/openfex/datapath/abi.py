@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The structs of bpf/include/abi.h as `struct` formats, in the kernel's own byte order.
+
+tests/unit/datapath/test_abi.py reads the header and compares names and numbers; sizes are compared at load.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum, IntFlag
+
+from openfex.model.values import ChannelKind
+
+U32 = struct.Struct("=I")
+U64 = struct.Struct("=Q")
+LINK = struct.Struct("=II")
+FUNCTION = struct.Struct("=II")
+LIST = struct.Struct("=128Q")
+MAC = struct.Struct("=6sH")
+PORT = struct.Struct("=6sHIIIHH")
+VLAN_SET = struct.Struct("=64Q")
+STATION_KEY = struct.Struct("=6sH")
+STATION = struct.Struct("=QII")
+FLOOD = struct.Struct("=QQII")
+SETTINGS = struct.Struct("=QII")
+COUNTERS = struct.Struct("=4Q")
+DROP_KEY = struct.Struct("=II")
+DECISION = struct.Struct("=6IQHHB3x")
+
+ANY_PORT = 0xFFFFFFFF
+TOTAL_ROWS = 8
+
+KEY_SIZES = {"veths": MAC.size, "stations": STATION_KEY.size, "drops": DROP_KEY.size}
+"""Keys that are not a plain u32."""
+VALUE_SIZES = {
+    "links": LINK.size,
+    "functions": FUNCTION.size,
+    "lists": LIST.size,
+    "ports": PORT.size,
+    "vlan_sets": VLAN_SET.size,
+    "veths": U32.size,
+    "stations": STATION.size,
+    "floods": FLOOD.size,
+    "settings": SETTINGS.size,
+    "counters": COUNTERS.size,
+    "drops": U64.size,
+    "totals": U64.size,
+}
+
+
+class Kind(IntEnum):
+    """`enum fex_kind`."""
+
+    NONE = 0
+    VNTAG = 1
+    ETAG = 2
+
+
+class PortFlag(IntFlag):
+    """`enum fex_port_flag`."""
+
+    KNOWN = 1
+    UP = 2
+    PEER = 4
+    TRUNK = 8
+    NETWORK = 16
+
+
+class Total(IntEnum):
+    """`enum fex_total`."""
+
+    REPLICATED = 0
+    LEARNT = 1
+    MOVED = 2
+    AGED = 3
+    NOT_LEARNT = 4
+
+
+def kind_number(kind: ChannelKind | None) -> Kind:
+    """The number of a channel kind; None is a network port."""
+    return Kind.NONE if kind is None else Kind[kind.name]
+
+
+def kind_of(number: int) -> ChannelKind | None:
+    """The channel kind of a number."""
+    return None if number == Kind.NONE else ChannelKind[Kind(number).name]
+
+
+def bits(members: frozenset[int]) -> list[int]:
+    """A set of numbers below 4096 as 64 words of 64 bits."""
+    words = [0] * 64
+    for member in members:
+        words[member >> 6] |= 1 << (member & 63)
+    return words
+
+
+def members(words: tuple[int, ...]) -> frozenset[int]:
+    """The set of numbers that 64 words of 64 bits stand for."""
+    return frozenset(
+        row << 6 | bit for row, word in enumerate(words) if word for bit in range(64) if word >> bit & 1
+    )
+
+
+def mask(links: frozenset[int], first: int) -> int:
+    """A set of links as a mask whose bit 0 is link `first`."""
+    return sum(1 << (link - first) for link in links)
+
+
+def links_of(mask_: int, first: int) -> frozenset[int]:
+    """The links of a mask whose bit 0 is link `first`."""
+    return frozenset(first + bit for bit in range(64) if mask_ >> bit & 1)

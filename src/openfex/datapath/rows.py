@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables to rows of octets and back: what rules/ means, as the kernel holds it. Pure.
+
+`Devices` adds what only the kernel knows: the ifindex that a link or a function is reached by. A function's `direct`
+device is a veth, whose peer can be handed the frame at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from openfex.datapath.abi import (
+    FLOOD,
+    FUNCTION,
+    LINK,
+    LIST,
+    MAC,
+    PORT,
+    U32,
+    VLAN_SET,
+    PortFlag,
+    bits,
+    kind_number,
+    kind_of,
+    links_of,
+    mask,
+    members,
+)
+from openfex.errors import RefusedError
+from openfex.model.limits import FIRST_UPLINK, MAX_VLAN_SETS
+from openfex.model.values import ChannelKind, Mac, port_number
+from openfex.rules.tables import BridgeTables, ExtenderTables, Flood, Function, Members, Port
+
+Rows = dict[str, dict[bytes, bytes]]
+"""By map: key -> value. In arrays a row of zeros is a row that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The device that a port number is reached by."""
+
+    ifindex: int
+    direct: bool = False
+
+
+Devices = Mapping[int, Device]
+
+
+def _key(number: int) -> bytes:
+    return U32.pack(number)
+
+
+def _link_rows(links: Mapping[int, ChannelKind | None] | Mapping[int, ChannelKind], devices: Devices) -> dict[bytes, bytes]:
+    rows = {}
+    for link, kind in links.items():
+        device = devices.get(port_number(link))
+        rows[_key(link)] = LINK.pack(device.ifindex if device else 0, kind_number(kind))
+    return rows
+
+
+def extender_rows(tables: ExtenderTables, devices: Devices) -> Rows:
+    """The rows of a port extender."""
+    functions = {}
+    for port, function in tables.functions.items():
+        device = devices.get(port, Device(0))
+        flags = PortFlag.KNOWN
+        flags |= PortFlag.UP if function.up and device.ifindex else 0
+        flags |= PortFlag.PEER if device.direct else 0
+        functions[_key(port)] = FUNCTION.pack(device.ifindex, flags)
+    lists = {
+        _key(link << 16 | number): LIST.pack(*bits(one.tagged), *bits(one.untagged))
+        for (link, number), one in tables.lists.items()
+    }
+    return {"links": _link_rows(tables.links, devices), "functions": functions, "lists": lists}
+
+
+def _is_current(devices: Devices | None, port: int, ifindex: int) -> bool:
+    """True if a row names the device that the port has now; devices come and go, and their numbers with them."""
+    return devices is None or ifindex == devices.get(port, Device(0)).ifindex
+
+
+def _read_links(rows: Rows, devices: Devices | None) -> dict[int, ChannelKind | None]:
+    links = {}
+    for key, value in rows["links"].items():
+        link = U32.unpack(key)[0]
+        ifindex, kind = LINK.unpack(value)
+        if ifindex and _is_current(devices, port_number(link), ifindex):
+            links[link] = kind_of(kind)
+    return links
+
+
+def read_extender(rows: Rows, devices: Devices | None) -> ExtenderTables:
+    """The tables that a port extender's rows mean; what names a device that is not its port's counts as down."""
+    tables = ExtenderTables()
+    tables.links = {link: kind for link, kind in _read_links(rows, devices).items() if kind is not None}
+    for key, value in rows["functions"].items():
+        port = U32.unpack(key)[0]
+        ifindex, number = FUNCTION.unpack(value)
+        flags = PortFlag(number)
+        if flags & PortFlag.KNOWN:
+            up = bool(flags & PortFlag.UP) and _is_current(devices, port, ifindex)
+            tables.functions[port] = Function(up)
+    for key, value in rows["lists"].items():
+        words = LIST.unpack(value)
+        number = U32.unpack(key)[0]
+        tables.lists[number >> 16, number & 0xFFFF] = Members(members(words[:64]), members(words[64:]))
+    return tables
+
+
+def allot_vlan_sets(sets: Iterable[frozenset[int]], held: Mapping[frozenset[int], int]) -> dict[frozenset[int], int]:
+    """A row for each VLAN set, from 1; a set that has one keeps it. Raises RefusedError when there are too many."""
+    wanted = sorted(set(sets), key=sorted)
+    if len(wanted) >= MAX_VLAN_SETS:
+        raise RefusedError(f"more than {MAX_VLAN_SETS - 1} different VLAN lists on trunks", code="too-many-vlan-lists")
+    used = set(held.values())
+    free = (row for row in range(1, MAX_VLAN_SETS) if row not in used)
+    return {one: held[one] if one in held else next(free) for one in wanted}
+
+
+def _port_row(port: Port, sets: Mapping[frozenset[int], int]) -> bytes:
+    flags = PortFlag.KNOWN
+    flags |= PortFlag.UP if port.up else 0
+    flags |= PortFlag.NETWORK if port.network else 0
+    flags |= PortFlag.TRUNK if port.trunk else 0
+    row = sets[port.vlans] if port.vlans is not None else 0
+    return PORT.pack(port.mac.octets if port.mac else bytes(6), 0, flags, port.pin, row, port.vlan, 0)
+
+
+def bridge_rows(tables: BridgeTables, devices: Devices, held: Mapping[frozenset[int], int]) -> Rows:
+    """The rows of a bridge, but for its settings and what it learns. `held`: the VLAN sets that have a row already."""
+    sets = allot_vlan_sets((port.vlans for port in tables.ports.values() if port.vlans is not None), held)
+    return {
+        "links": _link_rows(tables.links, devices),
+        "vlan_sets": {_key(row): VLAN_SET.pack(*bits(vlans)) for vlans, row in sets.items()},
+        "ports": {_key(number): _port_row(port, sets) for number, port in tables.ports.items()},
+        "veths": {MAC.pack(mac.octets, 0): _key(number) for mac, number in tables.veths.items()},
+        "floods": {
+            _key(scope << 12 | vlan): FLOOD.pack(
+                mask(flood.any, FIRST_UPLINK), mask(flood.many, FIRST_UPLINK), flood.list_id, 0
+            )
+            for (scope, vlan), flood in tables.floods.items()
+        },
+    }
+
+
+def read_vlan_sets(rows: Rows) -> dict[frozenset[int], int]:
+    """Which VLAN set has which row."""
+    return {members(VLAN_SET.unpack(value)): U32.unpack(key)[0] for key, value in rows["vlan_sets"].items()}
+
+
+def _read_port(value: bytes, sets: Mapping[int, frozenset[int]]) -> Port:
+    octets, _, flags, pin, row, vlan, _ = PORT.unpack(value)
+    return Port(
+        up=bool(flags & PortFlag.UP),
+        network=bool(flags & PortFlag.NETWORK),
+        vlan=vlan,
+        vlans=sets.get(row, frozenset()) if flags & PortFlag.TRUNK else None,
+        mac=Mac(octets) if any(octets) else None,
+        pin=pin,
+    )
+
+
+def read_bridge(rows: Rows, devices: Devices | None) -> BridgeTables:
+    """The tables that a bridge's rows mean, but for its settings."""
+    tables = BridgeTables()
+    sets = {row: vlans for vlans, row in read_vlan_sets(rows).items()}
+    for key, value in rows["ports"].items():
+        tables.ports[U32.unpack(key)[0]] = _read_port(value, sets)
+    tables.links = _read_links(rows, devices)
+    for key, value in rows["veths"].items():
+        tables.veths[Mac(MAC.unpack(key)[0])] = U32.unpack(value)[0]
+    for key, value in rows["floods"].items():
+        any_, many, number, _ = FLOOD.unpack(value)
+        scope = U32.unpack(key)[0]
+        flood = Flood(links_of(any_, FIRST_UPLINK), links_of(many, FIRST_UPLINK), number)
+        tables.floods[scope >> 12, scope & 0xFFF] = flood
+    return tables

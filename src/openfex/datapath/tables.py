@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Door to the tables of a node in the kernel: read back what they mean, write only what differs, read what is counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from openfex.datapath.abi import COUNTERS, DROP_KEY, SETTINGS, STATION, STATION_KEY, U32, U64, Total
+from openfex.datapath.node import Node
+from openfex.datapath.rows import (
+    Devices,
+    Rows,
+    bridge_rows,
+    extender_rows,
+    read_bridge,
+    read_extender,
+    read_vlan_sets,
+)
+from openfex.linux.libbpf import Map, possible_cpus
+from openfex.model.counters import PortCounters, Totals
+from openfex.model.drops import DropReason
+from openfex.model.values import CHANNEL_BITS, Mac
+from openfex.rules.tables import BridgeTables, ExtenderTables, Station
+
+TABLES = {"extender": ("lists", "functions", "links"), "bridge": ("vlan_sets", "floods", "ports", "links", "veths")}
+"""The maps that tables are written to, in this order: what is pointed to before what points to it."""
+PER_LINK = {"functions", "ports"}
+ARRAYS = {"links", "vlan_sets", *PER_LINK}
+
+
+def _array_rows(one: Map, first: int, count: int) -> dict[bytes, bytes]:
+    octets, size = one.range(first, count), one.value_size
+    if not any(octets):
+        return {}
+    rows = (octets[at : at + size] for at in range(0, len(octets), size))
+    return {U32.pack(first + index): row for index, row in enumerate(rows) if any(row)}
+
+
+def _read_map(node: Node, name: str) -> dict[bytes, bytes]:
+    one = node.map(name)
+    if name not in ARRAYS:
+        return dict(one.items())
+    step = 1 << CHANNEL_BITS
+    rows: dict[bytes, bytes] = {}
+    for first in range(0, one.max_entries, step):
+        rows.update(_array_rows(one, first, min(step, one.max_entries - first)))
+    return rows
+
+
+def read_rows(node: Node) -> Rows:
+    """All rows that are there, by map."""
+    return {name: _read_map(node, name) for name in TABLES[node.role]}
+
+
+def read_tables(node: Node, devices: Devices) -> ExtenderTables | BridgeTables:
+    """What the node's tables mean. A row whose device is not the one of `devices` counts as down."""
+    rows = read_rows(node)
+    if node.role == "extender":
+        return read_extender(rows, devices)
+    tables = read_bridge(rows, devices)
+    tables.ageing_ns = _settings(node)[0]
+    return tables
+
+
+def _settings(node: Node) -> tuple[int, int]:
+    ageing_ns, epoch, _ = SETTINGS.unpack(node.map("settings").get(U32.pack(0)) or bytes(SETTINGS.size))
+    return ageing_ns, epoch
+
+
+def _write_map(node: Node, name: str, wanted: Mapping[bytes, bytes], present: Mapping[bytes, bytes]) -> int:
+    one = node.map(name)
+    changed = [(key, value) for key, value in wanted.items() if present.get(key) != value]
+    if changed:
+        one.put_many(changed)
+    gone = [key for key in present if key not in wanted]
+    if gone and name in ARRAYS:
+        one.put_many([(key, bytes(one.value_size)) for key in gone])
+    for key in gone if name not in ARRAYS else ():
+        one.delete(key)
+    return len(changed) + len(gone)
+
+
+def write_tables(node: Node, tables: ExtenderTables | BridgeTables, devices: Devices) -> int:
+    """Make the node's tables mean `tables`; returns how many rows that took. Idempotent."""
+    present = read_rows(node)
+    if isinstance(tables, ExtenderTables):
+        wanted = extender_rows(tables, devices)
+    else:
+        wanted = bridge_rows(tables, devices, read_vlan_sets(present))
+    written = {name: _write_map(node, name, wanted[name], present[name]) for name in TABLES[node.role]}
+    if isinstance(tables, BridgeTables):
+        ageing_ns, epoch = _settings(node)
+        epoch += 1 if written["veths"] else 0
+        row = SETTINGS.pack(tables.ageing_ns, epoch, 0)
+        if ageing_ns != tables.ageing_ns or written["veths"]:
+            node.map("settings").put(U32.pack(0), row)
+    return sum(written.values())
+
+
+def held_lists(node: Node) -> dict[tuple[int, int], int]:
+    """The ids of a bridge's lists, by scope and VLAN."""
+    if not node.rows:
+        return {}
+    tables = read_bridge(read_rows(node), None)
+    return {scope: flood.list_id for scope, flood in tables.floods.items()}
+
+
+def _sum_percpu(octets: bytes, size: int) -> list[int]:
+    """Sum the CPUs' copies of a value of u64 words."""
+    words = size // U64.size
+    sums = [0] * words
+    for cpu in range(len(octets) // size):
+        for word in range(words):
+            sums[word] += U64.unpack_from(octets, cpu * size + word * U64.size)[0]
+    return sums
+
+
+def read_counters(node: Node) -> dict[int, PortCounters]:
+    """Counters by port number, of ports that have counted anything."""
+    one, size = node.map("counters"), COUNTERS.size
+    step, stride = 1 << CHANNEL_BITS, COUNTERS.size * possible_cpus()
+    found = {}
+    for first in range(0, one.max_entries, step):
+        octets = one.range(first, min(step, one.max_entries - first))
+        if not any(octets):
+            continue
+        for index in range(len(octets) // stride):
+            row = octets[index * stride : (index + 1) * stride]
+            if any(row):
+                found[first + index] = PortCounters(*_sum_percpu(row, size))
+    return found
+
+
+def read_drops(node: Node) -> Counter[tuple[int, DropReason]]:
+    """Dropped frames by port number and reason; port ANY_PORT is where a full table counted."""
+    drops: Counter[tuple[int, DropReason]] = Counter()
+    for key, octets in node.map("drops").items():
+        port, reason = DROP_KEY.unpack(key)
+        count = _sum_percpu(octets, U64.size)[0]
+        if count:
+            drops[port, DropReason(reason)] += count
+    return drops
+
+
+def read_totals(node: Node) -> Totals:
+    """The totals of a node."""
+    octets = node.map("totals").range(0, len(Total))
+    stride = U64.size * possible_cpus()
+    counts = [_sum_percpu(octets[row * stride : (row + 1) * stride], U64.size)[0] for row in range(len(Total))]
+    return Totals(**{total.name.lower(): counts[total] for total in Total})
+
+
+def read_stations(node: Node) -> dict[tuple[Mac, int], Station]:
+    """What a bridge has learnt, by MAC and VLAN."""
+    stations = {}
+    for key, value in node.map("stations").items():
+        octets, vlan = STATION_KEY.unpack(key)
+        seen_ns, port, epoch = STATION.unpack(value)
+        stations[Mac(octets), vlan] = Station(port, seen_ns, epoch)
+    return stations
+

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs of a lab: up, down, and what there is. Up reads as its own specification:
+
+validate, read, plan, apply, read again, and either it is as wanted or everything is put back (promise P6).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from openfex.datapath.node import pin_folder
+from openfex.datapath.objects import PROGRAMS, build_of
+from openfex.datapath.tables import held_lists
+from openfex.errors import NotFoundError, RefusedError, VerificationError
+from openfex.lab.names import PREFIX, lab_of, netns_of, prefix_of
+from openfex.lab.wanted import want
+from openfex.lab.workshop import Workshop
+from openfex.linux import netns
+from openfex.model.layout import Layout
+from openfex.model.reader import read_documents
+from openfex.plan.difference import Operation, difference
+from openfex.plan.layout import lay_out
+from openfex.plan.objects import State
+
+STATE = Path("/run/openfex")
+Progress = Callable[[int, int, Operation], None]
+
+
+def _silent(done: int, total: int, operation: Operation) -> None:
+    """Progress for nobody."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `up` did."""
+
+    layout: Layout
+    operations: tuple[Operation, ...]
+
+
+def document_file(lab: str) -> Path:
+    """Where the documents of a lab are kept while it is up."""
+    return STATE / lab / "lab.yaml"
+
+
+def labs() -> list[str]:
+    """The labs that anything is left of."""
+    kept = [one.name for one in STATE.iterdir()] if STATE.is_dir() else []
+    pinned = [one.name for one in pin_folder().glob(f"{PREFIX}*")]
+    return sorted({lab_of(name) for name in [*netns.names(PREFIX), *pinned]} | set(kept))
+
+
+def the_lab(name: str | None = None) -> str:
+    """The lab of that name, or the only one. Raises NotFoundError, RefusedError."""
+    found = labs()
+    if name is not None and name not in found:
+        raise NotFoundError(f"no lab {name} is up", code="no-such-lab", remedy="start it with `fex lab up FILE`")
+    if name is None and not found:
+        raise NotFoundError("no lab is up", code="no-lab", remedy="start one with `fex lab up FILE`")
+    if name is None and len(found) > 1:
+        remedy = f"say which with --lab: {', '.join(found)}"
+        raise RefusedError(f"{len(found)} labs are up", code="which-lab", remedy=remedy)
+    return name or found[0]
+
+
+def layout_of(lab: str) -> Layout:
+    """The layout of a lab that is up. Raises NotFoundError."""
+    file = document_file(lab)
+    if not file.exists():
+        remedy = f"remove what is left of it with `fex lab down {lab}`"
+        raise NotFoundError(f"the documents of lab {lab} are gone", code="lab-incomplete", remedy=remedy)
+    return lay_out(read_documents(file.read_text(), str(file)))
+
+
+def _want(workshop: Workshop, layout: Layout) -> State:
+    builds = {role: build_of(role) for role in PROGRAMS}
+    names = {one.name: netns_of(layout.lab, "bridge", one.name) for one in layout.bridges}
+    held = {name: held_lists(workshop.node(space)) for name, space in names.items()}
+    return want(layout, builds, held)
+
+
+def plan(text: str, file: str = "") -> Report:
+    """What `up` would do with these documents."""
+    layout = lay_out(read_documents(text, file))
+    with Workshop(layout.lab) as workshop:
+        wanted = _want(workshop, layout)
+        return Report(layout, tuple(difference(wanted, workshop.observe(wanted))))
+
+
+def _apply(workshop: Workshop, wanted: State, observed: State, progress: Progress) -> list[Operation]:
+    operations = difference(wanted, observed)
+    for done, operation in enumerate(operations):
+        progress(done, len(operations), operation)
+        workshop.perform(operation)
+    return operations
+
+
+def _roll_back(workshop: Workshop, before: State) -> None:
+    """Put back what there was: the same way, towards the state that was read before."""
+    _apply(workshop, before, workshop.observe(before), _silent)
+
+
+def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Operation]:
+    wanted = _want(workshop, layout)
+    before = workshop.observe(wanted)
+    try:
+        operations = _apply(workshop, wanted, before, progress)
+        left = difference(wanted, workshop.observe(wanted))
+        if left:
+            raise VerificationError(f"read back different: {'; '.join(map(str, left[:5]))}")
+    except BaseException:
+        _roll_back(workshop, before)
+        raise
+    return operations
+
+
+def up(text: str, file: str = "", progress: Progress = _silent) -> Report:
+    """Bring a lab to what the documents say, from whatever there is of it. Idempotent; undone whole if it fails."""
+    layout = lay_out(read_documents(text, file))
+    kept = document_file(layout.lab)
+    older = kept.read_text() if kept.exists() else None
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(text)
+    try:
+        with Workshop(layout.lab) as workshop:
+            operations = _change(workshop, layout, progress)
+    except BaseException:
+        if older is None:
+            shutil.rmtree(kept.parent, ignore_errors=True)
+        else:
+            kept.write_text(older)
+        raise
+    return Report(layout, tuple(operations))
+
+
+def down(lab: str) -> list[str]:
+    """Remove everything of a lab, whatever state it is in; returns what was removed. Idempotent."""
+    removed = []
+    for name in netns.names(prefix_of(lab)):
+        _end_processes(name)
+        netns.delete(name)
+        removed.append(f"name space {name}")
+    for pins in sorted(pin_folder().glob(f"{prefix_of(lab)}*")):
+        shutil.rmtree(pins)
+        removed.append(f"pins {pins.name}")
+    if (STATE / lab).exists():
+        shutil.rmtree(STATE / lab)
+        removed.append(f"documents of {lab}")
+    return removed
+
+
+def _end_processes(name: str) -> None:
+    """End what was started inside a name space of ours; a name space lives as long as a process in it does."""
+    for pid in netns.processes(name):
+        if pid != os.getpid():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A layout as the objects that a kernel must hold for it: name spaces, wires, functions, datapaths, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from openfex.lab.names import netns_of, outside
+from openfex.model.documents import DEFAULT_FUNCTION_MTU, DEFAULT_UPLINK_MTU
+from openfex.model.layout import Binding, Bridge, Function, Host, Layout, NetworkPort, Purpose
+from openfex.model.limits import FIRST_UPLINK
+from openfex.model.values import CHANNEL_BITS, port_number
+from openfex.model.place import Place
+from openfex.plan.objects import (
+    FunctionKey,
+    FunctionSpec,
+    NodeKey,
+    NodeSpec,
+    SpaceKey,
+    SpaceSpec,
+    State,
+    TablesKey,
+    TablesSpec,
+    WireKey,
+    WireSpec,
+)
+from openfex.rules.compiler import Scope, compile_bridge, compile_extender
+
+HOST_LINKS = 3
+"""Links 1 and 2 are the uplinks to fabrics a and b."""
+LEAST_UPLINK_ROOM = 4
+
+
+def _spaces(layout: Layout) -> State:
+    quiet = [netns_of(layout.lab, "host", host.name) for host in layout.hosts]
+    quiet += [netns_of(layout.lab, "bridge", bridge.name) for bridge in layout.bridges]
+    quiet.append(outside(layout.lab))
+    own = [netns_of(layout.lab, "machine", machine.name) for machine in layout.machines if not machine.in_host]
+    state: State = {SpaceKey(name): SpaceSpec(True) for name in quiet}
+    state.update({SpaceKey(name): SpaceSpec(False) for name in own})
+    return state
+
+
+def _port_place(layout: Layout, port: NetworkPort) -> Place:
+    return Place(netns_of(layout.lab, "bridge", port.bridge), port.name)
+
+
+def outside_device(port: NetworkPort, ordinal: int) -> str:
+    """The far end of a network port: `sw-a-up0`, or a number where that is too long for a device."""
+    name = f"{port.bridge}-{port.name}"
+    return name if len(name) <= 15 else f"network{ordinal}"
+
+
+def _wires(layout: Layout) -> State:
+    state: State = {}
+    for host in layout.hosts:
+        for uplink in host.uplinks:
+            near = Place(netns_of(layout.lab, "host", host.name), uplink.device)
+            far = Place(netns_of(layout.lab, "bridge", uplink.bridge), uplink.bridge_device)
+            state[WireKey(f"{host.name}.{uplink.fabric}")] = WireSpec(near, far, uplink.mtu)
+    cabled = {port for wire in layout.wires for port in wire}
+    for one, other in layout.wires:
+        ends = (_port_place(layout, one), _port_place(layout, other))
+        state[WireKey(f"{one.bridge}.{one.name}")] = WireSpec(*ends, DEFAULT_UPLINK_MTU)
+    ports = [port for bridge in layout.bridges for port in bridge.ports]
+    for ordinal, port in enumerate(ports):
+        if port not in cabled:
+            far = Place(outside(layout.lab), outside_device(port, ordinal))
+            key = WireKey(f"{port.bridge}.{port.name}")
+            state[key] = WireSpec(_port_place(layout, port), far, DEFAULT_UPLINK_MTU)
+    return state
+
+
+def _function(layout: Layout, host: Host, function: Function, backing: str, binding: Binding | None) -> FunctionSpec:
+    netns = netns_of(layout.lab, "host", host.name)
+    home = Place(netns, function.device if backing == "veth" else function.pf_device)
+    if binding is None:
+        return FunctionSpec(function.pf_device, backing, home, DEFAULT_FUNCTION_MTU)
+    machine = next(one for one in layout.machines if one.name == binding.machine)
+    place = Place(netns, binding.nic) if machine.in_host else Place(
+        netns_of(layout.lab, "machine", machine.name), binding.nic
+    )
+    return FunctionSpec(
+        function.pf_device,
+        backing,
+        place if backing == "veth" else home,
+        binding.mtu,
+        binding.mac,
+        True,
+        tuple(sorted(binding.addresses)),
+    )
+
+
+def _functions(layout: Layout, host: Host) -> State:
+    state: State = {}
+    bound = {binding.function: binding for binding in layout.bindings_on(host.name)}
+    for adapter in host.adapters:
+        for function in adapter.functions:
+            if function.purpose is Purpose.NIC:
+                key = FunctionKey(netns_of(layout.lab, "host", host.name), function.name)
+                state[key] = _function(layout, host, function, adapter.backing, bound.get(function))
+    return state
+
+
+def _host_node(layout: Layout, host: Host, build: str) -> NodeSpec:
+    bound = {binding.function: binding for binding in layout.bindings_on(host.name)}
+    devices = {(port_number(uplink.host_link), uplink.device) for uplink in host.uplinks}
+    first = host.uplinks[0].host_link
+    for function in host.functions:
+        if function.purpose is Purpose.NIC:
+            binding = bound.get(function)
+            port = binding.host_port if binding else port_number(first, function.channel)
+            devices.add((port, function.pf_device))
+    return NodeSpec("extender", build, HOST_LINKS << CHANNEL_BITS, frozenset(devices))
+
+
+def _bridge_node(layout: Layout, bridge: Bridge, build: str) -> NodeSpec:
+    uplinks = layout.uplinks_of(bridge.name)
+    devices = {(port.number, port.name) for port in bridge.ports}
+    devices |= {(port_number(uplink.bridge_link), uplink.bridge_device) for uplink in uplinks}
+    room = LEAST_UPLINK_ROOM
+    while room < len(uplinks):
+        room *= 2
+    return NodeSpec("bridge", build, (FIRST_UPLINK + room) << CHANNEL_BITS, frozenset(devices))
+
+
+def want(layout: Layout, builds: Mapping[str, str], held: Mapping[str, Mapping[Scope, int]]) -> State:
+    """The whole wanted state. `builds`: by role, which build of the programs; `held`: by bridge, its lists' ids."""
+    state: State = {**_spaces(layout), **_wires(layout)}
+    bridges = {one.name: compile_bridge(layout, one.name, held.get(one.name)) for one in layout.bridges}
+    for host in layout.hosts:
+        netns = netns_of(layout.lab, "host", host.name)
+        state.update(_functions(layout, host))
+        state[NodeKey(netns)] = _host_node(layout, host, builds["extender"])
+        state[TablesKey(netns)] = TablesSpec(compile_extender(layout, host, bridges))
+    for bridge in layout.bridges:
+        netns = netns_of(layout.lab, "bridge", bridge.name)
+        state[NodeKey(netns)] = _bridge_node(layout, bridge, builds["bridge"])
+        state[TablesKey(netns)] = TablesSpec(bridges[bridge.name])
+    return state

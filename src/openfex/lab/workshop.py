@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looking at a lab's objects in the kernel, and carrying out one operation on one of them. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from openfex.adapter import soft
+from openfex.datapath.node import Node, pin_folder
+from openfex.datapath.objects import build_of
+from openfex.datapath.rows import Device, Devices
+from openfex.datapath.tables import read_tables, write_tables
+from openfex.lab.names import prefix_of, role_of
+from openfex.linux import netns
+from openfex.linux.links import Link
+from openfex.linux.spaces import Spaces
+from openfex.linux.sysctl import sysctl
+from openfex.model.place import Place
+from openfex.plan.difference import Operation
+from openfex.plan.objects import (
+    FunctionKey,
+    FunctionSpec,
+    NodeKey,
+    NodeSpec,
+    SpaceKey,
+    SpaceSpec,
+    State,
+    TablesKey,
+    TablesSpec,
+    WireKey,
+    WireSpec,
+)
+
+WIRE_MARK = "openfex:wire:"
+
+
+class Workshop:
+    """The doors of one lab, opened once: sockets into its name spaces and its pinned maps."""
+
+    def __init__(self, lab: str) -> None:
+        self.lab = lab
+        self.spaces = Spaces(prefix_of(lab))
+        self._nodes: dict[str, Node] = {}
+
+    def close(self) -> None:
+        """Close sockets and maps; what was built stays."""
+        self.spaces.close()
+        for node in self._nodes.values():
+            node.close()
+        self._nodes.clear()
+
+    def __enter__(self) -> Workshop:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def node(self, name: str) -> Node:
+        """The datapath of the node whose name space is `name`."""
+        if name not in self._nodes:
+            self._nodes[name] = Node(name, role_of(name))
+        return self._nodes[name]
+
+    # Looking
+
+    def observe(self, wanted: State) -> State:
+        """What there is of this lab, told as `wanted` is told: so the two can be compared."""
+        names = self.spaces.names()
+        state: State = {SpaceKey(name): wanted.get(SpaceKey(name), SpaceSpec(False)) for name in names}
+        links = self.spaces.links()
+        state.update(self._observe_wires(links))
+        for key, found in soft.observe(self.spaces).items():
+            asked = wanted.get(key)
+            same = isinstance(asked, FunctionSpec) and soft.is_as_wanted(asked, found)
+            state[key] = asked if same and asked else found
+        pinned = {one.name for one in pin_folder().glob(f"{prefix_of(self.lab)}*")}
+        for name in sorted(pinned):
+            state.update(self._observe_node(name, wanted, links.get(name, [])))
+        return state
+
+    def _observe_wires(self, links: dict[str, list[Link]]) -> State:
+        ends: dict[str, dict[str, tuple[Place, Link]]] = {}
+        for name, found in links.items():
+            for link in found:
+                if link.alias.startswith(WIRE_MARK):
+                    wire, _, end = link.alias.removeprefix(WIRE_MARK).rpartition(":")
+                    ends.setdefault(wire, {})[end] = (Place(name, link.name), link)
+        state: State = {}
+        nowhere = Place("", "")
+        for wire, both in ends.items():
+            whole = {"near", "far"} <= both.keys() and all(link.up for _, link in both.values())
+            mtu = min(link.mtu for _, link in both.values()) if whole else 0
+            places = [both[end][0] if end in both else nowhere for end in ("near", "far")]
+            state[WireKey(wire)] = WireSpec(places[0], places[1], mtu)
+        return state
+
+    def _observe_node(self, name: str, wanted: State, links: list[Link]) -> State:
+        node = self.node(name)
+        build, rows = build_of(node.role), node.rows
+        asked = wanted.get(NodeKey(name))
+        devices = asked.devices if isinstance(asked, NodeSpec) else frozenset()
+        present = {link.name for link in links}
+        there = [device for _, device in devices if device in present]
+        attached = node.attached(self.spaces.netlink(name), there) if there else frozenset()
+        found = build if build in node.builds else ""
+        state: State = {NodeKey(name): NodeSpec(node.role, found, rows, attached)}
+        if rows and isinstance(asked, NodeSpec):
+            tables = read_tables(node, devices_of(asked, links))
+            state[TablesKey(name)] = TablesSpec(tables)
+        return state
+
+    # Doing
+
+    def perform(self, operation: Operation) -> None:
+        """Carry out one operation. What it needs is there, because a plan is ordered."""
+        doors: dict[type, Callable[[Any, Any, Any], None]] = {
+            SpaceKey: self._space,
+            WireKey: self._wire,
+            FunctionKey: self._function,
+            NodeKey: self._node,
+            TablesKey: self._tables,
+        }
+        doors[type(operation.key)](operation.key, operation.old, operation.new)
+
+    def _space(self, key: SpaceKey, old: SpaceSpec | None, new: SpaceSpec | None) -> None:
+        if new is None:
+            self.spaces.forget(key.netns)
+            netns.delete(key.netns)
+            return
+        if old is None:
+            netns.create(key.netns)
+        if new.quiet:
+            sysctl(key.netns, "net.ipv6.conf.default.disable_ipv6", "1")
+
+    def _wire(self, key: WireKey, old: WireSpec | None, new: WireSpec | None) -> None:
+        for place in (old.near, old.far) if old else ():
+            if place.netns and netns.exists(place.netns):
+                self.spaces.netlink(place.netns).delete(place.device)
+        if new is None:
+            return
+        near, far = self.spaces.netlink(new.near.netns), self.spaces.netlink(new.far.netns)
+        near.add_veth(new.near.device, new.far.device, mtu=new.mtu, peer_netns=new.far.netns)
+        near.set(new.near.device, alias=f"{WIRE_MARK}{key.name}:near", up=True)
+        far.set(new.far.device, alias=f"{WIRE_MARK}{key.name}:far", up=True)
+
+    def _function(self, key: FunctionKey, old: FunctionSpec | None, new: FunctionSpec | None) -> None:
+        if old is not None and (new is None or old.place.netns == "" or old.pf_device != new.pf_device):
+            soft.remove(self.spaces, key, old)
+            old = None
+        if new is None:
+            return
+        at = old.place if old else soft.home(key, new)
+        if old is None:
+            soft.carve(self.spaces, key, new, at.device)
+        soft.hand_over(self.spaces, key, at, new)
+
+    def _node(self, key: NodeKey, old: NodeSpec | None, new: NodeSpec | None) -> None:
+        node = self.node(key.netns)
+        if new is None:
+            node.remove()
+            return
+        if old is None or (old.build, old.rows) != (new.build, new.rows):
+            node.load(new.rows)
+        attached = old.devices if old and old.build == new.build else frozenset()
+        netlink = self.spaces.netlink(key.netns)
+        node.attach(netlink, new.devices - attached)
+        node.drop_builds(new.build)
+
+    def _tables(self, key: TablesKey, old: TablesSpec | None, new: TablesSpec | None) -> None:
+        if new is None:
+            return  # they go with the node
+        node = self.node(key.netns)
+        write_tables(node, new.tables, self.devices(key.netns))  # type: ignore[arg-type]
+
+    def devices(self, name: str) -> Devices:
+        """The devices of a node by port number, as the filters on them say."""
+        node, netlink = self.node(name), self.spaces.netlink(name)
+        links = netlink.links()
+        attached = node.attached(netlink, [link.name for link in links])
+        return {port: device_of(link) for port, one in attached for link in links if link.name == one}
+
+
+def device_of(link: Link) -> Device:
+    """A link as the tables know it. A veth's peer can be handed the frame at once."""
+    return Device(link.index, link.kind == "veth")
+
+
+def devices_of(spec: NodeSpec, links: list[Link]) -> Devices:
+    """The devices of a node's spec that there are, by port number."""
+    by_name = {link.name: link for link in links}
+    return {port: device_of(by_name[device]) for port, device in spec.devices if device in by_name}
+

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Door to a link's offloads: the SIOCETHTOOL ioctl (linux/ethtool.h), which names a link's features and switches them.
+
+A feature has the kernel's name (`rx-gro`); the short names of ethtool(8) (`gro`, `tso`) stand for one or several of them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from openfex.errors import InputError, UnsupportedError
+from openfex.linux import netns as spaces
+from openfex.linux.border import crossing
+from openfex.linux.links import name_of_link
+from openfex.linux.rtnetlink import link_not_found
+
+_SIOCETHTOOL = 0x8946
+_GET_STRINGS, _GET_SET_INFO, _GET_FEATURES, _SET_FEATURES = 0x1B, 0x37, 0x3A, 0x3B
+_FEATURE_STRINGS = 4
+_STRING = 32
+
+Ask = Callable[[bytes], bytes]
+
+_SHORT = {
+    "gro": "rx-gro",
+    "gso": "tx-generic-segmentation",
+    "lro": "rx-lro",
+    "rx": "rx-checksum",
+    "rxvlan": "rx-vlan-hw-parse",
+    "sg": "tx-scatter-gather*",
+    "tso": "tx-tcp*-segmentation",
+    "tx": "tx-checksum-*",
+    "txvlan": "tx-vlan-hw-insert",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One offload of a link: whether it is on, and whether it can be switched."""
+
+    on: bool
+    changeable: bool
+
+
+def features(netns: str | None, ifname: str) -> dict[str, Feature]:
+    """The offloads of a link by the kernel's names: `ethtool -k IFNAME`."""
+    with _asking(netns, ifname, f"read features of {ifname}") as ask:
+        return _read(ask, _names(ask))
+
+
+def set_feature(netns: str | None, ifname: str, feature: str, on: bool) -> None:
+    """Switch an offload: `ethtool -K IFNAME FEATURE on|off`. Raises UnsupportedError if the link keeps it as it is."""
+    word = "on" if on else "off"
+    with _asking(netns, ifname, f"switch {feature} {word} on {ifname}") as ask:
+        names = _names(ask)
+        before = _read(ask, names)
+        meant = [name for name in before if fnmatchcase(name, _SHORT.get(feature, feature))]
+        if not meant:
+            raise InputError(f"link {ifname} knows no feature {feature}", code="no-such-feature")
+        # Of several, those that cannot be switched do not matter as long as others can.
+        wanted = [name for name in meant if before[name].changeable] or meant
+        ask(_switch(names, wanted, on=on))
+        after = _read(ask, names)
+    if any(after[name].on != on for name in wanted):
+        raise UnsupportedError(f"link {ifname} cannot have {feature} {word}", code="feature-fixed")
+
+
+@contextmanager
+def _asking(netns: str | None, ifname: str, action: str) -> Iterator[Ask]:
+    """What hands ethtool commands about one link to the kernel and gives back its answers."""
+    with crossing(action), spaces.entered(netns), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+
+        def ask(command: bytes) -> bytes:
+            room = ctypes.create_string_buffer(command, len(command))
+            request = struct.pack("16sP16x", name_of_link(ifname).encode(), ctypes.addressof(room))
+            try:
+                fcntl.ioctl(door, _SIOCETHTOOL, request)
+            except OSError as cause:
+                if cause.errno == errno.ENODEV:
+                    raise link_not_found(ifname) from cause
+                raise
+            return room.raw
+
+        yield ask
+
+
+def _read(ask: Ask, names: list[str]) -> dict[str, Feature]:
+    blocks = -(-len(names) // 32)
+    answer = ask(struct.pack("=II", _GET_FEATURES, blocks) + bytes(16 * blocks))
+    found: dict[str, Feature] = {}
+    for number, name in enumerate(names):
+        available, _, active, fixed = struct.unpack_from("=4I", answer, 8 + 16 * (number // 32))
+        bit = 1 << number % 32
+        if name:
+            found[name] = Feature(on=bool(active & bit), changeable=bool(available & ~fixed & bit))
+    return found
+
+
+def _names(ask: Ask) -> list[str]:
+    """The names of all features this kernel knows; a feature's number is its place, unnamed ones included."""
+    count = struct.unpack_from("=I", ask(struct.pack("=IIQI", _GET_SET_INFO, 0, 1 << _FEATURE_STRINGS, 0)), 16)[0]
+    answer = ask(struct.pack("=III", _GET_STRINGS, _FEATURE_STRINGS, count) + bytes(_STRING * count))
+    octets = (answer[at : at + _STRING] for at in range(12, 12 + _STRING * count, _STRING))
+    return [one.split(b"\0", 1)[0].decode() for one in octets]
+
+
+def _switch(names: list[str], wanted: list[str], *, on: bool) -> bytes:
+    valid = sum(1 << names.index(name) for name in wanted)
+    blocks = -(-len(names) // 32)
+    words = ((valid >> 32 * block & 0xFFFFFFFF) for block in range(blocks))
+    return struct.pack("=II", _SET_FEATURES, blocks) + b"".join(struct.pack("=II", word, word * on) for word in words)

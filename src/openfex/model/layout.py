@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A lab laid out: every reference resolved, every number given. What is built, compiled and shown from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from openfex.model.values import ChannelKind, Mac, port_number
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A port profile. `allowed` is None for an access port, whose VLAN is `vlan`; else `vlan` is the native one or 0."""
+
+    name: str
+    vlan: int
+    allowed: frozenset[int] | None = None
+
+    @property
+    def vlans(self) -> frozenset[int]:
+        """The VLANs of a port that has this profile."""
+        return frozenset({self.vlan}) if self.allowed is None else self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPort:
+    """A port of a bridge towards the network."""
+
+    bridge: str
+    name: str
+    link: int
+    profile: Profile
+
+    @property
+    def number(self) -> int:
+        """Its port number on the bridge."""
+        return port_number(self.link)
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """The cable between a host and a bridge. `host_link` and `bridge_link` are its numbers at either end."""
+
+    host: str
+    fabric: str
+    device: str
+    bridge: str
+    kind: ChannelKind
+    mtu: int
+    host_link: int
+    bridge_link: int
+
+    @property
+    def bridge_device(self) -> str:
+        """The name of the cable's end at the bridge."""
+        return f"uplink{self.bridge_link}"
+
+
+class Purpose(Enum):
+    """What a function is."""
+
+    NIC = "nic"
+    STORAGE = "storage"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One VF. It has the same channel on every uplink of its host."""
+
+    adapter: str
+    index: int
+    channel: int
+    purpose: Purpose
+    slot: int
+    """The adapter's number on its host."""
+
+    @property
+    def name(self) -> str:
+        """`h1-nic0/3`."""
+        return f"{self.adapter}/{self.index}"
+
+    @property
+    def pf_device(self) -> str:
+        """The adapter's side of the function: what the port extender is attached to."""
+        return f"f{self.slot}p{self.index}"
+
+    @property
+    def device(self) -> str:
+        """The function's own device while nobody holds it."""
+        return f"f{self.slot}v{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """An adapter and the functions carved from it."""
+
+    name: str
+    host: str
+    model: str
+    backing: str
+    functions: tuple[Function, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A machine's NIC, the function that is it, and the vEth that is its port."""
+
+    uuid: str
+    generation: int
+    machine: str
+    nic: str
+    function: Function
+    profile: Profile
+    mac: Mac
+    addresses: tuple[str, ...]
+    mtu: int
+    uplink: Uplink
+    pin: NetworkPort | None
+
+    @property
+    def name(self) -> str:
+        """`vm1/eth0`."""
+        return f"{self.machine}/{self.nic}"
+
+    @property
+    def bridge_port(self) -> int:
+        """Its vEth's port number on the bridge."""
+        return port_number(self.uplink.bridge_link, self.function.channel)
+
+    @property
+    def host_port(self) -> int:
+        """Its port number on the host's port extender."""
+        return port_number(self.uplink.host_link, self.function.channel)
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """A controlling bridge."""
+
+    name: str
+    fabric: str
+    ports: tuple[NetworkPort, ...]
+    ageing_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host with its uplinks, in the order of their links."""
+
+    name: str
+    kind: ChannelKind
+    uplinks: tuple[Uplink, ...]
+    adapters: tuple[Adapter, ...]
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """The functions of all its adapters."""
+        return tuple(function for adapter in self.adapters for function in adapter.functions)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What holds NICs. `in_host`: its NICs stay in the host's own name space."""
+
+    name: str
+    host: str
+    in_host: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The whole."""
+
+    lab: str
+    bridges: tuple[Bridge, ...]
+    hosts: tuple[Host, ...]
+    machines: tuple[Machine, ...]
+    bindings: tuple[Binding, ...]
+    profiles: tuple[Profile, ...]
+    wires: tuple[tuple[NetworkPort, NetworkPort], ...] = ()
+
+    def uplinks_of(self, bridge: str) -> tuple[Uplink, ...]:
+        """The uplinks that end at a bridge."""
+        return tuple(uplink for host in self.hosts for uplink in host.uplinks if uplink.bridge == bridge)
+
+    def host(self, name: str) -> Host:
+        """The host of that name."""
+        return next(host for host in self.hosts if host.name == name)
+
+    def bridge(self, name: str) -> Bridge:
+        """The bridge of that name."""
+        return next(bridge for bridge in self.bridges if bridge.name == name)
+
+    def bindings_on(self, host: str) -> tuple[Binding, ...]:
+        """The bindings of a host's functions."""
+        return tuple(binding for binding in self.bindings if binding.uplink.host == host)

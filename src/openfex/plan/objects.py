@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a lab consists of in a kernel, as values: each object has a key that finds it again and a spec that may change.
+
+The same types say what is wanted and what was observed, so a plan is their difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from openfex.model.place import Place
+from openfex.model.values import Mac
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SpaceKey:
+    """A name space."""
+
+    netns: str
+
+    def __str__(self) -> str:
+        return f"name space {self.netns}"
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceSpec:
+    """`quiet`: its own IPv6 stack says nothing on the wires of the lab."""
+
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WireKey:
+    """A cable between two nodes, by name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"wire {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class WireSpec:
+    """Both ends, and the MTU."""
+
+    near: Place
+    far: Place
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FunctionKey:
+    """A carved function, by the name space of its host and its name."""
+
+    netns: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"function {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """The adapter's side, and where the function itself is and how it is set. `mac` None: whatever it has."""
+
+    pf_device: str
+    backing: str
+    place: Place
+    mtu: int
+    mac: Mac | None = None
+    up: bool = False
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NodeKey:
+    """The datapath of a host or a bridge, by its name space."""
+
+    netns: str
+
+    def __str__(self) -> str:
+        return f"datapath of {self.netns}"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """Which programs, how many rows a port, and which devices they are attached to for which port number."""
+
+    role: str
+    build: str
+    rows: int
+    devices: frozenset[tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TablesKey:
+    """The tables of a node."""
+
+    netns: str
+
+    def __str__(self) -> str:
+        return f"tables of {self.netns}"
+
+
+@dataclass(frozen=True, slots=True)
+class TablesSpec:
+    """What the decision there reads: a value of rules/tables.py, which a plan only compares."""
+
+    tables: object
+
+
+Key = SpaceKey | WireKey | FunctionKey | NodeKey | TablesKey
+Spec = SpaceSpec | WireSpec | FunctionSpec | NodeSpec | TablesSpec
+State = dict[Key, Spec]
+
+ORDER: tuple[type, ...] = (SpaceKey, WireKey, FunctionKey, NodeKey, TablesKey)
+"""Made in this order, and taken away in the reverse."""

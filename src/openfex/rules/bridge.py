@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The controlling bridge's decision; the specification of bpf/lib/bridge.h.
+
+(link, channel) names the port; the port's rules say what it may send; the VLAN and the destination say where it goes.
+
+To the network the bridge is an end host (promise P11): every vEth is pinned to one network port. What the network
+sends reaches only the vEths that are pinned to the port it came by, and never another network port. So there is no
+path from network to network, hence no loop, hence no spanning tree. All addresses of vEths are known from their
+bindings; only what is on the network is learnt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from openfex.model.drops import DropReason
+from openfex.model.values import LAST_CHANNEL, ChannelKind, Mac, port_channel, port_link, port_number
+from openfex.rules.decision import Decision, Learnt, Verdict, drop
+from openfex.rules.head import C_TAG, NOBODY, S_TAG, Head, judge_head
+from openfex.rules.tables import BridgeTables, Port, Station
+
+REFRESH_NS = 10**9
+"""An entry's age is written at most once a second."""
+
+
+def _channel(head: Head) -> tuple[int, DropReason]:
+    """The channel of a tagged frame from an uplink, or why it has none."""
+    if head.bad or head.list:
+        return 0, DropReason.BAD_TAG
+    if head.down:
+        return 0, DropReason.WRONG_DIRECTION
+    channel = head.source if head.kind is ChannelKind.VNTAG else head.target
+    if not 1 <= channel <= LAST_CHANNEL:
+        return 0, DropReason.UNKNOWN_CHANNEL
+    return channel, DropReason.NONE
+
+
+def enter(head: Head, link: int, tables: BridgeTables) -> tuple[int, DropReason]:
+    """The port that a frame from `link` is counted on, and why it may not enter."""
+    number = port_number(link)
+    if not head.whole:
+        return number, DropReason.TRUNCATED
+    if link not in tables.links or tables.links[link] is not head.kind:
+        network = link in tables.links and tables.links[link] is None
+        return number, DropReason.FORGED_TAG if network else DropReason.NOT_IN_CHANNEL
+    if head.kind is not None:
+        channel, reason = _channel(head)
+        if reason:
+            return number, reason
+        if port_number(link, channel) not in tables.ports:
+            return number, DropReason.UNKNOWN_CHANNEL
+        number = port_number(link, channel)
+    port = tables.ports.get(number)
+    if port is None:
+        return number, DropReason.UNKNOWN_CHANNEL
+    return number, DropReason.NONE if port.up else DropReason.PORT_DOWN
+
+
+def judge_source(src: Mac, port: Port) -> DropReason:
+    """A vEth may use its own address only; the network any that is one."""
+    if not port.network:
+        return DropReason.NONE if src == port.mac else DropReason.SPOOFED_SOURCE
+    return DropReason.BAD_SOURCE if src.is_multicast or src == NOBODY else DropReason.NONE
+
+
+def classify(head: Head, port: Port) -> int:
+    """The VLAN a frame belongs to once it is past the port; 0: it may not pass.
+
+    A priority tag counts as none. To a trunk a service tag is data in its native VLAN; an access port takes no tag.
+    """
+    if head.tpid == S_TAG and not port.trunk:
+        return 0
+    if not head.tag_vid:
+        return port.vlan
+    return head.tag_vid if port.trunk and port.is_member(head.tag_vid) else 0
+
+
+def learn(src: Mac, vlan: int, port: int, now_ns: int, tables: BridgeTables) -> tuple[DropReason, Learnt | None]:
+    """What a frame from the network teaches. Its source must not be one of our vEths (P11)."""
+    known = tables.stations.get((src, vlan))
+    if known and known.port == port and known.epoch == tables.epoch:
+        if now_ns - known.seen_ns > REFRESH_NS:
+            return DropReason.NONE, Learnt(src, vlan, replace(known, seen_ns=now_ns))
+        return DropReason.NONE, None
+    if src in tables.veths:
+        return DropReason.OWN_SOURCE, Learnt(src, vlan, None) if known else None
+    fresh = Station(port, now_ns, tables.epoch)
+    if known is None and len(tables.stations) >= tables.most_stations:
+        return DropReason.NONE, Learnt(src, vlan, None, "not-learnt")
+    event = "learnt" if known is None else "moved" if known.port != port else ""
+    return DropReason.NONE, Learnt(src, vlan, fresh, event)
+
+
+def _to_veth(to: int, port: Port, d: Decision, tables: BridgeTables) -> Decision:
+    target = tables.ports.get(to)
+    if to == d.port:
+        return drop(d.port, DropReason.SAME_PORT, d.learnt)
+    if target is None or not target.up:
+        return drop(d.port, DropReason.PORT_DOWN, d.learnt)
+    if port.network and target.pin != d.port:
+        return drop(d.port, DropReason.NOT_PINNED, d.learnt)
+    if not target.is_member(d.vlan):
+        return drop(d.port, DropReason.VLAN_MISMATCH, d.learnt)
+    source = port_channel(d.port) if port_link(to) == port_link(d.port) else 0
+    return replace(d, out=to, source=source, tagged=target.leaves_tagged(d.vlan))
+
+
+def _pinned_port(port: Port, vlan: int, tables: BridgeTables) -> Port | None:
+    pin = tables.ports.get(port.pin)
+    return pin if pin and pin.up and pin.is_member(vlan) else None
+
+
+def _to_network(station: Station, port: Port, d: Decision, tables: BridgeTables) -> Decision:
+    if port.network:
+        same = station.port == d.port
+        return drop(d.port, DropReason.SAME_PORT if same else DropReason.NETWORK_TO_NETWORK, d.learnt)
+    pin = _pinned_port(port, d.vlan, tables)
+    if pin is None:
+        return drop(d.port, DropReason.NO_RECEIVER, d.learnt)
+    return replace(d, out=port.pin, tagged=pin.leaves_tagged(d.vlan))
+
+
+def _to_all(port: Port, d: Decision, tables: BridgeTables) -> Decision:
+    """One copy an uplink with a list id, which the extender replicates, and one to the pinned network port."""
+    link = port_link(d.port)
+    flood = tables.floods.get((link if port.network else 0, d.vlan))
+    uplinks = flood.any if flood else frozenset()
+    pin = None if port.network else _pinned_port(port, d.vlan, tables)
+    if not port.network and (flood is None or link not in flood.many):
+        uplinks -= {link}
+    if not uplinks and pin is None:
+        return drop(d.port, DropReason.NO_RECEIVER, d.learnt)
+    return replace(
+        d,
+        verdict=Verdict.FLOOD,
+        uplinks=uplinks,
+        list_id=flood.list_id if flood else 0,
+        source=port_channel(d.port),
+        out=port.pin if pin else 0,
+        tagged=pin is not None and pin.leaves_tagged(d.vlan),
+    )
+
+
+def _find_way(head: Head, port: Port, d: Decision, now_ns: int, tables: BridgeTables) -> Decision:
+    if head.dst.is_multicast:
+        return _to_all(port, d, tables)
+    if head.dst in tables.veths:
+        return _to_veth(tables.veths[head.dst], port, d, tables)
+    station = tables.stations.get((head.dst, d.vlan))
+    if d.learnt and head.dst == d.learnt.mac:
+        station = d.learnt.station
+    if station and now_ns - station.seen_ns < tables.ageing_ns:
+        return _to_network(station, port, d, tables)
+    return _to_all(port, d, tables)
+
+
+def decide_bridge(head: Head, link: int, now_ns: int, tables: BridgeTables) -> Decision:
+    """A frame from `link`, an uplink or a network port. Changes nothing: what was learnt is in the decision."""
+    number, reason = enter(head, link, tables)
+    if reason:
+        return drop(number, reason)
+    port = tables.ports[number]
+    reason = judge_head(head) or judge_source(head.src, port)
+    if reason:
+        return drop(number, reason)
+    vlan = classify(head, port)
+    if not vlan:
+        return drop(number, DropReason.VLAN_NOT_ALLOWED)
+    learnt = None
+    if port.network:
+        reason, learnt = learn(head.src, vlan, number, now_ns, tables)
+        if reason:
+            return drop(number, reason, learnt)
+    priority = head.tci & 0xF000 if head.tpid == C_TAG else 0
+    way = Decision(Verdict.DELIVER, number, vlan=vlan, tci=priority | vlan, learnt=learnt)
+    return _find_way(head, port, way, now_ns, tables)

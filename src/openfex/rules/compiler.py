@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a layout to the flat tables of each node. Pure: the same layout and the same list ids give the same tables.
+
+A replication list is named by its scope and VLAN: scope 0 is what any vEth may reach, scope n what the network port
+of link n may reach, that is the vEths pinned to it. A list keeps its id for as long as it exists (`held`), because the
+bridge and the hosts change at different moments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from openfex.errors import RefusedError
+from openfex.model.layout import Binding, Host, Layout, NetworkPort
+from openfex.model.limits import MAX_LISTS
+from openfex.model.values import port_number
+from openfex.rules.tables import BridgeTables, ExtenderTables, Flood, Function, Members, Port
+
+Scope = tuple[int, int]
+"""(0 or the link of a network port, VLAN)."""
+
+_BASES = 4095
+
+
+def list_number(ordinal: int) -> int:
+    """The 14-bit id of the nth list: GRP 1..3 and a base from 1, so that both kinds of tag can name it."""
+    return (1 + ordinal // _BASES) << 12 | (1 + ordinal % _BASES)
+
+
+def allot_lists(scopes: Iterable[Scope], held: Mapping[Scope, int]) -> dict[Scope, int]:
+    """An id for each scope; those that have one keep it. Raises RefusedError when there are too many."""
+    wanted = sorted(scopes)
+    if len(wanted) > MAX_LISTS:
+        raise RefusedError(
+            f"{len(wanted)} replication lists are needed, there are {MAX_LISTS}",
+            code="too-many-lists",
+            remedy="allow fewer VLANs on trunks, or use fewer network ports",
+        )
+    used = set(held.values())
+    free = (number for number in map(list_number, range(MAX_LISTS)) if number not in used)
+    return {scope: held[scope] if scope in held else next(free) for scope in wanted}
+
+
+def _scopes(binding: Binding) -> Iterable[Scope]:
+    pin = binding.pin
+    for vlan in binding.profile.vlans:
+        yield 0, vlan
+        if pin and vlan in pin.profile.vlans:
+            yield pin.link, vlan
+
+
+def _members(layout: Layout, bridge: str) -> dict[Scope, dict[int, list[Binding]]]:
+    """Who is on which list, by the uplink's link at the bridge."""
+    scopes: dict[Scope, dict[int, list[Binding]]] = {}
+    for binding in layout.bindings:
+        if binding.uplink.bridge == bridge:
+            for scope in _scopes(binding):
+                scopes.setdefault(scope, {}).setdefault(binding.uplink.bridge_link, []).append(binding)
+    return scopes
+
+
+def _network_row(port: NetworkPort) -> Port:
+    profile = port.profile
+    return Port(up=True, network=True, vlan=profile.vlan, vlans=profile.allowed)
+
+
+def _veth_row(binding: Binding) -> Port:
+    profile = binding.profile
+    pin = binding.pin.number if binding.pin else 0
+    return Port(up=True, vlan=profile.vlan, vlans=profile.allowed, mac=binding.mac, pin=pin)
+
+
+def compile_bridge(layout: Layout, name: str, held: Mapping[Scope, int] | None = None) -> BridgeTables:
+    """The tables of a bridge: every carved function is a port, down; every bound one is up."""
+    bridge = layout.bridge(name)
+    tables = BridgeTables(ageing_ns=bridge.ageing_ms * 1_000_000)
+    for port in bridge.ports:
+        tables.links[port.link] = None
+        tables.ports[port.number] = _network_row(port)
+    for uplink in layout.uplinks_of(name):
+        tables.links[uplink.bridge_link] = uplink.kind
+        for function in layout.host(uplink.host).functions:
+            tables.ports[port_number(uplink.bridge_link, function.channel)] = Port()
+    for binding in layout.bindings:
+        if binding.uplink.bridge == name:
+            tables.ports[binding.bridge_port] = _veth_row(binding)
+            tables.veths[binding.mac] = binding.bridge_port
+    members = _members(layout, name)
+    ids = allot_lists(members, held or {})
+    for scope, by_link in members.items():
+        many = frozenset(link for link, bound in by_link.items() if len(bound) > 1)
+        tables.floods[scope] = Flood(frozenset(by_link), many, ids[scope])
+    return tables
+
+
+def _list(bound: Iterable[Binding], vlan: int) -> Members:
+    tagged, untagged = set(), set()
+    for binding in bound:
+        trunk = binding.profile.allowed is not None and binding.profile.vlan != vlan
+        (tagged if trunk else untagged).add(binding.function.channel)
+    return Members(frozenset(tagged), frozenset(untagged))
+
+
+def compile_extender(layout: Layout, host: Host, bridges: Mapping[str, BridgeTables]) -> ExtenderTables:
+    """The tables of a host's port extender; the lists' ids are those of the bridges at the other end."""
+    tables = ExtenderTables()
+    bound = {(one.uplink.host_link, one.function.channel) for one in layout.bindings_on(host.name)}
+    for uplink in host.uplinks:
+        tables.links[uplink.host_link] = uplink.kind
+        for function in host.functions:
+            up = (uplink.host_link, function.channel) in bound
+            tables.functions[port_number(uplink.host_link, function.channel)] = Function(up)
+        floods = bridges[uplink.bridge].floods
+        for scope, by_link in _members(layout, uplink.bridge).items():
+            if uplink.bridge_link in by_link:
+                key = (uplink.host_link, floods[scope].list_id)
+                tables.lists[key] = _list(by_link[uplink.bridge_link], scope[1])
+    return tables

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine `reference`: nodes that decide by rules/, act on octets, learn and count, as the kernel's shells do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from openfex.model.counters import PortCounters, Totals
+from openfex.model.drops import DropReason
+from openfex.model.values import ChannelKind, port_link, port_number
+from openfex.rules.bridge import decide_bridge
+from openfex.rules.decision import Decision, Learnt, Verdict
+from openfex.rules.extender import decide_down, decide_up
+from openfex.rules.head import C_TAG, Head, read_head
+from openfex.rules.tables import BridgeTables, ExtenderTables
+from openfex.wire import ETag, VlanTag, VnTag
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A frame that leaves a node: by which port, and its octets on the wire."""
+
+    port: int
+    octets: bytes
+
+
+def up_tag(kind: ChannelKind, channel: int) -> bytes:
+    """The channel's tag as a port extender writes it."""
+    return VnTag(svif=channel).encode() if kind is ChannelKind.VNTAG else ETag(ecid=channel).encode()
+
+
+def down_tag(kind: ChannelKind, target: int, *, is_list: bool, source: int) -> bytes:
+    """The channel's tag as a bridge writes it; `target` and `source` as in a decision."""
+    if kind is ChannelKind.ETAG:
+        return ETag(ecid=target & 0xFFF, grp=target >> 12, ingress=source if is_list else 0).encode()
+    return VnTag(direction=1, pointer=int(is_list), dvif=target, looped=int(source > 0), svif=source).encode()
+
+
+def _behind_macs(octets: bytes, remove: int, insert: bytes = b"") -> bytes:
+    return octets[:12] + insert + octets[12 + remove :]
+
+
+@dataclass(slots=True)
+class Node:
+    """What both kinds of node count."""
+
+    counters: dict[int, PortCounters] = field(default_factory=dict)
+    drops: Counter[tuple[int, DropReason]] = field(default_factory=Counter)
+    totals: Totals = field(default_factory=Totals)
+
+    def _count_in(self, decision: Decision, head: Head) -> None:
+        row = self.counters.setdefault(decision.port, PortCounters())
+        row.in_frames += 1
+        row.in_octets += head.octets
+        if decision.verdict is Verdict.DROP:
+            self.drops[decision.port, decision.reason] += 1
+
+    def _count_out(self, sent: list[Sent], head: Head) -> list[Sent]:
+        for one in sent:
+            row = self.counters.setdefault(one.port, PortCounters())
+            row.out_frames += 1
+            row.out_octets += head.octets
+        self.totals.replicated += max(0, len(sent) - 1)
+        return sent
+
+
+@dataclass(slots=True)
+class Extender(Node):
+    """A port extender over in-process wires."""
+
+    tables: ExtenderTables = field(default_factory=ExtenderTables)
+
+    def from_function(self, port: int, octets: bytes) -> list[Sent]:
+        """A function sends; what leaves, leaves by the uplink."""
+        head = read_head(octets)
+        decision = decide_up(head, port, self.tables)
+        self._count_in(decision, head)
+        if decision.verdict is Verdict.DROP:
+            return []
+        tag = up_tag(self.tables.links[port_link(port)], decision.source)
+        return self._count_out([Sent(decision.out, _behind_macs(octets, 0, tag))], head)
+
+    def from_uplink(self, link: int, octets: bytes) -> list[Sent]:
+        """The bridge sends; what leaves, leaves by functions."""
+        head = read_head(octets)
+        decision = decide_down(head, link, self.tables)
+        self._count_in(decision, head)
+        if decision.verdict is Verdict.DROP or head.kind is None:
+            return []
+        bare = _behind_macs(octets, head.kind.overhead)
+        if decision.verdict is Verdict.DELIVER:
+            return self._count_out([Sent(decision.out, bare)], head)
+        members = self.tables.lists[link, decision.list_id]
+        untagged = _behind_macs(bare, VlanTag.LENGTH) if head.vlan_tags else bare
+        copies = [(channel, bare) for channel in sorted(members.tagged)]
+        copies += [(channel, untagged) for channel in sorted(members.untagged)]
+        sent = [
+            Sent(port_number(link, channel), copy)
+            for channel, copy in copies
+            if channel != decision.source and self.tables.functions[port_number(link, channel)].up
+        ]
+        if not sent:
+            self.drops[decision.port, DropReason.NO_RECEIVER] += 1
+        return self._count_out(sent, head)
+
+
+@dataclass(slots=True)
+class Bridge(Node):
+    """A controlling bridge over in-process wires."""
+
+    tables: BridgeTables = field(default_factory=BridgeTables)
+
+    def receive(self, link: int, octets: bytes, now_ns: int) -> list[Sent]:
+        """A frame arrives by an uplink or a network port."""
+        head = read_head(octets)
+        decision = decide_bridge(head, link, now_ns, self.tables)
+        self._count_in(decision, head)
+        if decision.learnt:
+            self._remember(decision.learnt)
+        if decision.verdict is Verdict.DROP:
+            return []
+        overhead = head.kind.overhead if head.kind else 0
+        bare = _behind_macs(octets, overhead + (VlanTag.LENGTH if head.tpid == C_TAG else 0))
+        tagged = _behind_macs(bare, 0, C_TAG.to_bytes(2, "big") + decision.tci.to_bytes(2, "big"))
+        return self._count_out(self._copies(decision, bare, tagged), head)
+
+    def _copies(self, d: Decision, bare: bytes, tagged: bytes) -> list[Sent]:
+        sent = []
+        if d.out:
+            sent.append(self._one(d, tagged if d.tagged else bare))
+        for link in sorted(d.uplinks):
+            kind = self.tables.links[link]
+            source = d.source if link == port_link(d.port) else 0
+            tag = down_tag(kind, d.list_id, is_list=True, source=source) if kind else b""
+            sent.append(Sent(port_number(link), _behind_macs(tagged, 0, tag)))
+        return sent
+
+    def _one(self, d: Decision, octets: bytes) -> Sent:
+        kind = self.tables.links[port_link(d.out)]
+        if kind is None:
+            return Sent(d.out, octets)
+        tag = down_tag(kind, d.out & 0xFFF, is_list=False, source=d.source)
+        return Sent(d.out, _behind_macs(octets, 0, tag))
+
+    def _remember(self, learnt: Learnt) -> None:
+        key = (learnt.mac, learnt.vlan)
+        if learnt.station is not None:
+            self.tables.stations[key] = learnt.station
+        elif not learnt.event:
+            self.tables.stations.pop(key, None)
+        if learnt.event == "learnt":
+            self.totals.learnt += 1
+        elif learnt.event == "moved":
+            self.totals.moved += 1
+        elif learnt.event == "not-learnt":
+            self.totals.not_learnt += 1
+
+    def sweep(self, now_ns: int) -> None:
+        """Forget the stations that have not been heard for the ageing time."""
+        old = [key for key, one in self.tables.stations.items() if now_ns - one.seen_ns > self.tables.ageing_ns]
+        for key in old:
+            del self.tables.stations[key]
+        self.totals.aged += len(old)

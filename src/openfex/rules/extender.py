@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The port extender's decision; the specification of bpf/lib/extender.h.
+
+It never switches. What a function sends goes up in the function's own channel; what comes down goes to the channel's
+function, or to the members of a list but never back to the source (VN-Tag: wire.md 1.5; E-Tag: 2.4 rules 1, 6, 7, 10).
+"""
+
+from __future__ import annotations
+
+from openfex.model.drops import DropReason
+from openfex.model.values import LAST_CHANNEL, ChannelKind, port_channel, port_link, port_number
+from openfex.rules.decision import Decision, Verdict, drop
+from openfex.rules.head import Head, judge_head
+from openfex.rules.tables import ExtenderTables
+
+
+def judge_function(tables: ExtenderTables, port: int) -> DropReason:
+    """Whether frames may pass the function's port at all."""
+    function = tables.functions.get(port)
+    if function is None:
+        return DropReason.UNKNOWN_CHANNEL
+    return DropReason.NONE if function.up else DropReason.PORT_DOWN
+
+
+def decide_up(head: Head, port: int, tables: ExtenderTables) -> Decision:
+    """A frame from the function at `port`."""
+    reason = judge_function(tables, port)
+    if not reason and not head.whole:
+        reason = DropReason.TRUNCATED
+    if not reason and head.kind is not None:
+        reason = DropReason.FORGED_TAG
+    if not reason:
+        reason = judge_head(head)
+    if reason:
+        return drop(port, reason)
+    return Decision(Verdict.UP, port, out=port_number(port_link(port)), source=port_channel(port))
+
+
+def _decide_list(head: Head, link: int, tables: ExtenderTables) -> Decision:
+    port = port_number(link)
+    if (link, head.target) not in tables.lists:
+        return drop(port, DropReason.UNKNOWN_LIST)
+    source = head.source if head.kind is ChannelKind.ETAG or head.looped else 0
+    return Decision(Verdict.REPLICATE, port, list_id=head.target, source=source)
+
+
+def decide_down(head: Head, link: int, tables: ExtenderTables) -> Decision:
+    """A frame from the uplink `link`."""
+    uplink = port_number(link)
+    if not head.whole:
+        return drop(uplink, DropReason.TRUNCATED)
+    if head.kind is None or head.kind is not tables.links.get(link):
+        return drop(uplink, DropReason.NOT_IN_CHANNEL)
+    if head.bad:
+        return drop(uplink, DropReason.BAD_TAG)
+    if head.kind is ChannelKind.VNTAG and not head.down:
+        return drop(uplink, DropReason.WRONG_DIRECTION)
+    if head.list:
+        return _decide_list(head, link, tables)
+    if not 1 <= head.target <= LAST_CHANNEL:
+        return drop(uplink, DropReason.UNKNOWN_CHANNEL)
+    port = port_number(link, head.target)
+    reason = judge_function(tables, port)
+    if reason:
+        return drop(uplink, reason)
+    if head.looped and head.source == head.target:
+        return drop(uplink, DropReason.SOURCE_PRUNED)
+    return Decision(Verdict.DELIVER, uplink, out=port)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The flat tables that a decision reads: match -> action, nothing else. The kernel's twins are in bpf/include/abi.h.
+
+A port's number is `link << 12 | channel` (model.values.port_number). On a bridge network ports are links 1..15 and
+uplinks 16..79; on a host uplinks are links 1..15.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from openfex.model.limits import DEFAULT_AGEING_NS, MAX_STATIONS
+from openfex.model.values import ChannelKind, Mac
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function as its port extender knows it."""
+
+    up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """A replication list on one uplink: who gets the frame with its VLAN tag, and who without (channel numbers)."""
+
+    tagged: frozenset[int] = frozenset()
+    untagged: frozenset[int] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.tagged or self.untagged)
+
+    def __len__(self) -> int:
+        return len(self.tagged) + len(self.untagged)
+
+
+@dataclass(slots=True)
+class ExtenderTables:
+    """What a port extender's decision reads. Keys: links by link, functions by port, lists by (link, list id)."""
+
+    links: dict[int, ChannelKind] = field(default_factory=dict)
+    functions: dict[int, Function] = field(default_factory=dict)
+    lists: dict[tuple[int, int], Members] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port of the bridge: a vEth, or a network port. `vlans` is None for an access port."""
+
+    up: bool = False
+    network: bool = False
+    vlan: int = 0
+    vlans: frozenset[int] | None = None
+    mac: Mac | None = None
+    pin: int = 0
+
+    @property
+    def trunk(self) -> bool:
+        """True if it carries tagged frames; `vlan` is then its native VLAN, 0 for none."""
+        return self.vlans is not None
+
+    def is_member(self, vlan: int) -> bool:
+        """True if frames of this VLAN may leave by it."""
+        return self.vlan == vlan if self.vlans is None else vlan in self.vlans
+
+    def leaves_tagged(self, vlan: int) -> bool:
+        """True if frames of this VLAN leave by it with a C-tag."""
+        return self.trunk and self.vlan != vlan
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """Where a flooded frame goes: uplinks with one member at least, and with two at least; the list's id there."""
+
+    any: frozenset[int] = frozenset()
+    many: frozenset[int] = frozenset()
+    list_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """An address learnt on a network port. `epoch`: when it was last known not to be one of our vEths."""
+
+    port: int
+    seen_ns: int
+    epoch: int = 0
+
+
+@dataclass(slots=True)
+class BridgeTables:
+    """What a controlling bridge's decision reads, and the stations that it learns.
+
+    Keys: links by link (None: a network port), ports and veths by port number and MAC, floods by (scope, VLAN) where
+    scope 0 is any vEth and otherwise the link of a network port.
+    """
+
+    links: dict[int, ChannelKind | None] = field(default_factory=dict)
+    ports: dict[int, Port] = field(default_factory=dict)
+    veths: dict[Mac, int] = field(default_factory=dict)
+    floods: dict[tuple[int, int], Flood] = field(default_factory=dict)
+    stations: dict[tuple[Mac, int], Station] = field(default_factory=dict)
+    ageing_ns: int = DEFAULT_AGEING_NS
+    epoch: int = 0
+    most_stations: int = MAX_STATIONS

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sample frames, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_FILE = Path(__file__).parents[2] / "data" / "wire" / "samples.hex"
+
+
+def read_samples() -> dict[str, bytes]:
+    """Lines of `NAME HEX`; the rest is comment."""
+    lines = (line.split() for line in _FILE.read_text().splitlines() if line and not line.startswith("#"))
+    return {name: bytes.fromhex(octets) for name, octets in lines}
