@@ -38,9 +38,7 @@ def observe(spaces: Spaces) -> dict[FunctionKey, FunctionSpec]:
     return {key: _observe_one(spaces, key, side, held) for key, side in sides.items()}
 
 
-def _observe_one(
-    spaces: Spaces, key: FunctionKey, side: Link, held: Mapping[str, tuple[str, Link]]
-) -> FunctionSpec:
+def _observe_one(spaces: Spaces, key: FunctionKey, side: Link, held: Mapping[str, tuple[str, Link]]) -> FunctionSpec:
     backing = _backing(side)
     netns, end = (key.netns, side) if backing == "tap" else held.get(key.name, (key.netns, side))
     lost = end is side and backing == "veth"
@@ -114,4 +112,3 @@ def _move(spaces: Spaces, at: Place, spec: FunctionSpec) -> None:
 def remove(spaces: Spaces, key: FunctionKey, spec: FunctionSpec) -> None:
     """Take a function away, wherever it is: both ends go with the adapter's."""
     spaces.netlink(key.netns).delete(spec.pf_device)
-

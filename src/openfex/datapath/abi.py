@@ -96,9 +96,7 @@ def bits(members: frozenset[int]) -> list[int]:
 
 def members(words: tuple[int, ...]) -> frozenset[int]:
     """The set of numbers that 64 words of 64 bits stand for."""
-    return frozenset(
-        row << 6 | bit for row, word in enumerate(words) if word for bit in range(64) if word >> bit & 1
-    )
+    return frozenset(row << 6 | bit for row, word in enumerate(words) if word for bit in range(64) if word >> bit & 1)
 
 
 def mask(links: frozenset[int], first: int) -> int:

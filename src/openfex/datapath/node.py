@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from openfex.datapath.abi import ANY_PORT, DROP_KEY, KEY_SIZES, U32, U64, VALUE_SIZES
+from openfex.datapath.abi import ANY_PORT, DROP_KEY, KEY_SIZES, U32, VALUE_SIZES
 from openfex.datapath.objects import PROGRAMS, build_of, object_path
 from openfex.errors import InternalError
 from openfex.linux.libbpf import Map, Object, Program, bpf_filesystem
@@ -94,7 +94,7 @@ class Node:
             for name in MAPS[self.role]:
                 (self.pins / name).unlink(missing_ok=True)
         kept = {name: self.pins / name for name in MAPS[self.role] if (self.pins / name).exists()}
-        sizes = {name: rows for name in SIZED[self.role]}
+        sizes = dict.fromkeys(SIZED[self.role], rows)
         with Object.load(object_path(self.role), max_entries=sizes, reuse=kept) as loaded:
             check_sizes(loaded.maps)
             for name in MAPS[self.role]:

@@ -51,7 +51,9 @@ def _key(number: int) -> bytes:
     return U32.pack(number)
 
 
-def _link_rows(links: Mapping[int, ChannelKind | None] | Mapping[int, ChannelKind], devices: Devices) -> dict[bytes, bytes]:
+def _link_rows(
+    links: Mapping[int, ChannelKind | None] | Mapping[int, ChannelKind], devices: Devices
+) -> dict[bytes, bytes]:
     rows = {}
     for link, kind in links.items():
         device = devices.get(port_number(link))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Door to the tables of a node in the kernel: read back what they mean, write only what differs, read what is counted."""
+"""Door to the tables of a node in the kernel: read what they mean, write what differs, read what is counted."""
 
 from __future__ import annotations
 
@@ -159,4 +159,3 @@ def read_stations(node: Node) -> dict[tuple[Mac, int], Station]:
         seen_ns, port, epoch = STATION.unpack(value)
         stations[Mac(octets), vlan] = Station(port, seen_ns, epoch)
     return stations
-

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verbs of a lab: up, down, and what there is. Up reads as its own specification:
+"""The verbs of a lab: up, down, and what there is.
 
-validate, read, plan, apply, read again, and either it is as wanted or everything is put back (promise P6).
+`up` reads as its own specification: validate, read, plan, apply, read again, and either it is as wanted or everything
+is put back (promise P6).
 """
 
 from __future__ import annotations
@@ -162,5 +163,3 @@ def _end_processes(name: str) -> None:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-
-

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """How everything of a lab is named, so that it can be found again after any crash: `fex_LAB_KIND_NAME`.
 
-Documents have no underscores in their names, and the BPF file system takes no dots, hence the underscore."""
+Documents have no underscores in their names, and the BPF file system takes no dots, hence the underscore.
+"""
 
 from __future__ import annotations
 
 PREFIX = "fex_"
+NODE_KINDS = ("host", "bridge", "machine", "network")
+"""Name spaces of other kinds belong to who made them for a while beside a lab; only `down` removes them."""
 
 
 def prefix_of(lab: str) -> str:
@@ -31,3 +34,8 @@ def lab_of(netns: str) -> str:
 def role_of(netns: str) -> str:
     """The role of a node's datapath by the name of its name space."""
     return "bridge" if netns.split("_")[2] == "bridge" else "extender"
+
+
+def is_node(netns: str) -> bool:
+    """Whether a name space of a lab is one of its nodes."""
+    return netns.split("_")[2] in NODE_KINDS

@@ -9,8 +9,8 @@ from openfex.lab.names import netns_of, outside
 from openfex.model.documents import DEFAULT_FUNCTION_MTU, DEFAULT_UPLINK_MTU
 from openfex.model.layout import Binding, Bridge, Function, Host, Layout, NetworkPort, Purpose
 from openfex.model.limits import FIRST_UPLINK
-from openfex.model.values import CHANNEL_BITS, port_number
 from openfex.model.place import Place
+from openfex.model.values import CHANNEL_BITS, port_number
 from openfex.plan.objects import (
     FunctionKey,
     FunctionSpec,
@@ -77,8 +77,10 @@ def _function(layout: Layout, host: Host, function: Function, backing: str, bind
     if binding is None:
         return FunctionSpec(function.pf_device, backing, home, DEFAULT_FUNCTION_MTU)
     machine = next(one for one in layout.machines if one.name == binding.machine)
-    place = Place(netns, binding.nic) if machine.in_host else Place(
-        netns_of(layout.lab, "machine", machine.name), binding.nic
+    place = (
+        Place(netns, binding.nic)
+        if machine.in_host
+        else Place(netns_of(layout.lab, "machine", machine.name), binding.nic)
     )
     return FunctionSpec(
         function.pf_device,

@@ -11,7 +11,7 @@ from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import build_of
 from openfex.datapath.rows import Device, Devices
 from openfex.datapath.tables import read_tables, write_tables
-from openfex.lab.names import prefix_of, role_of
+from openfex.lab.names import is_node, prefix_of, role_of
 from openfex.linux import netns
 from openfex.linux.links import Link
 from openfex.linux.spaces import Spaces
@@ -66,7 +66,7 @@ class Workshop:
 
     def observe(self, wanted: State) -> State:
         """What there is of this lab, told as `wanted` is told: so the two can be compared."""
-        names = self.spaces.names()
+        names = [name for name in self.spaces.names() if is_node(name)]
         state: State = {SpaceKey(name): wanted.get(SpaceKey(name), SpaceSpec(False)) for name in names}
         links = self.spaces.links()
         state.update(self._observe_wires(links))
@@ -190,4 +190,3 @@ def devices_of(spec: NodeSpec, links: list[Link]) -> Devices:
     """The devices of a node's spec that there are, by port number."""
     by_name = {link.name: link for link in links}
     return {port: device_of(by_name[device]) for port, device in spec.devices if device in by_name}
-

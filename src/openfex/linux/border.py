@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The border of this room: a kernel's errno becomes one of openfex's errors here, and nowhere else.
 
-Every door uses `refusal` (for a number it got from netlink or libbpf) or `crossing` (around system calls of Python's own).
+Every door uses `refusal` (for a number it got from netlink or libbpf) or `crossing` (around system calls of
+Python's own).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def reason(number: int) -> str:
 
 
 def refusal(number: int, action: str, detail: str = "") -> KernelError | UnsupportedError:
-    """The error to raise when the kernel answered `number` to `action` ("add veth x"); `detail` is its own explanation."""
+    """The error to raise when the kernel answered `number` to `action` ("add veth x"), and said `detail`."""
     message = f"cannot {action}: {detail or reason(number)}"
     if number in _UNSUPPORTED:
         return UnsupportedError(message)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Door to a link's offloads: the SIOCETHTOOL ioctl (linux/ethtool.h), which names a link's features and switches them.
 
-A feature has the kernel's name (`rx-gro`); the short names of ethtool(8) (`gro`, `tso`) stand for one or several of them.
+A feature has the kernel's name (`rx-gro`); the short names of ethtool(8) (`gro`, `tso`) stand for one or several of
+them.
 """
 
 from __future__ import annotations

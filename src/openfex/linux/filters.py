@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""BPF filters as rtnetlink shows and takes them: the octets of clsact queueing disciplines and `bpf` classifiers (pkt_cls.h).
+"""BPF filters as rtnetlink shows and takes them: the octets of `clsact` and of `bpf` classifiers (linux/pkt_cls.h).
 
 A filter carries a number, TCA_BPF_CLASSID, which the kernel puts into `skb->tc_classid` before it runs the program
-(net/sched/cls_bpf.c). So one program, attached many times, knows where it is attached without a look-up. The filter keeps
-32 bits and shows them all, but the program sees **only the low 16** (`u16 tc_classid` in struct qdisc_skb_cb): a larger
-number is refused here, since it would arrive as another one.
+(net/sched/cls_bpf.c). So one program, attached many times, knows where it is attached without a look-up. The filter
+keeps 32 bits and shows them all, but the program sees **only the low 16** (`u16 tc_classid` in struct
+qdisc_skb_cb): a larger number is refused here, since it would arrive as another one.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def at_ingress(index: int) -> bytes:
 
 
 def read_filter(answer: Answer) -> Filter | None:
-    """The filter in an RTM_NEWTFILTER; None for one that is not BPF, or the head that comes before a priority's filters."""
+    """The filter in an RTM_NEWTFILTER; None for other kinds, and for the head before a priority's filters."""
     _, _, handle, _, info = _TCMSG.unpack_from(answer.body)
     found = attributes(answer.body, _TCMSG.size)
     if handle == 0 or string(found.get(_TCA_KIND, b"")) != "bpf":

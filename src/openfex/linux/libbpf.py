@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Door to BPF: objects that clang compiled, loaded with libbpf.so.1 through ctypes; their maps and programs.
 
-`Object.load` opens the file, lets the caller size, reuse or leave out maps and set constants, hands all to the kernel, and
-keeps only file descriptors: of libbpf nothing stays behind. When the verifier refuses, the error carries the end of its log.
+`Object.load` opens the file, lets the caller size, reuse or leave out maps and set constants, hands all to the
+kernel, and keeps only file descriptors: of libbpf nothing stays behind. When the verifier refuses, the error
+carries the end of its log.
 """
 
 from __future__ import annotations
@@ -55,14 +56,14 @@ class LoadOptions:
 
 
 class Object:
-    """The maps and programs of one loaded file, by name; they are closed with it, and live on where pinned or attached."""
+    """The maps and programs of one loaded file, by name; closed with it, they live on where pinned or attached."""
 
     def __init__(self, maps: dict[str, Map], programs: dict[str, Program]) -> None:
         self.maps = maps
         self.programs = programs
 
     @classmethod
-    def load(
+    def load(  # noqa: PLR0913 -- each a part of the one thing that loading is
         cls,
         path: Path,
         *,
@@ -74,9 +75,9 @@ class Object:
     ) -> Object:
         """Load a file: `bpftool prog loadall PATH ...`, without pinning.
 
-        `max_entries` sizes maps; `reuse` takes pinned maps in place of new ones; `skip_maps` are not made; `only` are the
-        programs to load (None: all); `constants` sets global variables, `const volatile` ones included, before the verifier
-        sees them. A name that the file does not have is an InputError.
+        `max_entries` sizes maps; `reuse` takes pinned maps in place of new ones; `skip_maps` are not made; `only` are
+        the programs to load (None: all); `constants` sets global variables, `const volatile` ones included, before the
+        verifier sees them. A name that the file does not have is an InputError.
         """
         options = LoadOptions(max_entries or {}, reuse or {}, skip_maps, only, constants or {})
         with listening() as said, _opened(path, said) as handle:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The C side of the door to libbpf.so.1: its functions, declared once, its structures, and what it says while it works.
 
-Only symbols of LIBBPF_1.0 and older are declared, so Debian 12's 1.1 and everything newer will do. Since 1.0 every function
-that returns an int returns a negative errno, and every one that returns a pointer returns NULL and sets errno. The library is
-opened at the first use: importing this costs nothing and works where there is no libbpf.
+Only symbols of LIBBPF_1.0 and older are declared, so Debian 12's 1.1 and everything newer will do. Since 1.0 every
+function that returns an int returns a negative errno, and every one that returns a pointer returns NULL and sets
+errno. The library is opened at the first use: importing this costs nothing and works where there is no libbpf.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "bpf_obj_pin": (_INT, (_INT, _TEXT)),
     "bpf_obj_get": (_INT, (_TEXT,)),
     "bpf_obj_get_info_by_fd": (_INT, (_INT, _POINTER, _POINTER)),
+    "bpf_prog_load": (_INT, (_INT, _TEXT, _TEXT, _POINTER, _SIZE, _POINTER)),
     "bpf_prog_get_fd_by_id": (_INT, (_U32,)),
     "bpf_map_get_fd_by_id": (_INT, (_U32,)),
     "bpf_map_lookup_elem": (_INT, (_INT, _POINTER, _POINTER)),

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """BPF maps from user space: one entry, many in a system call, or a stretch of an array.
 
-A per-CPU map has one value a possible CPU, each rounded up to eight octets; here such an entry is their concatenation, a
-*row*, and `row_size` is its length (of any other map it is the value's). Array keys are 32-bit numbers in the machine's order.
+A per-CPU map has one value a possible CPU, each rounded up to eight octets; here such an entry is their
+concatenation, a *row*, and `row_size` is its length (of any other map it is the value's). Array keys are 32-bit
+numbers in the machine's order.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class Map:
         if result == -errno.ENOENT:
             return None
         check(result, f"look up in map {self.name}")
-        return self._row.raw[: self.row_size]
+        return ctypes.string_at(self._row, self.row_size)
 
     def get_percpu(self, key: bytes) -> list[bytes] | None:
         """The value of a key on each possible CPU; None if it has none."""

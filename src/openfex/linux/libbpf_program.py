@@ -24,9 +24,11 @@ from openfex.linux.libbpf_calls import (
     program_map_ids,
 )
 
+_SCHED_CLS = 3
 _LIVE_FRAMES = 1 << 1
 _XDP_CONTEXT = struct.Struct("=6I")
 _CONTEXT_ROOM = 256
+_GROWTH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,16 @@ class Program:
         self.instructions = info.instructions
         self.verified_instructions = info.verified_instructions
         self._lib = library()
+        self._after = ctypes.create_string_buffer(0)
+        self._context_after = ctypes.create_string_buffer(_CONTEXT_ROOM)
+
+    @classmethod
+    def trivial(cls) -> Program:
+        """A tc program of two instructions that lets every frame pass (TC_ACT_OK), to try things with."""
+        code = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)
+        lib = library()
+        fd = int(lib.bpf_prog_load(_SCHED_CLS, b"fex_trivial", b"GPL", code, len(code) // 8, None))
+        return cls(check(fd, "load a BPF program"))
 
     @classmethod
     def pinned(cls, path: Path) -> Program:
@@ -89,15 +101,17 @@ class Program:
     def test_run(self, data: bytes, *, context: bytes | None = None, repeat: int = 1, room: int = 4096) -> TestRun:
         """Run it on a frame, `repeat` times over: `bpftool prog run id N data_in FILE`.
 
-        `room` is for the frame afterwards. The context is a `struct __sk_buff` or `struct xdp_md`; the kernel refuses
-        (EINVAL) values in fields that it would not take over, tc_classid among them: a test tells its port by mark or cb.
+        There are `room` octets for the frame afterwards, and at least 256 more than it had. The context is a
+        `struct __sk_buff` or `struct xdp_md`; the kernel refuses (EINVAL) values in fields that it does not take over,
+        tc_classid among them: say the port by mark or cb.
         """
-        after = ctypes.create_string_buffer(room)
-        context_after = ctypes.create_string_buffer(_CONTEXT_ROOM)
+        room = max(room, len(data) + _GROWTH)
+        if len(self._after) < room:
+            self._after = ctypes.create_string_buffer(room)
         options = _options(data, context)
-        options.data_out, options.data_size_out = ctypes.addressof(after), room
+        options.data_out, options.data_size_out = ctypes.addressof(self._after), room
         if context is not None:
-            options.ctx_out, options.ctx_size_out = ctypes.addressof(context_after), _CONTEXT_ROOM
+            options.ctx_out, options.ctx_size_out = ctypes.addressof(self._context_after), _CONTEXT_ROOM
         options.repeat = repeat
         result = int(self._lib.bpf_prog_test_run_opts(self.fd, ctypes.byref(options)))
         if result == -errno.ENOSPC:
@@ -106,13 +120,13 @@ class Program:
         check(result, f"run {self.name} on a frame of {len(data)} octets")
         return TestRun(
             retval=options.retval,
-            data=after.raw[: options.data_size_out],
-            context=context_after.raw[: options.ctx_size_out] if context is not None else b"",
+            data=ctypes.string_at(self._after, options.data_size_out),
+            context=b"" if context is None else ctypes.string_at(self._context_after, options.ctx_size_out),
             duration_ns=options.duration,
         )
 
     def send_live(self, frame: bytes, *, ifindex: int, repeat: int, batch: int = 64) -> None:
-        """Let an XDP program handle a frame `repeat` times as if it came in on a link, and act: XDP_TX, redirects, PASS.
+        """Let an XDP program handle a frame `repeat` times as if it came in on a link, and act (TX, REDIRECT, PASS).
 
         The link is one of this thread's name space (`netns.entered`). Frames are sent `batch` at a time.
         """

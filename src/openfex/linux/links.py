@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links as rtnetlink shows and takes them: the values, and the octets of RTM_*LINK and RTM_*ADDR messages (linux/if_link.h)."""
+"""Links and addresses as rtnetlink shows and takes them: values, and the octets of its messages (linux/if_link.h)."""
 
 from __future__ import annotations
 

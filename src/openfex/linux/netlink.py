@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Door to links, addresses and filters of one name space, over rtnetlink: what `ip` and `tc` do, without starting them.
 
-Every change is one message. Inside `with netlink.batch():` changes are kept and go out together in few system calls; the
-kernel still does them one by one and in order, and the first refusal is raised at the end of the block. Names are resolved
-to numbers when a change is kept, and where a name is only being made, what was kept before it is sent first.
+Every change is one message. Inside `with netlink.batch():` changes are kept and go out together in few system
+calls; the kernel still does them one by one and in order, and the first refusal is raised at the end of the block.
+Names are resolved to numbers when a change is kept, and where a name is only being made, what was kept before it is
+sent first.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from openfex.linux import tap
 from openfex.linux.border import crossing
 from openfex.linux.filters import Filter
 from openfex.linux.links import Link, LinkChange, LinkStatistics, name_of_link
-from openfex.linux.rtnetlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request, RouteSocket, link_not_found
+from openfex.linux.rtnetlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request, RouteSocket
 from openfex.model.values import Mac
 
 __all__ = ["Filter", "Link", "LinkStatistics", "Netlink"]
@@ -40,8 +41,8 @@ class Netlink:
 
     def __init__(self, netns: str | None = None) -> None:
         with spaces.entered(netns):
-            self._space = spaces.current()
             self._socket = RouteSocket()
+            self._space = spaces.current()
         self._kept: list[Request] | None = None
         self._handles: dict[str, int] = {}
 
@@ -97,7 +98,7 @@ class Netlink:
         self._flush()
         return self._socket.index(name)
 
-    def add_veth(
+    def add_veth(  # noqa: PLR0913 -- all of it goes into one message
         self,
         name: str,
         peer_name: str,
@@ -123,7 +124,7 @@ class Netlink:
         self._do(*requests)
 
     def add_tap(self, name: str, mtu: int, vnet_hdr: bool = True, txqueuelen: int = 1000, alias: str = "") -> None:
-        """Make a persistent TAP: `ip tuntap add NAME mode tap [vnet_hdr]`, then `ip link set NAME mtu M txqueuelen Q`."""
+        """Make a persistent TAP: `ip tuntap add NAME mode tap [vnet_hdr]`, `ip link set NAME mtu M txqueuelen Q`."""
         self._flush()
         with spaces.entered_fd(self._space):
             tap.make(name_of_link(name), vnet_hdr=vnet_hdr)
@@ -138,7 +139,8 @@ class Netlink:
 
         The kernel waits for its readers once a request: 16 ms a link one by one, less than half a millisecond so.
         """
-        self._flush()
+        if not names:
+            return
         used = {link.group for link in self.links()}
         group = next(g for g in iter(lambda: random.randint(_FIRST_GROUP, _LAST_GROUP), 0) if g not in used)
         body = LinkChange(group=group)
@@ -150,7 +152,7 @@ class Netlink:
         self._do(*marks, sweep)
         self._flush()
 
-    def set(
+    def set(  # noqa: PLR0913 -- all of it goes into one message
         self,
         name: str,
         *,
@@ -205,9 +207,9 @@ class Netlink:
         self._do(Request(tc.RTM_NEWQDISC, body, f"add clsact to {name}", flags, tolerated=_THERE, missing=name))
 
     def attach(self, name: str, program_fd: int, *, label: str, classid: int, priority: int = 1) -> None:
-        """Attach a program at clsact ingress, in place of an older one of the same priority, without a gap between them.
+        """Attach a program at clsact ingress, in place of an older one of the same priority, without a gap.
 
-        `tc filter replace dev NAME ingress protocol all prio P handle 1 bpf direct-action fd ... classid C`. The program
+        `tc filter replace dev NAME ingress protocol all prio P handle 1 bpf direct-action ... classid C`. The program
         reads `classid`, 16 bits, as skb->tc_classid. In a batch, `program_fd` must stay open until its end.
         """
         body = tc.bpf_filter(self.index(name), program_fd, label, classid, priority)
@@ -222,7 +224,7 @@ class Netlink:
         return sorted((one for one in found if one is not None), key=lambda one: one.priority)
 
     def detach(self, name: str, priority: int = 1) -> None:
-        """Take a program away, or do nothing if it is not there: `tc filter del dev NAME ingress prio P handle 1 bpf`."""
+        """Take a program away, or do nothing if it is not there: `tc filter del dev NAME ingress prio P`."""
         body = tc.named(self.index(name), priority)
         self._do(Request(tc.RTM_DELTFILTER, body, f"detach from {name}", tolerated=_NO_FILTER, missing=name))
 

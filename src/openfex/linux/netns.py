@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Door to network name spaces by name: setns(2), unshare(2), and bind mounts in /run/netns, as `ip netns` keeps them.
 
-A name space is a file in /run/netns on which the kernel's own file (/proc/PID/ns/net) is bind-mounted: the mount keeps the
-name space alive without a process. setns changes the calling *thread* only, and a child process inherits the name space of
-the thread that forks it. So `run` and `spawn` need neither `nsenter` nor code between fork and exec: they enter, fork, and
-come back. Unlike `ip netns exec` they leave /sys as it is, so pinned BPF objects in /sys/fs/bpf stay visible.
+A name space is a file in /run/netns on which the kernel's own file (/proc/PID/ns/net) is bind-mounted: the mount
+keeps the name space alive without a process. setns changes the calling *thread* only, and a child process inherits
+the name space of the thread that forks it. So `run` and `spawn` need neither `nsenter` nor code between fork and
+exec: they enter, fork, and come back. Unlike `ip netns exec` they leave /sys as it is, so pinned BPF objects in
+/sys/fs/bpf stay visible.
 """
 
 from __future__ import annotations
@@ -61,10 +62,8 @@ def create(name: str) -> None:
         except FileExistsError as cause:
             raise KernelError(f"name space {name} exists already", errno.EEXIST, code="netns-exists") from cause
         try:
-            with _returning():
-                libc.unshare(libc.CLONE_NEWNET)
+            with unnamed():
                 libc.mount(str(_OWN), target, "none", libc.MS_BIND)
-                _loopback_up()
         except OSError:
             delete(name)
             raise
@@ -138,6 +137,16 @@ def entered_fd(fd: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def unnamed() -> Iterator[None]:
+    """Run the block in a new name space that has no name and ends with it, its loopback up: `unshare --net`."""
+    with _returning():
+        with crossing("make a network name space"):
+            libc.unshare(libc.CLONE_NEWNET)
+            _loopback_up()
+        yield
+
+
 def processes(name: str) -> list[int]:
     """The processes that live in a name space: `ip netns pids NAME`."""
     wanted = path(name).stat() if exists(name) else None
@@ -149,7 +158,7 @@ def run(
     argv: Sequence[str],
     *,
     check: bool = False,
-    input: str | None = None,
+    input: str | None = None,  # noqa: A002 -- as subprocess calls it
     timeout: float | None = None,
     **options: Unpack[ProcessOptions],
 ) -> subprocess.CompletedProcess[str]:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Door to frames on a link: AF_PACKET sockets (packet(7)), one frame a send or receive, octets as they were on the wire.
+"""Door to frames on a link: AF_PACKET sockets (packet(7)), a frame a send or receive, octets as they were on the wire.
 
 The kernel takes a frame's outer VLAN tag out of the octets before a packet socket sees it, and tells it beside them
-(PACKET_AUXDATA); it is put back here, with the TPID it had. With `vnet_hdr` a frame may be a GSO super-frame, in both
-directions, and says so in a virtio-net header (PACKET_VNET_HDR).
+(PACKET_AUXDATA); it is put back here, with the TPID it had. With `vnet_hdr` a frame may be a GSO super-frame, in
+both directions, and says so in a virtio-net header (PACKET_VNET_HDR).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CTAG = 0x8100
 class PacketSocket:
     """A socket that sees and sends the frames of one link; each instance is used by one thread at a time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- options, all of them by name
         self,
         ifname: str,
         *,
@@ -52,7 +52,7 @@ class PacketSocket:
         outgoing: bool = False,
         vnet_hdr: bool = False,
     ) -> None:
-        """Open a socket on `ifname`; `outgoing` also shows what this machine sends there, `protocol` narrows it to one."""
+        """Open a socket on `ifname`; `outgoing` shows also what is sent there, `protocol` narrows it to one."""
         self.name = ifname
         self._header = LENGTH if vnet_hdr else 0
         self._outgoing = outgoing
@@ -102,7 +102,7 @@ class PacketSocket:
             for octets in frames:
                 send(before + octets)
 
-    def send_gso(
+    def send_gso(  # noqa: PLR0913 -- the fields of one header
         self,
         octets: bytes,
         *,
@@ -150,7 +150,6 @@ class PacketSocket:
     def _set_up(self, *, promiscuous: bool, protocol: int) -> None:
         door = self._socket
         index = socket.if_nametoindex(self.name)
-        door.setblocking(False)
         door.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _QUEUE)
         door.setsockopt(_SOL_PACKET, _AUXDATA, 1)
         door.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, int(not self._outgoing))
@@ -159,12 +158,11 @@ class PacketSocket:
         if promiscuous:
             door.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, struct.pack("=iHH8s", index, _MR_PROMISC, 0, b""))
         door.bind((self.name, protocol))  # last, so that no frame is seen before all is set
-        door.setblocking(False)
 
     def _read(self) -> tuple[bytes, VnetHeader] | None:
         while True:
             try:
-                octets, control, _, address = self._socket.recvmsg(_ROOM, _CONTROL_ROOM)
+                octets, control, _, _ = self._socket.recvmsg(_ROOM, _CONTROL_ROOM, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return None
             except OSError as cause:

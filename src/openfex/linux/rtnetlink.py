@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Door to rtnetlink(7): one blocking AF_NETLINK socket in one name space, and the octets that go through it.
 
-A message is a header, a fixed part of its family (`struct ifinfomsg` ...) and attributes: length, type, payload, each padded
-to four octets; an attribute's payload may be attributes again. That is all there is to the format, so it is written here
-with `struct`: packing a veth takes 3 us where a generic netlink library takes 160 us, and a dump of 400 links is read in
-5 ms instead of 78 ms (both measured). A lab makes hundreds of links, and every command reads them.
+A message is a header, a fixed part of its family (`struct ifinfomsg` ...) and attributes: length, type, payload,
+each padded to four octets; an attribute's payload may be attributes again. That is all there is to the format, so
+it is written here with `struct`: packing a veth takes 3 us where a generic netlink library takes 160 us, and a dump
+of 400 links is read in 5 ms instead of 78 ms (both measured). A lab makes hundreds of links, and every command
+reads them.
 
-Changes go out as batches: many messages in one send, each acknowledged by itself. The kernel works through all of them, and
-the first refusal is raised afterwards with the kernel's own words (NETLINK_EXT_ACK).
+Changes go out as batches: many messages in one send, each acknowledged by itself. The kernel works through all of
+them, and the first refusal is raised afterwards with the kernel's own words (NETLINK_EXT_ACK).
 """
 
 from __future__ import annotations

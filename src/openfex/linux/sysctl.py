@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Door to kernel settings: the files of /proc/sys, which show and set those of the name space of the thread that opens them."""
+"""Door to kernel settings: the files of /proc/sys, which are those of the name space of the thread that opens them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The virtio-net header: what stands before a frame on a TAP or packet socket opened with it (linux/virtio_net.h).
 
-It lets one frame of up to 64 KiB pass whole (GSO), to be cut only where a wire needs it, and leaves checksums to be done.
-Fields are in the machine's own byte order, as the kernel has them by default.
+It lets one frame of up to 64 KiB pass whole (GSO), to be cut only where a wire needs it, and leaves checksums to be
+done. Fields are in the machine's own byte order, as the kernel has them by default.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from openfex.model.values import ChannelKind, Mac, port_number
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A port profile. `allowed` is None for an access port, whose VLAN is `vlan`; else `vlan` is the native one or 0."""
+    """A port profile. `allowed` is None for an access port, whose VLAN is `vlan`; else that is the native one, or 0."""
 
     name: str
     vlan: int

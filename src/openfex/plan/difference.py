@@ -38,7 +38,5 @@ def difference(wanted: Mapping[Key, Spec], observed: Mapping[Key, Spec]) -> list
         return ORDER.index(type(operation.key)), str(operation.key)
 
     removals = [Operation(key, spec, None) for key, spec in observed.items() if key not in wanted]
-    others = [
-        Operation(key, observed.get(key), spec) for key, spec in wanted.items() if observed.get(key) != spec
-    ]
+    others = [Operation(key, observed.get(key), spec) for key, spec in wanted.items() if observed.get(key) != spec]
     return sorted(removals, key=rank, reverse=True) + sorted(others, key=rank)

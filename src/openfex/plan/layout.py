@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from openfex.errors import DocumentError, Problem
-from openfex.model.catalogue import CATALOGUE, AdapterModel
+from openfex.model.catalogue import CATALOGUE
 from openfex.model.documents import (
     AdapterSpec,
     BridgeSpec,
@@ -37,9 +37,10 @@ from openfex.model.layout import (
     Purpose,
     Uplink,
 )
+from openfex.model.limits import FIRST_UPLINK, MAX_NETWORK_PORTS, MAX_UPLINKS, VLAN_ROOM
 from openfex.model.reader import Document, of_kind
 from openfex.model.values import LAST_CHANNEL, LAST_VLAN, ChannelKind, Mac
-from openfex.model.limits import FIRST_UPLINK, MAX_NETWORK_PORTS, MAX_UPLINKS, VLAN_ROOM
+from openfex.plan.carving import check_carving
 
 ALL_VLANS = frozenset(range(1, LAST_VLAN + 1))
 OPEN_TRUNK = Profile("open-trunk", 0, ALL_VLANS)
@@ -168,31 +169,18 @@ def _carve(document: Document, spec: AdapterSpec, base: int, slot: int) -> tuple
     )
 
 
-def _check_model(document: Document, spec: AdapterSpec) -> tuple[AdapterModel | None, list[Problem]]:
-    model = CATALOGUE.get(spec.model)
-    if model is None:
-        remedy = f"the models are: {', '.join(CATALOGUE)}"
-        return None, [document.problem("unknown-model", f"there is no adapter model {spec.model}", remedy, ("model",))]
-    wanted = spec.functions + spec.storage
-    if wanted > model.functions:
-        message = f"{wanted} functions asked for, a {model.name} has {model.functions}"
-        remedy = f"carve at most {model.functions}"
-        return model, [document.problem("too-many-functions", message, remedy, ("functions",))]
-    if spec.storage and not model.storage:
-        return model, [document.problem("no-storage", f"a {model.name} has no storage functions", path=("storage",))]
-    return model, []
-
-
 def _lay_adapter(draft: _Draft, document: Document) -> None:
     spec = document.spec
     assert isinstance(spec, AdapterSpec)
-    model, problems = _check_model(document, spec)
+    refusal = check_carving(spec.model, spec.functions, spec.storage)
+    if refusal:
+        draft.problems.append(document.problem(refusal.code, refusal.message, refusal.remedy, (refusal.key,)))
     host = draft.hosts.get(spec.host)
     if host is None:
-        problems.append(document.problem("unknown-host", f"there is no host {spec.host}", path=("host",)))
-    draft.problems += problems
-    if host is None or model is None or problems:
+        draft.problems.append(document.problem("unknown-host", f"there is no host {spec.host}", path=("host",)))
+    if host is None or refusal:
         return
+    model = CATALOGUE[spec.model]
     base = sum(CATALOGUE[adapter.model].functions for adapter in host.adapters)
     if base + model.functions > LAST_CHANNEL:
         message = f"the adapters of host {host.name} need more than {LAST_CHANNEL} channels"

@@ -94,7 +94,8 @@ def compile_bridge(layout: Layout, name: str, held: Mapping[Scope, int] | None =
 
 
 def _list(bound: Iterable[Binding], vlan: int) -> Members:
-    tagged, untagged = set(), set()
+    tagged: set[int] = set()
+    untagged: set[int] = set()
     for binding in bound:
         trunk = binding.profile.allowed is not None and binding.profile.vlan != vlan
         (tagged if trunk else untagged).add(binding.function.channel)

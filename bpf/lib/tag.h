@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR MIT */
+/* The tags that we write: docs/reference/tags.md, in octets. Twin: rules/engine.py up_tag, down_tag. */
+#ifndef FEX_TAG_H
+#define FEX_TAG_H
+
+#include "frame.h"
+
+/* A channel's tag on its way out. `target`: VIF or list, GRP and E-CID_base. Octets in wire order, 6 or 8 of them. */
+struct tag {
+	__u8 octets[8];
+	__u32 kind;
+};
+
+static __always_inline struct tag up_tag(__u32 kind, __u32 channel)
+{
+	struct tag tag = {.octets = {0x89, 0x26, 0, 0, channel >> 8, channel}, .kind = kind};
+
+	if (kind == FEX_KIND_ETAG)
+		tag = (struct tag){.octets = {0x89, 0x3f, 0, 0, channel >> 8, channel}, .kind = kind};
+	return tag;
+}
+
+/* From the bridge. A source is named to lists by both kinds, and to a single VIF by VN-Tag alone. */
+static __always_inline struct tag down_tag(__u32 kind, __u32 target, bool list, __u32 source)
+{
+	struct tag tag = {.kind = kind};
+
+	if (kind == FEX_KIND_ETAG) {
+		__u32 ingress = list ? source : 0;
+
+		__builtin_memcpy(tag.octets,
+				 ((__u8[8]){0x89, 0x3f, ingress >> 8, ingress, target >> 8, target}), 8);
+		return tag;
+	}
+	__builtin_memcpy(tag.octets,
+			 ((__u8[8]){0x89, 0x26, 0x80 | (list ? 0x40 : 0) | target >> 8, target,
+				    (source ? 0x80 : 0) | source >> 8, source}), 8);
+	return tag;
+}
+
+#endif

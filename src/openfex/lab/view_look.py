@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looking at a lab once, for the views: what is missing is missing from the sight, and no error. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from openfex.datapath.node import Node, pin_folder
+from openfex.datapath.objects import PROGRAMS
+from openfex.datapath.tables import read_counters, read_drops, read_tables
+from openfex.lab.names import prefix_of
+from openfex.lab.view_sight import DeviceSight, NodeSight, Sight
+from openfex.lab.wanted import want
+from openfex.lab.workshop import Workshop, devices_of
+from openfex.linux.libbpf import Program
+from openfex.linux.links import Link
+from openfex.model.layout import Layout
+from openfex.model.place import Place
+from openfex.plan.objects import NodeKey, NodeSpec, State
+
+
+def look(layout: Layout) -> Sight:
+    """The links and datapaths of a lab that is up, or of what is left of it."""
+    wanted = want(layout, dict.fromkeys(PROGRAMS, ""), {})
+    with Workshop(layout.lab) as workshop:
+        links = workshop.spaces.links()
+        pinned = sorted(one.name for one in pin_folder().glob(f"{prefix_of(layout.lab)}*"))
+        nodes = {name: _node(workshop.node(name), wanted, links.get(name, [])) for name in pinned}
+    return Sight(layout, links, nodes)
+
+
+def _node(node: Node, wanted: State, links: list[Link]) -> NodeSight:
+    spec = wanted.get(NodeKey(node.name))
+    if not node.rows or not isinstance(spec, NodeSpec):
+        return NodeSight(programs=_programs(node))
+    tables = read_tables(node, devices_of(spec, links))
+    return NodeSight(tables, read_counters(node), read_drops(node), _programs(node))
+
+
+def _programs(node: Node) -> dict[int, str]:
+    """The programs that are pinned, by id."""
+    found = {}
+    for build in node.builds:
+        for name in PROGRAMS[node.role]:
+            with Program.pinned(node.pins / build / name) as program:
+                found[program.id] = name
+    return found
+
+
+def look_at(lab: str, places: Iterable[Place]) -> dict[Place, DeviceSight]:
+    """A closer look at some devices of a lab."""
+    with Workshop(lab) as workshop:
+        return {place: _device(workshop, place) for place in places}
+
+
+def _device(workshop: Workshop, place: Place) -> DeviceSight:
+    if place.netns not in workshop.spaces.names():
+        return DeviceSight()
+    netlink = workshop.spaces.netlink(place.netns)
+    link = next((one for one in netlink.links() if one.name == place.device), None)
+    if link is None:
+        return DeviceSight()
+    addresses = workshop.spaces.addresses(place)
+    return DeviceSight(link, tuple(netlink.filters(place.device)), netlink.statistics(place.device), addresses)

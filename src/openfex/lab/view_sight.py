@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one look at a lab saw, as values; and how its nodes and ports are called. Pure: `lab.view_look` does the looking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from openfex.adapter.soft import FUNCTION_MARK, PF_MARK
+from openfex.datapath.abi import ANY_PORT
+from openfex.lab.names import netns_of, outside
+from openfex.linux.filters import Filter
+from openfex.linux.links import Link, LinkStatistics
+from openfex.model.counters import PortCounters
+from openfex.model.drops import DropReason
+from openfex.model.layout import Bridge, Host, Layout, Uplink
+from openfex.model.limits import FIRST_UPLINK
+from openfex.model.place import Place
+from openfex.model.values import port_channel, port_link
+from openfex.rules.tables import BridgeTables, ExtenderTables
+
+Row = dict[str, object]
+"""One line of a view: plain values only, so that it can be printed as a table or as JSON."""
+
+
+@dataclass(frozen=True)
+class NodeSight:
+    """The datapath of one node. `tables` is None where there is none."""
+
+    tables: ExtenderTables | BridgeTables | None = None
+    counters: Mapping[int, PortCounters] = field(default_factory=dict)
+    drops: Mapping[tuple[int, DropReason], int] = field(default_factory=dict)
+    programs: Mapping[int, str] = field(default_factory=dict)
+    """The programs that are pinned: id -> name."""
+
+
+@dataclass(frozen=True)
+class DeviceSight:
+    """One device, looked at closely. `link` is None where there is none."""
+
+    link: Link | None = None
+    filters: tuple[Filter, ...] = ()
+    statistics: LinkStatistics | None = None
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A lab: its documents' layout, and by name space the links and datapaths that there are."""
+
+    layout: Layout
+    links: Mapping[str, Sequence[Link]] = field(default_factory=dict)
+    nodes: Mapping[str, NodeSight] = field(default_factory=dict)
+
+    def node(self, kind: str, name: str) -> NodeSight:
+        """The datapath of a host or bridge; an empty one where there is none."""
+        return self.nodes.get(netns_of(self.layout.lab, kind, name), NodeSight())
+
+    def extender(self, host: str) -> ExtenderTables | None:
+        """The tables of a host, as its kernel has them."""
+        tables = self.node("host", host).tables
+        return tables if isinstance(tables, ExtenderTables) else None
+
+    def bridge(self, name: str) -> BridgeTables | None:
+        """The tables of a bridge, as its kernel has them."""
+        tables = self.node("bridge", name).tables
+        return tables if isinstance(tables, BridgeTables) else None
+
+    def function_places(self) -> dict[str, Place]:
+        """Where each function is that there is, by its name; a TAP is where the adapter is."""
+        sides = dict(self._marked(PF_MARK))
+        return {**sides, **{name: place for name, place in self._marked(FUNCTION_MARK) if name in sides}}
+
+    def _marked(self, mark: str) -> Iterator[tuple[str, Place]]:
+        for netns, links in self.links.items():
+            for link in links:
+                if link.alias.startswith(mark):
+                    yield link.alias.removeprefix(mark), Place(netns, link.name)
+
+
+def short_place(layout: Layout, place: Place) -> str:
+    """A place as people say it: `vm1:eth0`."""
+    return f"{node_of(layout, place.netns)[1]}:{place.device}"
+
+
+def node_of(layout: Layout, netns: str) -> tuple[str, str]:
+    """Kind and name of the node whose name space it is."""
+    if netns == outside(layout.lab):
+        return "network", "outside"
+    kind, _, name = netns.removeprefix(netns_of(layout.lab, "", "")[:-1]).partition("_")
+    return (kind, name) if name else ("", netns)
+
+
+def bridge_port_name(layout: Layout, bridge: Bridge, number: int) -> str:
+    """A port of a bridge: `sw-a/up0`, `sw-a/veth1.5` (uplink 1, channel 5), `sw-a/uplink16` (the cable itself)."""
+    link, channel = port_link(number), port_channel(number)
+    if number == ANY_PORT:
+        return "(not told apart)"
+    if channel:
+        return f"{bridge.name}/veth{link - FIRST_UPLINK + 1}.{channel}"
+    devices = {port.link: port.name for port in bridge.ports}
+    devices |= {uplink.bridge_link: uplink.bridge_device for uplink in layout.uplinks_of(bridge.name)}
+    return f"{bridge.name}/{devices.get(link, f'link{link}')}"
+
+
+def host_port_name(host: Host, number: int) -> str:
+    """A port of a port extender: the function's name, or `h1/up-a` for an uplink."""
+    if number == ANY_PORT:
+        return "(not told apart)"
+    channel = port_channel(number)
+    if channel:
+        names = {function.channel: function.name for function in host.functions}
+        return names.get(channel, f"{host.name}/channel{channel}")
+    devices = {uplink.host_link: uplink.device for uplink in host.uplinks}
+    return f"{host.name}/{devices.get(port_link(number), f'link{port_link(number)}')}"
+
+
+def uplink_of(layout: Layout, bridge: str, link: int) -> Uplink | None:
+    """The uplink that is this link of the bridge."""
+    return next((one for one in layout.uplinks_of(bridge) if one.bridge_link == link), None)

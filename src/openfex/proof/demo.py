@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main job, end to end: carve adapters, bind machines, and prove what the product claims, one line a proof.
+
+Needs the standard library alone for the reference engine: it is also what `./fex demo` runs on a bare machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from openfex.errors import OpenfexError
+from openfex.model.values import ChannelKind
+from openfex.proof import claims
+from openfex.proof.bed import Proof, Stage
+from openfex.proof.picture import draw
+from openfex.proof.reference_bed import ReferenceBed
+from openfex.proof.topology import layout
+
+KERNEL_ONLY = ("processes-killed-frames-go-on", "tcp-throughput", "clean-teardown")
+PROOFS = (*claims.CARVED, *claims.BOUND, *KERNEL_ONLY)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for."""
+
+    proofs: tuple[str, ...] = PROOFS
+    kind: ChannelKind = ChannelKind.VNTAG
+    engine: str | None = None
+    keep: bool = False
+    json: bool = False
+    named: bool = False
+    """Whether the proofs were asked for by name: then one that cannot be given counts as one that does not hold."""
+
+
+@dataclass
+class Outcome:
+    """What came of it."""
+
+    engine: str
+    kind: ChannelKind
+    proofs: list[Proof] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
+    duration_s: float = 0.0
+    strict: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """True if every proof that was asked for, and that this engine can give, holds."""
+        return bool(self.proofs) and all(proof.ok for proof in self.proofs) and not (self.strict and self.unproven)
+
+    def describe(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        proofs = [proof.describe() for proof in self.proofs]
+        found = {"ok": self.ok, "engine": self.engine, "channel": self.kind.value}
+        return {**found, "duration_s": round(self.duration_s, 1), "proofs": proofs, "unproven": self.unproven}
+
+
+def reference_proofs(options: Options) -> Iterator[Proof]:
+    """The proofs that need no kernel."""
+    carved = Stage(ReferenceBed(layout(options.kind, bound=False)))
+    bound = Stage(ReferenceBed(layout(options.kind)))
+    for stage, proofs in ((carved, claims.CARVED), (bound, claims.BOUND)):
+        for name, prove in proofs.items():
+            if name in options.proofs:
+                yield prove(stage)
+
+
+def parse(argv: Sequence[str]) -> Options:
+    """Options from arguments. Exits with 2 on a usage error, as argparse does."""
+    parser = argparse.ArgumentParser("fex demo", description=__doc__, epilog=f"proofs: {', '.join(PROOFS)}")
+    parser.add_argument("proofs", nargs="*", metavar="PROOF", help="only these proofs (default: all)")
+    parser.add_argument("--channel", choices=[kind.value for kind in ChannelKind], default="vntag")
+    parser.add_argument("--engine", choices=["kernel", "reference"], help="default: kernel where it can run")
+    parser.add_argument("--keep", action="store_true", help="leave the lab up (then see `fex show ports`)")
+    parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    found = parser.parse_args(argv)
+    unknown = [name for name in found.proofs if name not in PROOFS]
+    if unknown:
+        parser.error(f"unknown proof {', '.join(unknown)}; the proofs are: {', '.join(PROOFS)}")
+    if found.keep and found.engine == "reference":
+        parser.error("--keep needs the kernel engine: the reference engine ends with its process")
+    proofs = tuple(name for name in PROOFS if not found.proofs or name in found.proofs)
+    return Options(proofs, ChannelKind(found.channel), found.engine, found.keep, found.json, bool(found.proofs))
+
+
+def choose_engine(options: Options) -> tuple[str, list[str]]:
+    """The engine, and why it is not the kernel. Raises UnsupportedError if the kernel was asked for and cannot."""
+    from openfex.linux.capability import probe
+
+    if options.engine == "reference":
+        return "reference", ["asked for"]
+    found = probe()
+    reasons = list(found.reasons)
+    if found.kernel_engine:
+        return "kernel", []
+    if options.engine == "kernel":
+        from openfex.errors import UnsupportedError
+
+        raise UnsupportedError(f"the kernel engine cannot run here: {'; '.join(reasons)}", code="no-kernel-engine")
+    return "reference", reasons
+
+
+class _Narrator:
+    """What a person sees; nothing in JSON mode."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def say(self, text: str = "") -> None:
+        if not self._quiet:
+            print(text, flush=True)
+
+    def show(self, proof: Proof) -> None:
+        self.say(f"  {'holds' if proof.ok else 'FAILS'}  {proof.name:<30} {proof.measured}")
+
+
+def run(options: Options) -> Outcome:
+    """Run the demo and tell what came of it, as it goes."""
+    start = time.monotonic()
+    engine, reasons = choose_engine(options)
+    narrator = _Narrator(options.json)
+    real = "real kernel frames" if engine == "kernel" else f"in-process wires, no kernel frames: {'; '.join(reasons)}"
+    narrator.say(f"openfex demo: engine {engine} ({real}), channel {options.kind.value}\n")
+    narrator.say(draw(layout(options.kind)))
+    outcome = Outcome(engine, options.kind, strict=options.named)
+    if engine == "kernel":
+        from openfex.proof.kernel_demo import kernel_proofs
+
+        proofs = kernel_proofs(options)
+    else:
+        proofs = reference_proofs(options)
+        outcome.unproven = [name for name in KERNEL_ONLY if name in options.proofs]
+    for proof in proofs:
+        outcome.proofs.append(proof)
+        narrator.show(proof)
+    outcome.duration_s = time.monotonic() - start
+    for name in outcome.unproven:
+        narrator.say(f"  ----   {name:<30} not provable on the reference engine")
+    held = sum(proof.ok for proof in outcome.proofs)
+    narrator.say(f"\n{held} of {len(outcome.proofs)} proofs hold, in {outcome.duration_s:.1f} s")
+    if options.keep and engine == "kernel":
+        narrator.say("The lab `demo` is still up: try `fex show ports`, and `fex lab down` when done.")
+    return outcome
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command: 0 if all asked-for proofs hold, else 1."""
+    options = parse(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as on Ctrl-C: with everything taken down
+    try:
+        outcome = run(options)
+    except OpenfexError as error:
+        print(f"fex: {error} [{error.code}]", file=sys.stderr)
+        if options.json:
+            print(json.dumps({"ok": False, "error": error.describe()}))
+        return 1
+    except KeyboardInterrupt:
+        print("fex: stopped; what was built has been removed", file=sys.stderr)
+        return 130
+    if options.json:
+        print(json.dumps(outcome.describe(), indent=2))
+    return 0 if outcome.ok else 1

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo on the kernel engine: the lab comes up carved, then bound, and goes down again whatever happens."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from openfex.errors import VerificationError
+from openfex.lab import lab
+from openfex.model.values import ChannelKind
+from openfex.proof import claims
+from openfex.proof.bed import Proof, Stage
+from openfex.proof.demo import Options
+from openfex.proof.endurance import clean_teardown, processes_killed, tcp_throughput
+from openfex.proof.kernel_bed import KernelBed
+from openfex.proof.residue import links_here
+from openfex.proof.topology import LAB, documents, layout
+
+_PR_SET_PDEATHSIG = 1
+READY = b"{"
+"""How the report begins that says the lab is up."""
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextmanager
+def builder(kind: ChannelKind) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of ours that brings the lab up and stays with it, holding every map and program open."""
+    command = [sys.executable, "-m", "openfex", "lab", "up", "--foreground", "--json", "-"]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 -- this process has one thread
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(documents(kind).encode())
+        process.stdin.close()
+        if not process.stdout.readline().startswith(READY):
+            raise VerificationError("the lab did not come up: see the message above", code="lab-not-up")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def _carved(options: Options) -> Iterator[Proof]:
+    lab.up(documents(options.kind, bound=False))
+    with KernelBed(layout(options.kind, bound=False)) as bed:
+        for name, prove in claims.CARVED.items():
+            if name in options.proofs:
+                yield prove(Stage(bed))
+
+
+def _bound(options: Options) -> Iterator[Proof]:
+    wanted = layout(options.kind)
+    with builder(options.kind) as process:
+        with KernelBed(wanted) as bed:
+            stage = Stage(bed)
+            for name, prove in claims.BOUND.items():
+                if name in options.proofs:
+                    yield prove(stage)
+        if "processes-killed-frames-go-on" in options.proofs:
+            yield processes_killed(wanted, [process])
+    if "tcp-throughput" in options.proofs:
+        yield tcp_throughput(wanted)
+
+
+def kernel_proofs(options: Options) -> Iterator[Proof]:
+    """All proofs, on real frames. The lab is removed at the end, also after Ctrl-C, unless it is to be kept."""
+    before = links_here()
+    lab.down(LAB)  # an earlier demo may have been killed
+    try:
+        yield from _carved(options)
+        yield from _bound(options)
+    except BaseException:
+        lab.down(LAB)
+        raise
+    if options.keep:
+        return
+    lab.down(LAB)
+    if "clean-teardown" in options.proofs:
+        yield clean_teardown(LAB, before)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo's lab on the reference engine: nodes of rules/ joined by in-process wires. Standard library only."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+from openfex.model.layout import Layout
+from openfex.model.values import Mac, port_link
+from openfex.proof.bed import DOWN, NETWORK, NIC, UP, NodeCounts, Seen, Send
+from openfex.rules.compiler import compile_bridge, compile_extender
+from openfex.rules.engine import Bridge, Extender, Node, Sent
+from openfex.rules.tables import BridgeTables, ExtenderTables
+
+MOST_HOPS = 100_000
+"""A loop would go on for ever; this is where the wires say so."""
+
+
+class ReferenceBed:
+    """One bridge and its hosts, with a clock that ticks a microsecond a frame."""
+
+    engine = "reference"
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._now_ns = 0
+        self._bridge_name = layout.bridges[0].name
+        self.bridge = Bridge(tables=compile_bridge(layout, self._bridge_name))
+        bridges = {self._bridge_name: self.bridge.tables}
+        self.hosts = {host.name: Extender(tables=compile_extender(layout, host, bridges)) for host in layout.hosts}
+        self._uplinks = {uplink.bridge_link: uplink for uplink in layout.uplinks_of(self._bridge_name)}
+        self._cabled = {one.link: other.link for wire in layout.wires for one, other in (wire, wire[::-1])}
+        self._nics = {(one.uplink.host, one.host_port): one.name for one in layout.bindings}
+
+    def _places(self) -> list[str]:
+        uplinks = [f"{uplink.host}.{uplink.fabric}" for uplink in self._uplinks.values()]
+        ports = [f"{NETWORK}{port.bridge}/{port.name}" for port in self.layout.bridges[0].ports]
+        nics = [NIC + binding.name for binding in self.layout.bindings]
+        return [*nics, *ports, *(way + name for name in uplinks for way in (UP, DOWN))]
+
+    def exchange(self, sends: Sequence[Send], until: Callable[[Seen], bool]) -> Seen:
+        """Carry each frame to its end before the next. `until` always holds by then, or never will."""
+        seen: dict[str, list[bytes]] = {place: [] for place in self._places()}
+        bindings = {binding.name: binding for binding in self.layout.bindings}
+        for nic, octets in sends:
+            binding = bindings[nic]
+            self._now_ns += 1000
+            for sent in self.hosts[binding.uplink.host].from_function(binding.host_port, octets):
+                self._carry(binding.uplink.host, sent, seen)
+        return seen
+
+    def _carry(self, host: str, sent: Sent, seen: dict[str, list[bytes]]) -> None:
+        """A frame has left a host: follow it, and its copies, until they have all arrived somewhere."""
+        uplink = next(one for one in self._uplinks.values() if one.host == host)
+        seen[f"{UP}{uplink.host}.{uplink.fabric}"].append(sent.octets)
+        arriving = deque([(uplink.bridge_link, sent.octets)])
+        for _ in range(MOST_HOPS):
+            if not arriving:
+                return
+            link, octets = arriving.popleft()
+            for one in self.bridge.receive(link, octets, self._now_ns):
+                self._leave(one, seen, arriving)
+
+    def _leave(self, sent: Sent, seen: dict[str, list[bytes]], arriving: deque[tuple[int, bytes]]) -> None:
+        link = port_link(sent.port)
+        uplink = self._uplinks.get(link)
+        if uplink is None:
+            port = next(port for port in self.layout.bridges[0].ports if port.link == link)
+            seen[f"{NETWORK}{port.bridge}/{port.name}"].append(sent.octets)
+            if link in self._cabled:
+                arriving.append((self._cabled[link], sent.octets))
+            return
+        seen[f"{DOWN}{uplink.host}.{uplink.fabric}"].append(sent.octets)
+        for delivered in self.hosts[uplink.host].from_uplink(uplink.host_link, sent.octets):
+            seen[NIC + self._nics[uplink.host, delivered.port]].append(delivered.octets)
+
+    def bridge_tables(self) -> BridgeTables:
+        """The tables of the bridge."""
+        return self.bridge.tables
+
+    def extender_tables(self, host: str) -> ExtenderTables:
+        """The tables of a host."""
+        return self.hosts[host].tables
+
+    def counts(self) -> Mapping[str, NodeCounts]:
+        """What every node has counted."""
+        nodes: dict[str, Node] = {self._bridge_name: self.bridge, **self.hosts}
+        return {name: NodeCounts(node.counters, node.drops, node.totals) for name, node in nodes.items()}
+
+    def change_mac(self, nic: str, mac: Mac) -> None:
+        """Nothing changes: there is no end whose MAC the path would look at."""

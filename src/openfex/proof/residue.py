@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is left of a lab: looked for in every place where a lab leaves anything."""
+
+from __future__ import annotations
+
+from openfex.datapath.node import pin_folder
+from openfex.lab.lab import document_file
+from openfex.lab.names import prefix_of
+from openfex.linux import netns
+from openfex.linux.netlink import Netlink
+
+
+def residue(lab: str) -> list[str]:
+    """Name spaces, processes in them, pins and files of a lab."""
+    spaces = netns.names(prefix_of(lab))
+    left = [f"name space {name}" for name in spaces]
+    left += [f"process {pid}" for name in spaces for pid in netns.processes(name)]
+    left += [f"pin {one.name}" for one in pin_folder().glob(f"{prefix_of(lab)}*")]
+    if document_file(lab).parent.exists():
+        left.append(str(document_file(lab).parent))
+    return left
+
+
+def links_here() -> set[str]:
+    """The links of the name space that this process is in."""
+    with Netlink(None) as netlink:
+        return {link.name for link in netlink.links()}

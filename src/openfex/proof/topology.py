@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo's lab: two hosts with a vic-1280 each, one bridge, six machines in two VLANs; told twice.
+
+`documents` is what a person would write, and what the kernel engine is given. `layout` is the same laid out by hand
+with the standard library alone, so that the reference engine runs on a bare machine; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from openfex.model.layout import (
+    Adapter,
+    Binding,
+    Bridge,
+    Function,
+    Host,
+    Layout,
+    Machine,
+    NetworkPort,
+    Profile,
+    Purpose,
+    Uplink,
+)
+from openfex.model.limits import FIRST_UPLINK
+from openfex.model.values import LAST_VLAN, ChannelKind, Mac
+
+LAB = "demo"
+BRIDGE = "sw-a"
+MODEL = "vic-1280"
+FUNCTIONS = 16
+UPLINK_MTU = 9216
+PORTS = ("up0", "loop0", "loop1")
+"""loop0 and loop1 are cabled to each other: what no other switch may be without spanning tree."""
+VLANS = {"web": 10, "data": 20}
+MACHINES = (
+    ("vm1", "h1", "web", "loop0"),
+    ("vm2", "h1", "web", "up0"),
+    ("vm3", "h1", "data", "up0"),
+    ("vm4", "h2", "web", "up0"),
+    ("vm5", "h2", "data", "up0"),
+    ("h2-own", "h2", "web", "up0"),
+)
+"""Name, host, profile, network port. The last is the host itself, holding one of its own functions."""
+_NAMESPACE = uuid.UUID("6f70656e-6665-5800-8000-000000000000")
+
+
+def _mac(number: int) -> Mac:
+    return Mac(b"\x52\x54\x00\x00\x00" + bytes([number]))
+
+
+def _address(number: int, profile: str) -> str:
+    return f"10.0.{VLANS[profile]}.{number}/24"
+
+
+def documents(kind: ChannelKind, *, bound: bool = True, functions: int = FUNCTIONS) -> str:
+    """The lab as documents; without its machines where not `bound`."""
+    parts = [
+        f"kind: network\nname: {LAB}\nspec:\n"
+        f"  bridges: {{{BRIDGE}: {{fabric: a, ports: [{', '.join(PORTS)}]}}}}\n"
+        f"  wires: [[{BRIDGE}/loop0, {BRIDGE}/loop1]]\n"
+    ]
+    parts += [f"kind: profile\nname: {name}\nspec: {{vlan: {{access: {vlan}}}}}\n" for name, vlan in VLANS.items()]
+    for host in ("h1", "h2"):
+        uplink = f"{{device: up-a, bridge: {BRIDGE}}}"
+        parts.append(f"kind: host\nname: {host}\nspec: {{channel: {kind.value}, uplinks: {{a: {uplink}}}}}\n")
+        spec = f"{{host: {host}, driver: soft, model: {MODEL}, functions: {functions}}}"
+        parts.append(f"kind: adapter\nname: {host}-nic0\nspec: {spec}\n")
+    for number, (name, host, profile, pin) in enumerate(MACHINES if bound else (), start=1):
+        where = "host" if name.endswith("-own") else "namespace"
+        nic = f'{{profile: {profile}, mac: "{_mac(number)}", address: {_address(number, profile)}, pin: {pin}}}'
+        device = "own0" if where == "host" else "eth0"
+        parts.append(f"kind: machine\nname: {name}\nspec: {{host: {host}, type: {where}, nics: {{{device}: {nic}}}}}\n")
+    return "---\n".join(parts)
+
+
+def _hosts(kind: ChannelKind) -> tuple[Host, ...]:
+    hosts = []
+    for ordinal, name in enumerate(("h1", "h2")):
+        uplink = Uplink(name, "a", "up-a", BRIDGE, kind, UPLINK_MTU, 1, FIRST_UPLINK + ordinal)
+        functions = tuple(Function(f"{name}-nic0", index, index + 1, Purpose.NIC, 0) for index in range(FUNCTIONS))
+        adapter = Adapter(f"{name}-nic0", name, MODEL, "veth", functions)
+        hosts.append(Host(name, kind, (uplink,), (adapter,)))
+    return tuple(hosts)
+
+
+def layout(kind: ChannelKind, *, bound: bool = True) -> Layout:
+    """The lab laid out; without its machines where not `bound`."""
+    profiles = {name: Profile(name, vlan) for name, vlan in VLANS.items()}
+    open_trunk = Profile("open-trunk", 0, frozenset(range(1, LAST_VLAN + 1)))
+    ports = {name: NetworkPort(BRIDGE, name, link, open_trunk) for link, name in enumerate(PORTS, start=1)}
+    hosts = {host.name: host for host in _hosts(kind)}
+    machines, bindings = [], []
+    free = {host.name: iter(host.functions) for host in hosts.values()}
+    for number, (name, host, profile, pin) in enumerate(MACHINES if bound else (), start=1):
+        in_host = name.endswith("-own")
+        nic = "own0" if in_host else "eth0"
+        machines.append(Machine(name, host, in_host))
+        bindings.append(
+            Binding(
+                str(uuid.uuid5(_NAMESPACE, f"{LAB}/{name}/{nic}")),
+                1,
+                name,
+                nic,
+                next(free[host]),
+                profiles[profile],
+                _mac(number),
+                (_address(number, profile),),
+                1500,
+                hosts[host].uplinks[0],
+                ports[pin],
+            )
+        )
+    bridge = Bridge(BRIDGE, "a", tuple(ports.values()), 300_000)
+    wires = ((ports["loop0"], ports["loop1"]),)
+    found = (tuple(hosts.values()), tuple(machines), tuple(bindings), tuple(profiles.values()), wires)
+    return Layout(LAB, (bridge,), *found)

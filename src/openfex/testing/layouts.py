@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layouts without documents: written out port by port, or made by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from openfex.model.layout import Adapter, Binding, Bridge, Function, Host, Layout, NetworkPort, Profile, Purpose, Uplink
+from openfex.model.limits import FIRST_UPLINK
+from openfex.model.values import ChannelKind, Mac
+from openfex.testing.chance import Chance, one_in, some
+
+CHANNELS = (1, 2, 3, 63, 64, 65, 128, 2047, 4093, 4094)
+"""Some at each end, and where a list's words meet."""
+VLANS = (10, 1, 20, 63, 64, 127, 4093, 4094)
+
+
+def access(vlan: int) -> Profile:
+    """The profile of an access port."""
+    return Profile(f"access-{vlan}", vlan)
+
+
+def trunk(vlans: Iterable[int], native: int = 0) -> Profile:
+    """The profile of a trunk, whose native VLAN is allowed as in documents."""
+    allowed = frozenset(vlans) | ({native} if native else frozenset())
+    return Profile(f"trunk-{native}", native, allowed)
+
+
+def veth_mac(bridge_link: int, channel: int) -> Mac:
+    """The MAC that LayoutBuilder gives the vEth of a channel."""
+    return Mac(bytes((0x52, 0x54, 0, bridge_link, channel >> 8, channel & 0xFF)))
+
+
+class LayoutBuilder:
+    """A layout, said piece by piece; each piece is given back as the layout will hold it."""
+
+    def __init__(self) -> None:
+        self._bridges: dict[str, list[NetworkPort]] = {}
+        self._hosts: dict[str, Host] = {}
+        self._bindings: list[Binding] = []
+        self._wires: list[tuple[NetworkPort, NetworkPort]] = []
+
+    def bridge(self, name: str) -> str:
+        """A bridge without ports."""
+        self._bridges[name] = []
+        return name
+
+    def port(self, bridge: str, profile: Profile) -> NetworkPort:
+        """The bridge's next network port."""
+        link = len(self._bridges[bridge]) + 1
+        port = NetworkPort(bridge, f"net{link}", link, profile)
+        self._bridges[bridge].append(port)
+        return port
+
+    def wire(self, one: NetworkPort, other: NetworkPort) -> None:
+        """A cable between two network ports."""
+        self._wires.append((one, other))
+
+    def host(self, name: str, kind: ChannelKind, bridges: Sequence[str], channels: Iterable[int]) -> Host:
+        """A host with an uplink to each of the bridges, and a function for each of the channels."""
+        uplinks = []
+        for host_link, bridge in enumerate(bridges, start=1):
+            ends = sum(one.bridge == bridge for host in self._hosts.values() for one in host.uplinks)
+            link = FIRST_UPLINK + ends
+            uplinks.append(Uplink(name, "ab"[host_link - 1], f"up{host_link}", bridge, kind, 1600, host_link, link))
+        adapter = f"{name}-nic0"
+        functions = tuple(Function(adapter, index, one, Purpose.NIC, 0) for index, one in enumerate(channels))
+        host = Host(name, kind, tuple(uplinks), (Adapter(adapter, name, "vic-1280", "veth", functions),))
+        self._hosts[name] = host
+        return host
+
+    def bind(
+        self, host: Host, channel: int, profile: Profile, pin: NetworkPort | None = None, uplink: int = 0
+    ) -> Binding:
+        """A NIC at the host's function of that channel, on the host's nth uplink."""
+        function = next(one for one in host.functions if one.channel == channel)
+        cable = host.uplinks[uplink]
+        name, mac = f"vm-{host.name}-{channel}", veth_mac(cable.bridge_link, channel)
+        binding = Binding(name, 1, name, "eth0", function, profile, mac, (), 1500, cable, pin)
+        self._bindings.append(binding)
+        return binding
+
+    def layout(self) -> Layout:
+        """All of it."""
+        bridges = tuple(
+            Bridge(name, "ab"[index], tuple(ports), 300_000)
+            for index, (name, ports) in enumerate(self._bridges.items())
+        )
+        profiles = tuple({binding.profile.name: binding.profile for binding in self._bindings}.values())
+        return Layout(
+            "test", bridges, tuple(self._hosts.values()), (), tuple(self._bindings), profiles, tuple(self._wires)
+        )
+
+
+def make_profile(chance: Chance) -> Profile:
+    """An access port, or a trunk with a native VLAN or without."""
+    if not one_in(chance, 3):
+        return access(chance.choice(VLANS[:4]))
+    allowed = some(chance, VLANS, 1, len(VLANS))
+    return trunk(allowed, chance.choice((allowed[0], 0)))
+
+
+def make_layout(chance: Chance, *, most_hosts: int = 4, two_fabrics: bool = False) -> Layout:
+    """A bridge (or two, and then every host at both) with network ports, hosts, functions, and NICs at most of them."""
+    builder = LayoutBuilder()
+    bridges = [builder.bridge(name) for name in (("sw-a", "sw-b") if two_fabrics else ("sw-a",))]
+    pins = {
+        bridge: [builder.port(bridge, make_profile(chance)) for _ in range(chance.randint(1, 3))] for bridge in bridges
+    }
+    for number in range(chance.randint(1, most_hosts)):
+        kind = chance.choice(tuple(ChannelKind))
+        channels = some(chance, CHANNELS, 1, 6)
+        host = builder.host(f"h{number}", kind, bridges, channels)
+        for channel in channels:
+            if one_in(chance, 4):
+                continue
+            uplink = chance.randint(0, len(bridges) - 1)
+            pin = None if one_in(chance, 8) else chance.choice(pins[bridges[uplink]])
+            builder.bind(host, channel, make_profile(chance), pin, uplink)
+    return builder.layout()
