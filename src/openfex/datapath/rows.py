@@ -77,23 +77,21 @@ def extender_rows(tables: ExtenderTables, devices: Devices) -> Rows:
     return {"links": _link_rows(tables.links, devices), "functions": functions, "lists": lists}
 
 
-def _is_current(devices: Devices | None, port: int, ifindex: int) -> bool:
-    """True if a row names the device that the port has now; devices come and go, and their numbers with them."""
-    return devices is None or ifindex == devices.get(port, Device(0)).ifindex
-
-
 def _read_links(rows: Rows, devices: Devices | None) -> dict[int, ChannelKind | None]:
     links = {}
     for key, value in rows["links"].items():
         link = U32.unpack(key)[0]
         ifindex, kind = LINK.unpack(value)
-        if ifindex and _is_current(devices, port_number(link), ifindex):
+        if ifindex and (devices is None or devices.get(port_number(link), Device(0)).ifindex == ifindex):
             links[link] = kind_of(kind)
     return links
 
 
 def read_extender(rows: Rows, devices: Devices | None) -> ExtenderTables:
-    """The tables that a port extender's rows mean; what names a device that is not its port's counts as down."""
+    """The tables that a port extender's rows mean; what names a device that is not its port's counts as down.
+
+    Devices come and go, and their numbers with them.
+    """
     tables = ExtenderTables()
     tables.links = {link: kind for link, kind in _read_links(rows, devices).items() if kind is not None}
     for key, value in rows["functions"].items():
@@ -101,8 +99,9 @@ def read_extender(rows: Rows, devices: Devices | None) -> ExtenderTables:
         ifindex, number = FUNCTION.unpack(value)
         flags = PortFlag(number)
         if flags & PortFlag.KNOWN:
-            up = bool(flags & PortFlag.UP) and _is_current(devices, port, ifindex)
-            tables.functions[port] = Function(up)
+            direct = bool(flags & PortFlag.PEER)
+            current = devices is None or devices.get(port) == Device(ifindex, direct)
+            tables.functions[port] = Function(bool(flags & PortFlag.UP) and current)
     for key, value in rows["lists"].items():
         words = LIST.unpack(value)
         number = U32.unpack(key)[0]

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 from openfex.adapter.soft import FUNCTION_MARK, PF_MARK
 from openfex.datapath.abi import ANY_PORT
-from openfex.lab.names import netns_of, outside
+from openfex.lab.names import netns_of, outside, prefix_of
 from openfex.linux.filters import Filter
 from openfex.linux.links import Link, LinkStatistics
 from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
-from openfex.model.layout import Bridge, Host, Layout, Uplink
+from openfex.model.layout import Bridge, Function, Host, Layout, Uplink
 from openfex.model.limits import FIRST_UPLINK
 from openfex.model.place import Place
-from openfex.model.values import port_channel, port_link
+from openfex.model.values import port_channel, port_link, port_number
 from openfex.rules.tables import BridgeTables, ExtenderTables
 
 Row = dict[str, object]
@@ -66,6 +66,13 @@ class Sight:
         tables = self.node("bridge", name).tables
         return tables if isinstance(tables, BridgeTables) else None
 
+    def is_bound(self, host: Host, function: Function) -> bool:
+        """True if the host's kernel lets the function speak, on whichever uplink."""
+        extender = self.extender(host.name)
+        rows = extender.functions if extender else {}
+        numbers = (port_number(uplink.host_link, function.channel) for uplink in host.uplinks)
+        return any(rows[number].up for number in numbers if number in rows)
+
     def function_places(self) -> dict[str, Place]:
         """Where each function is that there is, by its name; a TAP is where the adapter is."""
         sides = dict(self._marked(PF_MARK))
@@ -87,7 +94,7 @@ def node_of(layout: Layout, netns: str) -> tuple[str, str]:
     """Kind and name of the node whose name space it is."""
     if netns == outside(layout.lab):
         return "network", "outside"
-    kind, _, name = netns.removeprefix(netns_of(layout.lab, "", "")[:-1]).partition("_")
+    kind, _, name = netns.removeprefix(prefix_of(layout.lab)).partition("_")
     return (kind, name) if name else ("", netns)
 
 

@@ -182,8 +182,8 @@ class Workshop:
 
 
 def device_of(link: Link) -> Device:
-    """A link as the tables know it. A veth's peer can be handed the frame at once."""
-    return Device(link.index, link.kind == "veth")
+    """A link as the tables know it. The kernel hands a frame straight to a veth's peer only in another name space."""
+    return Device(link.index, link.kind == "veth" and not link.peer_here)
 
 
 def devices_of(spec: NodeSpec, links: list[Link]) -> Devices:

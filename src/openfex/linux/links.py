@@ -19,6 +19,7 @@ IFNAME_ROOM = 15
 _IFF_UP = 1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_TXQLEN, _IFLA_LINKINFO = 1, 3, 4, 5, 13, 18
 _IFLA_IFALIAS, _IFLA_STATS64, _IFLA_GROUP, _IFLA_NET_NS_FD, _IFLA_EXT_MASK, _IFLA_CARRIER = 20, 23, 27, 28, 29, 33
+_IFLA_LINK_NETNSID = 37
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _SKIP_STATISTICS = 8
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_F_NODAD = 1, 2, 8, 2
@@ -43,6 +44,8 @@ class Link:
     """For a veth: the number of its other end, in that end's name space."""
     carrier: bool
     group: int = 0
+    peer_here: bool = False
+    """Whether that other end is in this name space, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ def read_link(answer: Answer) -> Link:
         peer_index=None if peer is None else number(peer),
         carrier=bool(number(found.get(_IFLA_CARRIER, b""))),
         group=number(found.get(_IFLA_GROUP, b"")),
+        peer_here=peer is not None and _IFLA_LINK_NETNSID not in found,
     )
 
 

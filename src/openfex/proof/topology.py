@@ -55,11 +55,9 @@ def _address(number: int, profile: str) -> str:
 
 def documents(kind: ChannelKind, *, bound: bool = True, functions: int = FUNCTIONS) -> str:
     """The lab as documents; without its machines where not `bound`."""
-    parts = [
-        f"kind: network\nname: {LAB}\nspec:\n"
-        f"  bridges: {{{BRIDGE}: {{fabric: a, ports: [{', '.join(PORTS)}]}}}}\n"
-        f"  wires: [[{BRIDGE}/loop0, {BRIDGE}/loop1]]\n"
-    ]
+    bridges = f"{{{BRIDGE}: {{fabric: a, ports: [{', '.join(PORTS)}]}}}}"
+    wires = f"[[{BRIDGE}/loop0, {BRIDGE}/loop1]]"
+    parts = [f"kind: network\nname: {LAB}\nspec:\n  bridges: {bridges}\n  wires: {wires}\n"]
     parts += [f"kind: profile\nname: {name}\nspec: {{vlan: {{access: {vlan}}}}}\n" for name, vlan in VLANS.items()]
     for host in ("h1", "h2"):
         uplink = f"{{device: up-a, bridge: {BRIDGE}}}"

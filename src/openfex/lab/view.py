@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a lab shows of itself: pure functions from a sight to rows of plain values.
+
+What can be read from the kernel's tables is read from there, not from the documents. Where the two differ the row says
+what the tables say, and `note` says what the documents wanted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from openfex.errors import NotFoundError
+from openfex.lab.names import netns_of
+from openfex.lab.view_ports import vlan_text
+from openfex.lab.view_sight import Row, Sight, bridge_port_name, host_port_name, short_place
+from openfex.linux.capability import Capabilities
+from openfex.model.catalogue import CATALOGUE
+from openfex.model.drops import DropReason
+from openfex.model.layout import Adapter, Binding, Function, Host, Layout, Machine, Purpose
+from openfex.model.quantities import format_vlans
+from openfex.model.values import port_number
+from openfex.rules.tables import Port
+
+def catalogue_rows() -> list[Row]:
+    """The adapter models that a soft adapter can be."""
+    return [
+        {"model": one.name, "limit": one.functions, "storage": one.storage, "what": one.note}
+        for one in CATALOGUE.values()
+    ]
+
+
+def adapter_rows(sight: Sight) -> list[Row]:
+    """One row an adapter; functions are counted as the kernel has them."""
+    return [_adapter_row(sight, host, one) for host in sight.layout.hosts for one in host.adapters]
+
+
+def _adapter_row(sight: Sight, host: Host, adapter: Adapter) -> Row:
+    places = sight.function_places()
+    storage = [one for one in adapter.functions if one.purpose is Purpose.STORAGE]
+    return {
+        "name": adapter.name,
+        "host": adapter.host,
+        "model": adapter.model,
+        "backing": adapter.backing,
+        "limit": CATALOGUE[adapter.model].functions,
+        "nic": sum(one.name in places for one in adapter.functions),
+        "storage": len(storage),
+        "bound": sum(sight.is_bound(host, one) for one in adapter.functions),
+    }
+
+
+def function_rows(sight: Sight) -> list[Row]:
+    """One row a function."""
+    bindings = {binding.function.name: binding for binding in sight.layout.bindings}
+    return [
+        _function_row(sight, host, function, bindings.get(function.name))
+        for host in sight.layout.hosts
+        for function in host.functions
+    ]
+
+
+def _function_row(sight: Sight, host: Host, function: Function, binding: Binding | None) -> Row:
+    place = sight.function_places().get(function.name)
+    bound = sight.is_bound(host, function)
+    port = _enforced(sight, host, function)
+    note = ""
+    if function.purpose is Purpose.NIC and place is None:
+        note = "not carved"
+    elif bound != (binding is not None):
+        note = f"the documents bind it to {binding.name}" if binding else "the documents bind it to nobody"
+    return {
+        "name": function.name,
+        "host": host.name,
+        "purpose": function.purpose.value,
+        "channel": function.channel,
+        "state": "bound" if bound else "free" if sight.extender(host.name) else "unknown",
+        "nic": binding.name if binding else None,
+        "mac": str(port.mac) if port and port.mac else None,
+        "where": short_place(sight.layout, place) if place else None,
+        "note": note,
+    }
+
+
+def _enforced(sight: Sight, host: Host, function: Function) -> Port | None:
+    """The row of the function's vEth that is up: its MAC is the function's, whatever the holder set on the device."""
+    for uplink in host.uplinks:
+        tables = sight.bridge(uplink.bridge)
+        port = tables.ports.get(port_number(uplink.bridge_link, function.channel)) if tables else None
+        if port and port.up:
+            return port
+    return None
+
+
+def profile_rows(layout: Layout) -> list[Row]:
+    """One row a profile, and how many ports have it."""
+    used = Counter(binding.profile.name for binding in layout.bindings)
+    used.update(port.profile.name for bridge in layout.bridges for port in bridge.ports)
+    return [
+        {
+            "name": one.name,
+            "mode": "access" if one.allowed is None else "trunk",
+            "vlan": one.vlan or None,
+            "trunk": None if one.allowed is None else format_vlans(one.allowed),
+            "ports": used[one.name],
+        }
+        for one in layout.profiles
+    ]
+
+
+def host_rows(sight: Sight) -> list[Row]:
+    """One row a host."""
+    layout = sight.layout
+    return [
+        {
+            "name": host.name,
+            "channel": host.kind.value,
+            "uplinks": [f"{one.fabric}: {one.device} to {one.bridge}" for one in host.uplinks],
+            "datapath": "loaded" if sight.extender(host.name) else "missing",
+            "adapters": len(host.adapters),
+            "functions": len(host.functions),
+            "bound": sum(sight.is_bound(host, one) for one in host.functions),
+            "machines": [machine.name for machine in layout.machines if machine.host == host.name],
+        }
+        for host in layout.hosts
+    ]
+
+
+def machine_rows(sight: Sight) -> list[Row]:
+    """One row a machine."""
+    return [
+        {
+            "name": machine.name,
+            "host": machine.host,
+            "type": "host" if machine.in_host else "namespace",
+            "namespace": machine_space(sight.layout, machine),
+            "state": "there" if machine_space(sight.layout, machine) in sight.links else "missing",
+            "nics": [_nic_text(one) for one in sight.layout.bindings if one.machine == machine.name],
+        }
+        for machine in sight.layout.machines
+    ]
+
+
+def _nic_text(binding: Binding) -> str:
+    return " ".join([binding.nic, str(binding.mac), *binding.addresses])
+
+
+def binding_rows(sight: Sight) -> list[Row]:
+    """One row a binding; `up` means both ends let it pass: the host's function and the bridge's vEth."""
+    return [_binding_row(sight, binding) for binding in sight.layout.bindings]
+
+
+def _binding_row(sight: Sight, binding: Binding) -> Row:
+    layout, uplink = sight.layout, binding.uplink
+    tables, extender = sight.bridge(uplink.bridge), sight.extender(uplink.host)
+    port = tables.ports.get(binding.bridge_port) if tables else None
+    function = extender.functions.get(binding.host_port) if extender else None
+    return {
+        "name": binding.name,
+        "host": uplink.host,
+        "function": binding.function.name,
+        "port": bridge_port_name(layout, layout.bridge(uplink.bridge), binding.bridge_port),
+        "fabric": uplink.fabric,
+        "state": "up" if port and port.up and function and function.up else "down",
+        "profile": binding.profile.name,
+        "vlan": vlan_text(binding.profile.vlan, binding.profile.allowed),
+        "mac": str(binding.mac),
+        "addresses": list(binding.addresses),
+        "generation": binding.generation,
+        "uuid": binding.uuid,
+    }
+
+
+def drop_rows(sight: Sight, before: Sight | None = None) -> list[Row]:
+    """One row for what a node dropped at a port for a reason, the most first; `new`: how many of them since `before`."""
+    drops, older = _drops(sight), _drops(before) if before else Counter()
+    news = [{"new": frames - older[key]} if before else {} for key, frames in drops.most_common()]
+    return [
+        {"node": node, "port": port, "reason": reason.word, "frames": frames, **new, "meaning": reason.meaning}
+        for ((node, port, reason), frames), new in zip(drops.most_common(), news, strict=True)
+    ]
+
+
+def _drops(sight: Sight) -> Counter[tuple[str, str, DropReason]]:
+    """Drops by node, port and reason. A function has a port number on each uplink, and one name: its drops are added."""
+    layout = sight.layout
+    drops: Counter[tuple[str, str, DropReason]] = Counter()
+    for host in layout.hosts:
+        for (number, reason), frames in sight.node("host", host.name).drops.items():
+            drops[host.name, host_port_name(host, number), reason] += frames
+    for bridge in layout.bridges:
+        for (number, reason), frames in sight.node("bridge", bridge.name).drops.items():
+            drops[bridge.name, bridge_port_name(layout, bridge, number), reason] += frames
+    return drops
+
+
+def machine_space(layout: Layout, machine: Machine) -> str:
+    """The name space that a machine lives in."""
+    if machine.in_host:
+        return netns_of(layout.lab, "host", machine.host)
+    return netns_of(layout.lab, "machine", machine.name)
+
+
+def space_of(layout: Layout, name: str) -> str:
+    """The name space of a machine, or else of a host or bridge. Raises NotFoundError."""
+    for machine in layout.machines:
+        if machine.name == name:
+            return machine_space(layout, machine)
+    for kind, nodes in (("host", layout.hosts), ("bridge", layout.bridges)):
+        if any(node.name == name for node in nodes):
+            return netns_of(layout.lab, kind, name)
+    known = ", ".join(machine.name for machine in layout.machines) or "none"
+    message = f"there is no machine {name} in lab {layout.lab}"
+    raise NotFoundError(message, code="no-such-machine", remedy=f"the machines are: {known}")
+
+
+def binding_of(layout: Layout, name: str) -> Binding:
+    """The binding of `MACHINE/NIC`. Raises NotFoundError."""
+    for binding in layout.bindings:
+        if binding.name == name:
+            return binding
+    known = ", ".join(binding.name for binding in layout.bindings) or "none"
+    message = f"there is no bound NIC {name} in lab {layout.lab}"
+    raise NotFoundError(message, code="no-such-nic", remedy=f"write MACHINE/NIC, one of: {known}")
+
+
+def doctor_rows(found: Capabilities, objects: str = "") -> list[Row]:
+    """What this machine can and cannot do, a line each. `objects`: why the compiled programs are missing, if they are."""
+    checks = (
+        ("root", found.root, "changing name spaces, links and programs"),
+        ("name spaces", found.netns, "the nodes of a lab"),
+        ("libbpf", found.libbpf is not None, f"loading programs (version {found.libbpf or 'none'})"),
+        ("bpf", found.bpf, "running programs in the kernel"),
+        ("bpf file system", found.bpffs, "keeping programs and tables without a process"),
+        ("clsact", found.clsact, "putting programs on links"),
+        ("compiled programs", not objects, "what is put there"),
+        ("tap", found.tap, "functions for virtual machines"),
+    )
+    return [{"what": what, "good": good, "needed_for": use} for what, good, use in checks]
+

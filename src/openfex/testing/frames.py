@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames by chance for given tables, so biased that every verdict and every drop reason comes often.
+
+A scene is made once for some tables and then gives arrivals: a frame, and the port it arrives at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from openfex.model.values import BROADCAST, LAST_CHANNEL, ChannelKind, Mac, port_channel, port_link, port_number
+from openfex.rules.tables import BridgeTables, ExtenderTables, Port
+from openfex.testing.chance import Chance, any_of, one_in
+from openfex.testing.layouts import CHANNELS, VLANS
+from openfex.testing.tables import STATIONS
+from openfex.wire import ETag, VlanTag, VnTag
+
+SHORTEST = 14
+"""The kernel's test runs take no shorter frame; the reference is given shorter ones in tests/unit/rules."""
+LONGEST_HEAD = 46
+_GROUPS = tuple(
+    Mac.parse(text)
+    for text in (
+        *("ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "33:33:00:00:00:01"),
+        *("01:80:c2:00:00:00", "01:00:0c:cc:cc:cd", "01:80:c2:00:00:0e", "01:80:c2:00:00:03"),
+        *("01:80:c2:00:00:10", "01:80:c2:00:01:00", "01:00:0c:cc:cc:cc"),
+    )
+)
+_STRANGERS = tuple(Mac.parse(text) for text in ("02:00:00:00:00:99", "00:00:00:00:00:00", "52:54:00:10:00:99"))
+_BAD_SOURCES = (BROADCAST, Mac(bytes(6)), Mac.parse("03:00:00:00:00:01"), *_STRANGERS)
+_TYPES = (0x0800, 0x0806, 0x86DD, 0x88CC, 0x0026, 0x1234, 0x0000)
+_PRIORITIES = (0, 0x2000, 0xE000, 0x1000, 0xF000)
+_PAYLOAD = bytes(i * 7 + 3 & 0xFF for i in range(1600))
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A frame at a port: of a function at its extender, else (channel 0) of a link."""
+
+    at: int
+    octets: bytes
+
+    def __repr__(self) -> str:
+        return f"Arrival(at=port_number({port_link(self.at)}, {port_channel(self.at)}), octets={self.octets!r})"
+
+
+def vlan_tag(chance: Chance, vid: int, tpid: int = VlanTag.C_TPID) -> bytes:
+    """A VLAN tag of any priority."""
+    return tpid.to_bytes(2, "big") + (chance.choice(_PRIORITIES) | vid).to_bytes(2, "big")
+
+
+def _any_vid(chance: Chance) -> int:
+    return chance.choice((*VLANS, 0, 4095, 5))
+
+
+def _forged(chance: Chance) -> bytes:
+    """A channel tag where none may be, whole or only its ethertype."""
+    whole = chance.choice((VnTag(svif=1).encode(), ETag(ecid=1).encode(), VnTag(direction=1, dvif=1).encode()))
+    return whole[: chance.choice((len(whole), 2))]
+
+
+def _odd_tags(chance: Chance) -> bytes:
+    """Any tags: up to four VLAN tags, of both kinds, and a forged channel tag behind any of them."""
+    shapes = ("c", "s", "", "sc", "cc", "cs", "ccc", "scs", "cccc", "f", "cf", "sf", "scf", "cccf")
+    pieces = {
+        "c": lambda: vlan_tag(chance, _any_vid(chance)),
+        "s": lambda: vlan_tag(chance, _any_vid(chance), VlanTag.S_TPID),
+        "f": lambda: _forged(chance),
+    }
+    return b"".join(pieces[one]() for one in chance.choice(shapes))
+
+
+def _proper_tags(chance: Chance, vlan: int, vlans: Sequence[int] | None) -> bytes:
+    """What a port that keeps the rules sends: untagged or a priority tag, or on a trunk a VLAN that it may use."""
+    if vlans and not (vlan and one_in(chance, 3)):
+        inner = vlan_tag(chance, 7) if one_in(chance, 4) else b""
+        return vlan_tag(chance, chance.choice(vlans)) + inner
+    return vlan_tag(chance, 0) if one_in(chance, 4) else b""
+
+
+def _frame(chance: Chance, dst: Mac, src: Mac, tags: bytes) -> bytes:
+    """A frame of 60 to 1,514 octets and its tags; once in sixteen cut inside its head, or a little behind it."""
+    size = chance.choice((60, 61, 64, 128, 1514, 60 + chance.randint(0, 1454)))
+    ethertype = chance.choice(_TYPES).to_bytes(2, "big")
+    octets = dst.octets + src.octets + tags + ethertype + _PAYLOAD[: size - SHORTEST]
+    if one_in(chance, 16):
+        return octets[: chance.randint(SHORTEST, LONGEST_HEAD)]
+    return octets
+
+
+def _vntag_flaw(chance: Chance, tag: VnTag) -> VnTag:
+    """One field that is not as it should be; some of them do no harm."""
+    values = {f: getattr(tag, f) for f in ("direction", "pointer", "dvif", "looped", "svif", "reserved", "version")}
+    name, value = chance.choice(
+        (
+            ("direction", 1 - tag.direction),
+            ("pointer", 1 - tag.pointer),
+            ("version", chance.randint(1, 3)),
+            ("reserved", 1),
+            ("looped", 1 - tag.looped),
+            ("svif", chance.choice((0, 4095, 5, *CHANNELS))),
+            ("dvif", chance.choice((0, 4095, 0x3FFF, 0x1001, *CHANNELS))),
+        )
+    )
+    return VnTag(**{**values, name: value})
+
+
+def _etag_flaw(chance: Chance, tag: ETag) -> ETag:
+    values = {f: getattr(tag, f) for f in ("ecid", "grp", "ingress", "pcp", "dei", "reserved")}
+    name, value = chance.choice(
+        (
+            ("ecid", tag.ecid | chance.choice((0x1000, 0xFF000))),
+            ("ingress", tag.ingress | chance.choice((0x1000, 0x80000))),
+            ("grp", chance.randint(0, 3)),
+            ("reserved", chance.randint(1, 3)),
+            ("ingress", chance.choice((0, 4095, *CHANNELS))),
+            ("ecid", chance.choice((0, 4095, 5, *CHANNELS))),
+            ("pcp", 7),
+            ("dei", 1),
+        )
+    )
+    return ETag(**{**values, name: value})
+
+
+def _perhaps_flawed(chance: Chance, tag: VnTag | ETag) -> bytes:
+    """A channel tag as it should be; once in five with a flaw, once in twenty of the other kind or none at all."""
+    if one_in(chance, 20):
+        other = ETag(ecid=1) if isinstance(tag, VnTag) else VnTag(svif=1)
+        return chance.choice((b"", other.encode()))
+    if one_in(chance, 5):
+        tag = _vntag_flaw(chance, tag) if isinstance(tag, VnTag) else _etag_flaw(chance, tag)
+    return tag.encode()
+
+
+def _behind_macs(octets: bytes, tag: bytes) -> bytes:
+    return octets[:12] + tag + octets[12:]
+
+
+class ExtenderScene:
+    """Arrivals at a port extender, from functions and from uplinks."""
+
+    def __init__(self, tables: ExtenderTables) -> None:
+        self._links = dict(tables.links)
+        self._ports = sorted(tables.functions)
+        self._lists: dict[int, list[int]] = {}
+        for link, number in sorted(tables.lists):
+            self._lists.setdefault(link, []).append(number)
+
+    def arrival(self, chance: Chance) -> Arrival:
+        """One frame."""
+        return self._from_uplink(chance) if one_in(chance, 2) else self._from_function(chance)
+
+    def _inner(self, chance: Chance) -> bytes:
+        dst = chance.choice((*STATIONS[:2], *_GROUPS))
+        tags = _odd_tags(chance) if one_in(chance, 3) else _proper_tags(chance, 0, VLANS if one_in(chance, 2) else None)
+        return _frame(chance, dst, chance.choice(STATIONS), tags)
+
+    def _from_function(self, chance: Chance) -> Arrival:
+        stray = port_number(chance.choice((1, 2, 3)), chance.choice((5, 4095, *CHANNELS)))
+        at = stray if one_in(chance, 12) else any_of(chance, self._ports, stray)
+        octets = self._inner(chance)
+        return Arrival(at, _behind_macs(octets, _forged(chance)) if one_in(chance, 16) else octets)
+
+    def _from_uplink(self, chance: Chance) -> Arrival:
+        link = chance.choice((1, 2, 5)) if one_in(chance, 16) else any_of(chance, sorted(self._links), 1)
+        kind = self._links.get(link) or chance.choice(tuple(ChannelKind))
+        channels = [port_channel(port) for port in self._ports if port_link(port) == link]
+        channel = any_of(chance, channels, 1)
+        lists = self._lists.get(link, [])
+        is_list = one_in(chance, 2)
+        target = (0x1FFE if one_in(chance, 8) else any_of(chance, lists, 0x1001)) if is_list else channel
+        source = chance.choice((0, channel, *channels[:3]))
+        tag: VnTag | ETag
+        if kind is ChannelKind.VNTAG:
+            looped = source > 0
+            tag = VnTag(direction=1, pointer=int(is_list), dvif=target, looped=int(looped), svif=source)
+        else:
+            tag = ETag(ecid=target & 0xFFF, grp=target >> 12, ingress=source)
+        return Arrival(port_number(link), _behind_macs(self._inner(chance), _perhaps_flawed(chance, tag)))
+
+
+class BridgeScene:
+    """Arrivals at a controlling bridge, from vEths and from the network."""
+
+    def __init__(self, tables: BridgeTables) -> None:
+        self._links = dict(tables.links)
+        self._ports: Mapping[int, Port] = dict(tables.ports)
+        self._allowed = {number: sorted(port.vlans or ())[:8] for number, port in tables.ports.items()}
+        self._channels: dict[int, list[int]] = {}
+        for number in sorted(tables.ports):
+            self._channels.setdefault(port_link(number), []).append(port_channel(number))
+        self._veths = (sorted(tables.veths) or [STATIONS[0]])[:12]
+        self._stations = sorted({*STATIONS, *(mac for mac, _ in tables.stations)})
+
+    def arrival(self, chance: Chance) -> Arrival:
+        """One frame."""
+        link = chance.choice((9, 40, 79, 80, 200)) if one_in(chance, 40) else any_of(chance, sorted(self._links), 9)
+        kind = self._links.get(link)
+        if kind is None:
+            octets = self._inner(chance, port_number(link))
+            return Arrival(port_number(link), _behind_macs(octets, _forged(chance)) if one_in(chance, 24) else octets)
+        channel = any_of(chance, self._channels.get(link, []), 1)
+        if one_in(chance, 16):
+            channel = chance.choice((0, LAST_CHANNEL, 4095, 5))
+        tag = VnTag(svif=channel) if kind is ChannelKind.VNTAG else ETag(ecid=channel)
+        octets = self._inner(chance, port_number(link, channel))
+        return Arrival(port_number(link), _behind_macs(octets, _perhaps_flawed(chance, tag)))
+
+    def _inner(self, chance: Chance, number: int) -> bytes:
+        port = self._ports.get(number, Port())
+        proper = not one_in(chance, 4)
+        tags = _proper_tags(chance, port.vlan, self._allowed.get(number)) if proper else _odd_tags(chance)
+        src = self._source(chance, port)
+        dst = src if one_in(chance, 20) else self._destination(chance)
+        return _frame(chance, dst, src, tags)
+
+    def _source(self, chance: Chance, port: Port) -> Mac:
+        if one_in(chance, 8):
+            return chance.choice((*_BAD_SOURCES, *self._veths, *self._stations[:2]))
+        return chance.choice(self._stations) if port.network or port.mac is None else port.mac
+
+    def _destination(self, chance: Chance) -> Mac:
+        pools: tuple[Callable[[], Sequence[Mac]], ...] = (
+            lambda: self._veths,
+            lambda: self._veths,
+            lambda: self._stations,
+            lambda: _GROUPS[:3],
+            lambda: _GROUPS,
+            lambda: _STRANGERS,
+        )
+        return chance.choice(chance.choice(pools)())
