@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from openfex.lab.lab import down, labs
+from openfex.linux import netns
+
 # `ci` always takes the same examples, so that a green run stays green; `dev` looks for new ones; `long` looks longer.
 # No deadline anywhere: on a busy machine a time says nothing about the code.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
@@ -17,6 +20,9 @@ settings.register_profile("dev", deadline=None)
 settings.register_profile("long", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
+TEST_LAB = "test-"
+DEMO_LAB = "demo"
+TEST_SPACE = "fex-test-"
 CAP_NET_ADMIN = 12
 CAP_SYS_ADMIN = 21
 
@@ -29,6 +35,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def sweep_leftovers() -> None:
     """Remove what earlier, killed runs left in the kernel, so that no test meets it."""
+    if what_root_lacks():
+        return
+    for lab in labs():
+        if lab.startswith(TEST_LAB) or lab == DEMO_LAB:
+            down(lab)
+    for name in netns.names(TEST_SPACE):
+        netns.delete(name)
 
 
 @pytest.hookimpl(tryfirst=True)

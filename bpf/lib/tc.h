@@ -25,9 +25,34 @@ static __always_inline __u32 attached_for(struct __sk_buff *skb)
 #endif
 }
 
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
+#define IPPROTO_TCP 6
+
+/* A super-frame that a virtual machine has just sent: nobody has counted its segments yet. */
+static __noinline __u32 count_segments(struct __sk_buff *skb, __u32 type, __u32 at)
+{
+	__u32 size = skb->gso_size, length = skb->len;
+	__u8 octet, protocol = 0;
+
+	if (type == ETH_P_IPV6) {
+		bpf_skb_load_bytes(skb, at + 6, &protocol, 1);
+		at += 40;
+	} else if (type == ETH_P_IP && !bpf_skb_load_bytes(skb, at, &octet, 1)) {
+		bpf_skb_load_bytes(skb, at + 9, &protocol, 1);
+		at += (octet & 15) * 4;
+	}
+	if (protocol == IPPROTO_TCP && !bpf_skb_load_bytes(skb, at + 12, &octet, 1))
+		at += (octet >> 4) * 4;
+	else
+		at += 8; /* UDP */
+	return size && length > at ? (length - at + size - 1) / size : 1;
+}
+
 static __always_inline bool read_frame(struct __sk_buff *skb, struct frame *f)
 {
 	struct cursor c;
+	bool whole;
 
 	if (skb->data + MOST_HEAD > skb->data_end)
 		bpf_skb_pull_data(skb, skb->len < MOST_HEAD ? skb->len : MOST_HEAD);
@@ -42,7 +67,10 @@ static __always_inline bool read_frame(struct __sk_buff *skb, struct frame *f)
 		f->vlan_tags = 1;
 		f->octets += VLAN_LEN;
 	}
-	return parse_frame(&c, f);
+	whole = parse_frame(&c, f);
+	if (skb->gso_size && !skb->gso_segs)
+		f->segments = count_segments(skb, f->type, c.at - (void *)(long)skb->data);
+	return whole;
 }
 
 static __always_inline int write_tag(struct __sk_buff *skb, const struct tag *tag)

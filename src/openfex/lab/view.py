@@ -21,6 +21,7 @@ from openfex.model.quantities import format_vlans
 from openfex.model.values import port_number
 from openfex.rules.tables import Port
 
+
 def catalogue_rows() -> list[Row]:
     """The adapter models that a soft adapter can be."""
     return [
@@ -171,7 +172,7 @@ def _binding_row(sight: Sight, binding: Binding) -> Row:
 
 
 def drop_rows(sight: Sight, before: Sight | None = None) -> list[Row]:
-    """One row for what a node dropped at a port for a reason, the most first; `new`: how many of them since `before`."""
+    """One row a node, port and reason, the most frames first; `new`: how many of them since `before`."""
     drops, older = _drops(sight), _drops(before) if before else Counter()
     news = [{"new": frames - older[key]} if before else {} for key, frames in drops.most_common()]
     return [
@@ -181,7 +182,7 @@ def drop_rows(sight: Sight, before: Sight | None = None) -> list[Row]:
 
 
 def _drops(sight: Sight) -> Counter[tuple[str, str, DropReason]]:
-    """Drops by node, port and reason. A function has a port number on each uplink, and one name: its drops are added."""
+    """Drops by node, port and reason. A function has a port number on each uplink, but one name: they are added up."""
     layout = sight.layout
     drops: Counter[tuple[str, str, DropReason]] = Counter()
     for host in layout.hosts:
@@ -224,7 +225,7 @@ def binding_of(layout: Layout, name: str) -> Binding:
 
 
 def doctor_rows(found: Capabilities, objects: str = "") -> list[Row]:
-    """What this machine can and cannot do, a line each. `objects`: why the compiled programs are missing, if they are."""
+    """What this machine can and cannot do, a line each. `objects`: why there are no compiled programs, if so."""
     checks = (
         ("root", found.root, "changing name spaces, links and programs"),
         ("name spaces", found.netns, "the nodes of a lab"),
@@ -236,4 +237,3 @@ def doctor_rows(found: Capabilities, objects: str = "") -> list[Row]:
         ("tap", found.tap, "functions for virtual machines"),
     )
     return [{"what": what, "good": good, "needed_for": use} for what, good, use in checks]
-

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
-from openfex.lab.view_sight import Row, Sight, bridge_port_name, uplink_of
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from openfex.lab.view_sight import NodeSight, Row, Sight, bridge_port_name
 from openfex.model.counters import PortCounters
-from openfex.model.layout import Binding, Bridge, Layout, Profile
+from openfex.model.layout import Binding, Bridge, Function, Layout, Profile, Uplink
 from openfex.model.quantities import format_vlans
 from openfex.model.values import port_channel, port_link
 from openfex.rules.compiler import compile_bridge
@@ -14,47 +18,74 @@ from openfex.rules.tables import BridgeTables, Port
 NO_PROFILE = "down, no profile"
 
 
+@dataclass(frozen=True)
+class _View:
+    """One bridge, with what its ports are looked up in."""
+
+    layout: Layout
+    bridge: Bridge
+    node: NodeSight
+    tables: BridgeTables | None
+    wanted: Mapping[int, Port]
+    uplinks: Mapping[int, Uplink]
+    functions: Mapping[tuple[str, int], Function]
+    bindings: Mapping[int, Binding]
+    drops: Mapping[int, int]
+
+
 def port_rows(sight: Sight) -> list[Row]:
     """One row a network port and a vEth, those among them that only the tables or only the documents know."""
     rows = []
     for bridge in sight.layout.bridges:
-        wanted = compile_bridge(sight.layout, bridge.name).ports
-        tables = sight.bridge(bridge.name)
-        numbers = wanted.keys() | (tables.ports.keys() if tables else set())
-        rows += [_port_row(sight, bridge, number, wanted.get(number)) for number in sorted(numbers)]
+        view = _view(sight, bridge)
+        numbers = view.wanted.keys() | (view.tables.ports.keys() if view.tables else set())
+        rows += [_port_row(view, number) for number in sorted(numbers)]
     return rows
 
 
-def _port_row(sight: Sight, bridge: Bridge, number: int, wanted: Port | None) -> Row:
-    layout, node, tables = sight.layout, sight.node("bridge", bridge.name), sight.bridge(bridge.name)
-    port = tables.ports.get(number) if tables else None
-    uplink = uplink_of(layout, bridge.name, port_link(number))
-    channel = port_channel(number)
-    binding = _binding_at(layout, bridge, number)
-    functions = layout.host(uplink.host).functions if uplink else ()
-    counted = node.counters.get(number, PortCounters())
+def _view(sight: Sight, bridge: Bridge) -> _View:
+    layout, node = sight.layout, sight.node("bridge", bridge.name)
+    drops: Counter[int] = Counter()
+    for (number, _), frames in node.drops.items():
+        drops[number] += frames
+    return _View(
+        layout=layout,
+        bridge=bridge,
+        node=node,
+        tables=sight.bridge(bridge.name),
+        wanted=compile_bridge(layout, bridge.name).ports,
+        uplinks={uplink.bridge_link: uplink for uplink in layout.uplinks_of(bridge.name)},
+        functions={(host.name, one.channel): one for host in layout.hosts for one in host.functions},
+        bindings={one.bridge_port: one for one in layout.bindings if one.uplink.bridge == bridge.name},
+        drops=drops,
+    )
+
+
+def _port_row(view: _View, number: int) -> Row:
+    port = view.tables.ports.get(number) if view.tables else None
     shown = port or Port()
-    profile = _profile_of(layout, bridge, number, shown) if shown.up else None
+    uplink, channel = view.uplinks.get(port_link(number)), port_channel(number)
+    function = view.functions.get((uplink.host, channel)) if uplink else None
+    binding = view.bindings.get(number)
+    profile = _profile(view, number, shown) if shown.up else None
+    counted = view.node.counters.get(number, PortCounters())
     return {
-        "name": bridge_port_name(layout, bridge, number),
-        "bridge": bridge.name,
+        "name": bridge_port_name(view.layout, view.bridge, number),
+        "bridge": view.bridge.name,
         "channel": channel or None,
         "kind": uplink.kind.value if uplink else "network",
         "host": uplink.host if uplink else None,
-        "function": next((one.name for one in functions if one.channel == channel), None),
+        "function": function.name if function else None,
         "nic": binding.name if binding else None,
-        "state": _state(tables, port),
+        "state": _state(view.tables, port),
         "profile": profile.name if profile else None,
         "vlan": shown.vlan or None,
         "trunk": None if shown.vlans is None else format_vlans(shown.vlans),
         "mac": str(shown.mac) if shown.mac else None,
-        "pin": bridge_port_name(layout, bridge, shown.pin) if shown.pin else None,
-        "in_frames": counted.in_frames,
-        "in_octets": counted.in_octets,
-        "out_frames": counted.out_frames,
-        "out_octets": counted.out_octets,
-        "drops": sum(frames for (at, _), frames in node.drops.items() if at == number),
-        "note": _note(tables, number, wanted),
+        "pin": bridge_port_name(view.layout, view.bridge, shown.pin) if shown.pin else None,
+        **asdict(counted),
+        "drops": view.drops.get(number, 0),
+        "note": _note(view.tables, number, view.wanted.get(number)),
     }
 
 
@@ -90,17 +121,11 @@ def _describe(port: Port | None) -> str:
     return f"{'up' if port.up else 'down'}, VLAN {vlan_text(port.vlan, port.vlans)}{mac}"
 
 
-def _binding_at(layout: Layout, bridge: Bridge, number: int) -> Binding | None:
-    bindings = (one for one in layout.bindings if one.uplink.bridge == bridge.name)
-    return next((one for one in bindings if one.bridge_port == number), None)
-
-
-def _profile_of(layout: Layout, bridge: Bridge, number: int, port: Port) -> Profile | None:
+def _profile(view: _View, number: int, port: Port) -> Profile | None:
     """The profile that a row of the tables is: the port's own by the documents, or else any that says the same."""
-    binding = _binding_at(layout, bridge, number)
-    own = [binding.profile] if binding else []
-    own += [one.profile for one in bridge.ports if one.number == number]
-    same = (one for one in (*own, *layout.profiles) if (one.vlan, one.allowed) == (port.vlan, port.vlans))
+    binding = view.bindings.get(number)
+    own = [binding.profile] if binding else [one.profile for one in view.bridge.ports if one.number == number]
+    same = (one for one in (*own, *view.layout.profiles) if (one.vlan, one.allowed) == (port.vlan, port.vlans))
     return next(same, None)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one look at a lab saw, as values; and how its nodes and ports are called. Pure: `lab.view_look` does the looking."""
+"""What one look at a lab saw, as values; and how its nodes and ports are called. Pure: `view_look` does the looking."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from openfex.linux.filters import Filter
 from openfex.linux.links import Link, LinkStatistics
 from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
-from openfex.model.layout import Bridge, Function, Host, Layout, Uplink
+from openfex.model.layout import Bridge, Function, Host, Layout
 from openfex.model.limits import FIRST_UPLINK
 from openfex.model.place import Place
 from openfex.model.values import port_channel, port_link, port_number
@@ -120,8 +120,3 @@ def host_port_name(host: Host, number: int) -> str:
         return names.get(channel, f"{host.name}/channel{channel}")
     devices = {uplink.host_link: uplink.device for uplink in host.uplinks}
     return f"{host.name}/{devices.get(port_link(number), f'link{port_link(number)}')}"
-
-
-def uplink_of(layout: Layout, bridge: str, link: int) -> Uplink | None:
-    """The uplink that is this link of the bridge."""
-    return next((one for one in layout.uplinks_of(bridge) if one.bridge_link == link), None)

@@ -30,6 +30,8 @@ _GROUPS = tuple(
 _STRANGERS = tuple(Mac.parse(text) for text in ("02:00:00:00:00:99", "00:00:00:00:00:00", "52:54:00:10:00:99"))
 _BAD_SOURCES = (BROADCAST, Mac(bytes(6)), Mac.parse("03:00:00:00:00:01"), *_STRANGERS)
 _TYPES = (0x0800, 0x0806, 0x86DD, 0x88CC, 0x0026, 0x1234, 0x0000)
+_NEVER_SHORT = (b"\x08\x00", b"\x86\xdd")
+"""Nor do they take IP without its own header."""
 _PRIORITIES = (0, 0x2000, 0xE000, 0x1000, 0xF000)
 _PAYLOAD = bytes(i * 7 + 3 & 0xFF for i in range(1600))
 
@@ -80,13 +82,10 @@ def _proper_tags(chance: Chance, vlan: int, vlans: Sequence[int] | None) -> byte
 
 
 def _frame(chance: Chance, dst: Mac, src: Mac, tags: bytes) -> bytes:
-    """A frame of 60 to 1,514 octets and its tags; once in sixteen cut inside its head, or a little behind it."""
+    """A frame of 60 to 1,514 octets, and its tags."""
     size = chance.choice((60, 61, 64, 128, 1514, 60 + chance.randint(0, 1454)))
     ethertype = chance.choice(_TYPES).to_bytes(2, "big")
-    octets = dst.octets + src.octets + tags + ethertype + _PAYLOAD[: size - SHORTEST]
-    if one_in(chance, 16):
-        return octets[: chance.randint(SHORTEST, LONGEST_HEAD)]
-    return octets
+    return dst.octets + src.octets + tags + ethertype + _PAYLOAD[: size - SHORTEST]
 
 
 def _vntag_flaw(chance: Chance, tag: VnTag) -> VnTag:
@@ -133,8 +132,12 @@ def _perhaps_flawed(chance: Chance, tag: VnTag | ETag) -> bytes:
     return tag.encode()
 
 
-def _behind_macs(octets: bytes, tag: bytes) -> bytes:
-    return octets[:12] + tag + octets[12:]
+def _arrival(chance: Chance, at: int, inner: bytes, tag: bytes) -> Arrival:
+    """A frame with a channel's tag; once in sixteen cut inside its head, or a little behind it."""
+    octets = inner[:12] + tag + inner[12:]
+    if one_in(chance, 16) and octets[12:14] not in _NEVER_SHORT:
+        octets = octets[: chance.randint(SHORTEST, LONGEST_HEAD)]
+    return Arrival(at, octets)
 
 
 class ExtenderScene:
@@ -159,8 +162,7 @@ class ExtenderScene:
     def _from_function(self, chance: Chance) -> Arrival:
         stray = port_number(chance.choice((1, 2, 3)), chance.choice((5, 4095, *CHANNELS)))
         at = stray if one_in(chance, 12) else any_of(chance, self._ports, stray)
-        octets = self._inner(chance)
-        return Arrival(at, _behind_macs(octets, _forged(chance)) if one_in(chance, 16) else octets)
+        return _arrival(chance, at, self._inner(chance), _forged(chance) if one_in(chance, 16) else b"")
 
     def _from_uplink(self, chance: Chance) -> Arrival:
         link = chance.choice((1, 2, 5)) if one_in(chance, 16) else any_of(chance, sorted(self._links), 1)
@@ -177,7 +179,7 @@ class ExtenderScene:
             tag = VnTag(direction=1, pointer=int(is_list), dvif=target, looped=int(looped), svif=source)
         else:
             tag = ETag(ecid=target & 0xFFF, grp=target >> 12, ingress=source)
-        return Arrival(port_number(link), _behind_macs(self._inner(chance), _perhaps_flawed(chance, tag)))
+        return _arrival(chance, port_number(link), self._inner(chance), _perhaps_flawed(chance, tag))
 
 
 class BridgeScene:
@@ -195,24 +197,24 @@ class BridgeScene:
 
     def arrival(self, chance: Chance) -> Arrival:
         """One frame."""
-        link = chance.choice((9, 40, 79, 80, 200)) if one_in(chance, 40) else any_of(chance, sorted(self._links), 9)
+        link = chance.choice((9, 15, 18, 19)) if one_in(chance, 40) else any_of(chance, sorted(self._links), 9)
         kind = self._links.get(link)
         if kind is None:
-            octets = self._inner(chance, port_number(link))
-            return Arrival(port_number(link), _behind_macs(octets, _forged(chance)) if one_in(chance, 24) else octets)
+            forged = _forged(chance) if one_in(chance, 24) else b""
+            return _arrival(chance, port_number(link), self._inner(chance, port_number(link)), forged)
         channel = any_of(chance, self._channels.get(link, []), 1)
         if one_in(chance, 16):
             channel = chance.choice((0, LAST_CHANNEL, 4095, 5))
         tag = VnTag(svif=channel) if kind is ChannelKind.VNTAG else ETag(ecid=channel)
-        octets = self._inner(chance, port_number(link, channel))
-        return Arrival(port_number(link), _behind_macs(octets, _perhaps_flawed(chance, tag)))
+        inner = self._inner(chance, port_number(link, channel))
+        return _arrival(chance, port_number(link), inner, _perhaps_flawed(chance, tag))
 
     def _inner(self, chance: Chance, number: int) -> bytes:
         port = self._ports.get(number, Port())
         proper = not one_in(chance, 4)
         tags = _proper_tags(chance, port.vlan, self._allowed.get(number)) if proper else _odd_tags(chance)
         src = self._source(chance, port)
-        dst = src if one_in(chance, 20) else self._destination(chance)
+        dst = src if one_in(chance, 40) else self._destination(chance)
         return _frame(chance, dst, src, tags)
 
     def _source(self, chance: Chance, port: Port) -> Mac:

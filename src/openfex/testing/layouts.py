@@ -95,7 +95,7 @@ class LayoutBuilder:
 def make_profile(chance: Chance) -> Profile:
     """An access port, or a trunk with a native VLAN or without."""
     if not one_in(chance, 3):
-        return access(chance.choice(VLANS[:4]))
+        return access(chance.choice((*VLANS[:3], VLANS[0])))
     allowed = some(chance, VLANS, 1, len(VLANS))
     return trunk(allowed, chance.choice((allowed[0], 0)))
 

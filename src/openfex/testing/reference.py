@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine `reference` as a judge: it decides, learns and counts, and sends nothing. So do the test programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from openfex.model.values import port_channel, port_link
+from openfex.rules.bridge import decide_bridge
+from openfex.rules.decision import Decision, Verdict, drop
+from openfex.rules.engine import Bridge, Extender
+from openfex.rules.extender import decide_down, decide_up
+from openfex.rules.head import read_head
+
+
+def outcome(decision: Decision) -> Decision:
+    """What the engines must agree on: of a drop its port and reason, else all but what was learnt on the way."""
+    if decision.verdict is Verdict.DROP:
+        return drop(decision.port, decision.reason)
+    return replace(decision, learnt=None)
+
+
+@dataclass(slots=True)
+class ReferenceExtender(Extender):
+    """A port extender that only decides."""
+
+    def decide(self, at: int, octets: bytes) -> Decision:
+        """A frame at a function's port, or (channel 0) at an uplink."""
+        head = read_head(octets)
+        if port_channel(at):
+            decision = decide_up(head, at, self.tables)
+        else:
+            decision = decide_down(head, port_link(at), self.tables)
+        self._count_in(decision, head)
+        return decision
+
+
+@dataclass(slots=True)
+class ReferenceBridge(Bridge):
+    """A controlling bridge that only decides, and learns."""
+
+    def decide(self, at: int, octets: bytes, now_ns: int) -> Decision:
+        """A frame at a link's port, at a time."""
+        head = read_head(octets)
+        decision = decide_bridge(head, port_link(at), now_ns, self.tables)
+        self._count_in(decision, head)
+        if decision.learnt:
+            self._remember(decision.learnt)
+        return decision
