@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 from pathlib import Path
@@ -23,6 +24,7 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 TEST_LAB = "test-"
 DEMO_LAB = "demo"
 TEST_SPACE = "fex-test-"
+LOCK = "/run/lock/openfex-tests"
 CAP_NET_ADMIN = 12
 CAP_SYS_ADMIN = 21
 
@@ -35,13 +37,23 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def sweep_leftovers() -> None:
     """Remove what earlier, killed runs left in the kernel, so that no test meets it."""
-    if what_root_lacks():
+    if what_root_lacks() or not is_alone():
         return
     for lab in labs():
         if lab.startswith(TEST_LAB) or lab == DEMO_LAB:
             down(lab)
     for name in netns.names(TEST_SPACE):
         netns.delete(name)
+
+
+def is_alone() -> bool:
+    """Whether no other test run is under way here, whose labs are not leftovers. Holds from now to this run's end."""
+    try:
+        lock = os.open(LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -55,7 +55,7 @@ struct {
 	__type(value, struct fex_settings);
 } settings SEC(".maps");
 
-#define REFRESH_NS 1000000000ull /* an entry's age is written at most once a second */
+#define REFRESH_NS 1000000000ll /* an entry's age is written at most once a second */
 
 static __always_inline struct fex_settings *the_settings(void)
 {
@@ -95,6 +95,12 @@ static __always_inline struct fex_station_key station_key(const struct fex_mac *
 	return key;
 }
 
+/* Below zero where another CPU, a tick ahead of us, has just heard the station. */
+static __always_inline __s64 age_of(const struct fex_station *station, __u64 now)
+{
+	return (__s64)(now - station->seen_ns);
+}
+
 /* Learn the source of a frame from the network. Its address must not be one of our vEths': see fex_settings.epoch. */
 static __always_inline __u32 learn(const struct frame *f, __u32 vlan, __u32 port, __u64 now)
 {
@@ -106,7 +112,7 @@ static __always_inline __u32 learn(const struct frame *f, __u32 vlan, __u32 port
 	if (!set)
 		return FEX_DROP_PORT_DOWN;
 	if (known && known->port == port && known->epoch == set->epoch) {
-		if (now - known->seen_ns > REFRESH_NS)
+		if (age_of(known, now) > REFRESH_NS)
 			known->seen_ns = now;
 		return FEX_DROP_NONE;
 	}
@@ -203,8 +209,10 @@ static __always_inline struct fex_port *enter(const struct frame *f, __u32 link,
 	__u32 number = d->in;
 	struct fex_port *port;
 
-	if (!row || row->kind != f->kind)
-		return drop(d, row && row->kind == FEX_KIND_NONE ? FEX_DROP_FORGED_TAG : FEX_DROP_NOT_IN_CHANNEL), NULL;
+	if (!row || !row->ifindex) /* in an array a row of zeros is a row that is not there */
+		return drop(d, FEX_DROP_NOT_IN_CHANNEL), NULL;
+	if (row->kind != f->kind)
+		return drop(d, row->kind == FEX_KIND_NONE ? FEX_DROP_FORGED_TAG : FEX_DROP_NOT_IN_CHANNEL), NULL;
 	if (f->kind != FEX_KIND_NONE) {
 		if (f->bad || f->list)
 			return drop(d, FEX_DROP_BAD_TAG), NULL;
@@ -225,9 +233,11 @@ static __always_inline struct fex_port *enter(const struct frame *f, __u32 link,
 
 static __always_inline __u32 judge_source(const struct frame *f, const struct fex_port *port)
 {
+	bool nobody = !*(const __u64 *)&f->src; /* and a vEth whose MAC is not set yet has nobody's */
+
 	if (!(port->flags & FEX_PORT_NETWORK))
-		return same_mac(&f->src, &port->mac) ? FEX_DROP_NONE : FEX_DROP_SPOOFED_SOURCE;
-	if (is_group(&f->src) || !*(const __u64 *)&f->src)
+		return same_mac(&f->src, &port->mac) && !nobody ? FEX_DROP_NONE : FEX_DROP_SPOOFED_SOURCE;
+	if (is_group(&f->src) || nobody)
 		return FEX_DROP_BAD_SOURCE;
 	return FEX_DROP_NONE;
 }
@@ -246,7 +256,7 @@ static __always_inline void find_way(const struct frame *f, const struct fex_por
 	if (veth)
 		return to_veth(port, *veth, d);
 	station = bpf_map_lookup_elem(&stations, &key);
-	if (station && set && now - station->seen_ns < set->ageing_ns)
+	if (station && set && age_of(station, now) < (__s64)set->ageing_ns)
 		return to_network(port, station->port, d);
 	to_all(port, d);
 }

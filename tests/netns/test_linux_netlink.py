@@ -17,6 +17,7 @@ from openfex.linux.packet import PacketSocket
 from openfex.model.values import Mac
 
 pytestmark = [pytest.mark.root, pytest.mark.interop]
+DEADLINE_S = 5.0
 NAME, FAR = "fex-test-nl", "fex-test-nl-far"
 MAC, PEER_MAC = Mac.parse("52:54:00:00:00:01"), Mac.parse("52:54:00:00:00:02")
 
@@ -53,9 +54,10 @@ def test_a_pair_is_made_in_one_step_in_two_name_spaces(netlink: Netlink) -> None
     )  # fmt: skip
     assert found in netlink.links()
     assert not found.carrier
+    assert netlink.wait_ready(["a"], 0) == ["a"]
     with Netlink(FAR) as other:
         other.set("b", up=True)
-        assert other.link("b").carrier
+        assert other.wait_ready(["b"], DEADLINE_S) == netlink.wait_ready(["a"], DEADLINE_S) == []
     assert netlink.link("a").carrier
 
 
@@ -170,6 +172,7 @@ def test_addresses_of_both_families(netlink: Netlink) -> None:
 def test_counters_are_those_of_ip(netlink: Netlink) -> None:
     netlink.add_veth("a", "b", mtu=1500, up=True)
     netlink.set("b", up=True)
+    assert netlink.wait_ready(["a", "b"], DEADLINE_S) == []
     before = netlink.statistics("b")
     with PacketSocket("a", netns=NAME) as near, PacketSocket("b", netns=NAME, protocol=0x88B5) as far:
         near.send_many([bytes(12) + b"\x88\xb5" + bytes(86)] * 50)
@@ -196,7 +199,7 @@ def test_a_filter_is_attached_replaced_and_detached(netlink: Netlink) -> None:
         assert netlink.filters("a") == [Filter("new", second.id, 8, 1), wanted[1]]
     said = netns.run(NAME, ["tc", "filter", "show", "dev", "a", "ingress"], check=True).stdout
     assert "filter protocol all pref 1 bpf" in said
-    assert f"handle 0x1 new direct-action not_in_hw id {second.id}" in said
+    assert f"handle 0x1 flowid :8 new direct-action not_in_hw id {second.id}" in said
     netlink.detach("a", 1)
     netlink.detach("a", 1)
     assert [one.priority for one in netlink.filters("a")] == [2]

@@ -35,6 +35,7 @@ def wire() -> Iterator[str]:
     with Netlink(NAME) as netlink:
         netlink.add_veth("a", "b", mtu=1600, up=True)
         netlink.set("b", up=True)
+        assert netlink.wait_ready(["a", "b"], DEADLINE_S) == []
     yield NAME
     netns.delete(NAME)
 
@@ -54,9 +55,9 @@ def test_a_frame_arrives_octet_by_octet(wire: str, tags: bytes) -> None:
 def test_frames_keep_their_order_and_none_is_lost(wire: str) -> None:
     frames = [PLAIN_FRAME + struct.pack("!I", number) for number in range(5000)]
     with PacketSocket("a", netns=wire) as near, PacketSocket("b", netns=wire) as far:
-        for at in range(0, len(frames), 500):  # a veth's receive queue holds 1,000 frames
-            near.send_many(frames[at : at + 500])
-            assert [far.receive(DEADLINE_S) for _ in range(500)] == frames[at : at + 500]
+        for at in range(0, len(frames), 50):  # all links of a machine share queues of 1,000 frames
+            near.send_many(frames[at : at + 50])
+            assert [far.receive(DEADLINE_S) for _ in range(50)] == frames[at : at + 50]
         assert (far.dropped, far.drain()) == (0, [])
 
 
@@ -101,6 +102,7 @@ def test_a_link_that_goes_down_and_up_does_not_end_a_capture(wire: str) -> None:
         netlink.set("b", up=False)
         assert far.receive(SILENCE_S) is None
         netlink.set("b", up=True)
+        assert netlink.wait_ready(["a", "b"], DEADLINE_S) == []
         near.send(PLAIN_FRAME)
         assert far.receive(DEADLINE_S) == PLAIN_FRAME
         netlink.set("a", up=False)
@@ -177,7 +179,7 @@ def test_a_tap_is_a_machines_end(wire: str, vnet_hdr: bool) -> None:
         netlink.add_tap("vf0", 1500, vnet_hdr=vnet_hdr)
         netlink.set("vf0", up=True)
         with open_tap("vf0", vnet_hdr=vnet_hdr, netns=wire) as machine, PacketSocket("vf0", netns=wire) as host:
-            assert netlink.link("vf0").carrier
+            assert netlink.wait_ready(["vf0"], DEADLINE_S) == []
             machine.send(PLAIN_FRAME)
             assert host.receive(DEADLINE_S) == PLAIN_FRAME
             host.send(PLAIN_FRAME)
@@ -194,7 +196,12 @@ def test_super_frames_cross_a_tap_whole_in_both_directions(wire: str) -> None:
     with Netlink(wire) as netlink:
         netlink.add_tap("vf0", 1500)
         netlink.set("vf0", up=True)
-    with open_tap("vf0", netns=wire) as machine, PacketSocket("vf0", netns=wire, vnet_hdr=True) as host:
+    with (
+        Netlink(wire) as netlink,
+        open_tap("vf0", netns=wire) as machine,
+        PacketSocket("vf0", netns=wire, vnet_hdr=True) as host,
+    ):
+        assert netlink.wait_ready(["vf0"], DEADLINE_S) == []
         machine.send(frame, header)
         received = host.receive_vnet(DEADLINE_S)
         assert received is not None

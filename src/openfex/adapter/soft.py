@@ -67,8 +67,12 @@ def is_as_wanted(wanted: FunctionSpec, observed: FunctionSpec) -> bool:
 
 
 def carve(spaces: Spaces, key: FunctionKey, spec: FunctionSpec, home: str) -> None:
-    """Make one function, at home in its host as `home`, down and nobody's."""
+    """Make one function, at home in its host as `home`, down and nobody's.
+
+    What bears its name already is what a killed run did not come to mark.
+    """
     netlink = spaces.netlink(key.netns)
+    netlink.delete(spec.pf_device)
     if spec.backing == "tap":
         netlink.add_tap(spec.pf_device, spec.mtu, vnet_hdr=True, txqueuelen=TAP_QUEUE)
         netlink.set(spec.pf_device, alias=PF_MARK + key.name)

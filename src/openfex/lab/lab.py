@@ -29,6 +29,8 @@ from openfex.plan.layout import lay_out
 from openfex.plan.objects import State
 
 STATE = Path("/run/openfex")
+MOST_PASSES = 3
+"""A device that had to be made anew took its programs with it, which only the next look can see."""
 Progress = Callable[[int, int, Operation], None]
 
 
@@ -109,10 +111,15 @@ def _roll_back(workshop: Workshop, before: State) -> None:
 def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Operation]:
     wanted = _want(workshop, layout)
     before = workshop.observe(wanted)
+    operations: list[Operation] = []
+    observed = before
     try:
-        operations = _apply(workshop, wanted, before, progress)
-        left = difference(wanted, workshop.observe(wanted))
-        if left:
+        for _ in range(MOST_PASSES):
+            operations += _apply(workshop, wanted, observed, progress)
+            observed = workshop.observe(wanted)
+            if not (left := difference(wanted, observed)):
+                break
+        else:
             raise VerificationError(f"read back different: {'; '.join(map(str, left[:5]))}")
     except BaseException:
         _roll_back(workshop, before)

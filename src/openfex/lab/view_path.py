@@ -116,9 +116,14 @@ def path_view(path: Path) -> Row:
         "kind": binding.uplink.kind.value,
         "channel": binding.function.channel,
         "mac": str(binding.mac),
-        "hops": [_hop_row(path, step, hop) for step, hop in enumerate(path.hops, start=1)],
+        "hops": hop_rows(path),
         "would_drop": would_drop(path),
     }
+
+
+def hop_rows(path: Path) -> list[Row]:
+    """One row a hop, from the machine outwards."""
+    return [_hop_row(path, step, hop) for step, hop in enumerate(path.hops, start=1)]
 
 
 def _hop_row(path: Path, step: int, hop: Hop) -> Row:
@@ -273,3 +278,25 @@ def _check_network_port(path: Path, hop: Hop) -> Iterator[Problem]:
 
 def _vlans(port: Port) -> frozenset[int]:
     return frozenset({port.vlan}) if port.vlans is None else port.vlans
+
+
+def head_lines(binding: Binding) -> list[str]:
+    """What a path is about."""
+    uplink, function = binding.uplink, binding.function
+    where = f"channel {function.channel} ({uplink.kind.value}) on fabric {uplink.fabric}"
+    return [
+        f"{binding.name}, {binding.mac}: function {function.name}, {where}, profile {binding.profile.name}",
+        f"binding {binding.uuid}, generation {binding.generation}",
+    ]
+
+
+def tail_lines(path: Path) -> list[str]:
+    """What would drop a frame, for people."""
+    found = would_drop(path)
+    if not found:
+        return ["nothing on this path would drop what the profile allows"]
+    lines = ["what would drop a frame:"]
+    for row in found:
+        counted = row["reason"] or "lost, not counted"
+        lines.append(f"  hop {row['hop']}, {row['where']}: {row['message']} [{counted}]")
+    return lines

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 
 from openfex.lab.names import netns_of, outside
@@ -100,3 +100,25 @@ def _node(layout: Layout, operation: Operation) -> str:
     name, _, rest = operation.key.name.partition(".")
     kind = "host" if rest in {"a", "b"} and any(one.name == name for one in layout.hosts) else "bridge"
     return netns_of(layout.lab, kind, name)
+
+
+def report_view(lab: str, operations: Sequence[Operation], duration_s: float) -> Row:
+    """What `up` did, whole."""
+    found = counts(operations)
+    return {"lab": lab, **found, "duration_s": round(duration_s, 3), "operations": operation_rows(operations)}
+
+
+def report_line(lab: str, operations: Sequence[Operation], duration_s: float) -> str:
+    """What `up` did, in a line."""
+    if not operations:
+        return f"lab {lab} is as wanted: nothing to do ({duration_s:.1f} s)"
+    done = ", ".join(f"{count} {word}" for word, count in counts(operations).items())
+    return f"lab {lab} is up: {done} ({duration_s:.1f} s)"
+
+
+def down_line(lab: str, removed: Sequence[str], duration_s: float) -> str:
+    """What `down` did, in a line."""
+    if not removed:
+        return f"nothing is left of lab {lab}: nothing to do"
+    spaces = sum(one.startswith("name space") for one in removed)
+    return f"lab {lab} is down: {spaces} name spaces and all that was in them removed ({duration_s:.1f} s)"

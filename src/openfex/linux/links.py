@@ -20,6 +20,8 @@ _IFF_UP = 1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_TXQLEN, _IFLA_LINKINFO = 1, 3, 4, 5, 13, 18
 _IFLA_IFALIAS, _IFLA_STATS64, _IFLA_GROUP, _IFLA_NET_NS_FD, _IFLA_EXT_MASK, _IFLA_CARRIER = 20, 23, 27, 28, 29, 33
 _IFLA_LINK_NETNSID = 37
+_IFLA_OPERSTATE, _OPERATIONAL = 16, (0, 6)
+"""Unknown (a loopback never says more) and up (RFC 2863)."""
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _SKIP_STATISTICS = 8
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_F_NODAD = 1, 2, 8, 2
@@ -46,6 +48,8 @@ class Link:
     group: int = 0
     peer_here: bool = False
     """Whether that other end is in this name space, too."""
+    ready: bool = False
+    """Up, and the kernel has acted on its carrier: what is sent before that is dropped without a trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,7 @@ def read_link(answer: Answer) -> Link:
         carrier=bool(number(found.get(_IFLA_CARRIER, b""))),
         group=number(found.get(_IFLA_GROUP, b"")),
         peer_here=peer is not None and _IFLA_LINK_NETNSID not in found,
+        ready=bool(flags & _IFF_UP) and number(found.get(_IFLA_OPERSTATE, b"")) in _OPERATIONAL,
     )
 
 

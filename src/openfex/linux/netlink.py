@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -33,6 +34,7 @@ _GONE = frozenset({errno.ENODEV})
 _THERE = frozenset({errno.EEXIST})
 _NO_FILTER = frozenset({errno.ENOENT, errno.EINVAL})
 """A filter that is not there, and a link that has no clsact at all."""
+_LOOK_AGAIN_S = 0.001
 _FIRST_GROUP, _LAST_GROUP = 1 << 24, (1 << 31) - 1
 
 
@@ -97,6 +99,19 @@ class Netlink:
                 raise
         self._flush()
         return self._socket.index(name)
+
+    def wait_ready(self, names: Sequence[str], deadline_s: float) -> list[str]:
+        """Wait until links carry frames, at most `deadline_s` seconds; the names of those that then still do not.
+
+        A link whose far end has just been raised says carrier at once, but drops what it is given until the kernel's
+        own worker has run: mostly within a millisecond, later on a busy machine.
+        """
+        end = time.monotonic() + deadline_s
+        while True:
+            waiting = [name for name in names if not self.link(name).ready]
+            if not waiting or time.monotonic() >= end:
+                return waiting
+            time.sleep(_LOOK_AGAIN_S)
 
     def add_veth(  # noqa: PLR0913 -- all of it goes into one message
         self,

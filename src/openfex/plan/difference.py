@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from openfex.plan.objects import ORDER, Key, Spec
+from openfex.plan.objects import ORDER, Key, SpaceKey, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,16 @@ class Operation:
 
 
 def difference(wanted: Mapping[Key, Spec], observed: Mapping[Key, Spec]) -> list[Operation]:
-    """What is to be done: removals from the last kind to the first, then the rest from the first kind to the last."""
+    """What is to be done: removals from the last kind to the first, then the rest from the first kind to the last.
+
+    Name spaces are removed at the very end: what is in them may have to move out first.
+    """
 
     def rank(operation: Operation) -> tuple[int, str]:
         return ORDER.index(type(operation.key)), str(operation.key)
 
     removals = [Operation(key, spec, None) for key, spec in observed.items() if key not in wanted]
     others = [Operation(key, observed.get(key), spec) for key, spec in wanted.items() if observed.get(key) != spec]
-    return sorted(removals, key=rank, reverse=True) + sorted(others, key=rank)
+    spaces = [operation for operation in removals if isinstance(operation.key, SpaceKey)]
+    removals = [operation for operation in removals if operation not in spaces]
+    return [*sorted(removals, key=rank, reverse=True), *sorted(others, key=rank), *sorted(spaces, key=rank)]

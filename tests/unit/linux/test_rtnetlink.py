@@ -45,11 +45,14 @@ def test_a_link_is_read() -> None:
             rtnetlink.text(20, "fex:up-a"),
             rtnetlink.attribute(33, b"\x01"),
             rtnetlink.u32(27, 3),
+            rtnetlink.attribute(16, b"\x06"),
             rtnetlink.nested(18, rtnetlink.text(1, "veth")),
         ]
     )
-    wanted = Link(7, "up-a", "veth", 1600, MAC, up=True, alias="fex:up-a", peer_index=9, carrier=True, group=3)
-    assert links.read_link(Answer(16, body)) == wanted
+    assert links.read_link(Answer(16, body)) == Link(
+        7, "up-a", "veth", 1600, MAC, up=True, alias="fex:up-a", peer_index=9, carrier=True, group=3,
+        peer_here=True, ready=True,
+    )  # fmt: skip
 
 
 def test_a_link_without_an_ethernet_address_has_zeroes() -> None:

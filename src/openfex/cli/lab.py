@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fex lab`: a whole datacentre on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from openfex.cli.arguments import File, Flag, Json, Lab, lab_name, read_text
+from openfex.cli.failure import Misuse
+from openfex.cli.paper import Column, print_json, print_rows, progress
+
+EXAMPLES = """\
+Examples:
+
+  fex lab up LAB.yaml
+  fex lab status
+  fex lab exec vm1 ip address
+  fex lab down"""
+
+app = App(name="lab", help="Build a datacentre on this machine, look into it, take it down.", help_epilogue=EXAMPLES)
+
+STATUS: tuple[Column, ...] = (("node", "kind"), ("name", "name"), ("state", "state"), ("missing", "missing"))
+NOT_RUNNABLE, NOT_FOUND = 126, 127
+"""What shells say of a command that cannot be started."""
+
+Foreground = Annotated[Flag, Parameter(help="Stay until Ctrl-C or SIGTERM, then take the lab down.")]
+All = Annotated[Flag, Parameter(help="Every lab on this machine.")]
+Machine = Annotated[str, Parameter(help="A machine of the lab; a host or a bridge will do as well.")]
+Program = Annotated[str, Parameter(help="The program to run there.")]
+Arguments = Annotated[str, Parameter(help="Its arguments, dashes and all.")]
+
+
+@app.command(help_epilogue="")
+def up(file: File, /, *, foreground: Foreground = False, json: Json = False) -> None:
+    """Build what FILE says, from whatever there is of it already.
+
+    What is right stays as it is; what fails is undone whole.
+
+    Example: fex lab up LAB.yaml
+    """
+    from openfex.lab import lab as labs
+    from openfex.lab.view_plan import report_line, report_view
+
+    start = time.monotonic()
+    text, name = read_text(file)
+    with progress(quiet=json) as step:
+        report = labs.up(text, name, step)
+    lab, duration_s = report.layout.lab, time.monotonic() - start
+    try:
+        if json:
+            print_json(report_view(lab, report.operations, duration_s))
+        else:
+            print(report_line(lab, report.operations, duration_s))
+        if foreground:
+            _stay(json)
+    except (KeyboardInterrupt, SystemExit):
+        if not foreground:
+            raise
+    finally:
+        if foreground:
+            _take_down([lab], json=json)
+
+
+def _stay(quiet: bool) -> None:
+    """Wait for Ctrl-C, or for SIGTERM, which `app.main` makes a SystemExit."""
+    if not quiet:
+        print("it stays until Ctrl-C, then it is taken down")
+    sys.stdout.flush()
+    while True:
+        signal.pause()
+
+
+def _take_down(names: Sequence[str], *, json: bool) -> None:
+    """Take labs down, and do not let an impatient second Ctrl-C leave half of one."""
+    from openfex.lab import lab as labs
+    from openfex.lab.view_plan import down_line
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    start = time.monotonic()
+    try:
+        removed = {name: labs.down(name) for name in names}
+    finally:
+        signal.signal(signal.SIGINT, before)
+    duration_s = round(time.monotonic() - start, 3)
+    if json:
+        print_json(
+            {
+                "labs": list(removed),
+                "removed": [one for what in removed.values() for one in what],
+                "duration_s": duration_s,
+            }
+        )
+    for name, what in removed.items() if not json else ():
+        print(down_line(name, what, duration_s))
+    if not removed and not json:
+        print("no lab is up: nothing to do")
+
+
+@app.command(help_epilogue="")
+def down(lab: Lab = None, *, all: All = False, json: Json = False) -> None:  # noqa: A002 -- the option's name
+    """Remove everything of a lab, whatever state it is in.
+
+    Nothing left to remove is no error.
+
+    Examples: fex lab down; fex lab down LAB; fex lab down --all
+    """
+    from openfex.lab import lab as labs
+
+    if lab is not None and all:
+        raise Misuse("say either which lab or --all", "fex lab down")
+    if lab is not None:
+        names = [lab_name(lab)]
+    elif all or not labs.labs():
+        names = labs.labs()
+    else:
+        names = [labs.the_lab()]
+    _take_down(names, json=json)
+
+
+@app.command(help_epilogue="")
+def status(lab: Lab = None, *, json: Json = False) -> int:
+    """Say of each node that it is up, or what is missing.
+
+    The lab is compared with its own documents; exit status 1 if it is not as wanted.
+
+    Example: fex lab status
+    """
+    from openfex.lab import lab as labs
+    from openfex.lab.view_plan import status_rows
+
+    name = labs.the_lab(lab)
+    layout, file = labs.layout_of(name), labs.document_file(name)
+    report = labs.plan(file.read_text(encoding="utf-8"), str(file))
+    print_rows(status_rows(layout, report.operations), STATUS, "no nodes", as_json=json)
+    return 1 if report.operations else 0
+
+
+@app.command(name="exec", help_epilogue="")
+def execute(machine: Machine, program: Program, /, *arguments: Arguments, lab: Lab = None) -> int:
+    """Run a command inside a machine.
+
+    Everything after MACHINE is the command's, dashes and all, and its exit status is ours.
+
+    Example: fex lab exec vm1 ip address
+    """
+    from openfex.lab import lab as labs
+    from openfex.lab.view import space_of
+    from openfex.linux import netns
+
+    space = space_of(labs.layout_of(labs.the_lab(lab)), machine)
+    with netns.entered(space):
+        return _become([program, *arguments])
+
+
+def _become(argv: Sequence[str]) -> int:
+    """Be the command from here on, so that its input, output, signals and exit status are its own."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    ignored = [number for number in (signal.SIGPIPE, signal.SIGXFSZ) if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:  # Python's own doing, which the command would inherit
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvp(argv[0], list(argv))
+    except OSError as cause:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+        print(f"fex: cannot run {argv[0]}: {cause.strerror} [cannot-run]", file=sys.stderr)
+        return NOT_FOUND if isinstance(cause, FileNotFoundError) else NOT_RUNNABLE

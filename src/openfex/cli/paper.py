@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is printed: rows as a table for people or as JSON for programs, and progress on a terminal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import StringIO
+
+Row = Mapping[str, object]
+Column = tuple[str, str | Callable[[Row], object]]
+"""A heading, and the key of the row or a function of it."""
+
+LEFT_OUT_IF_EMPTY = frozenset({"note", "difference", "missing"})
+"""Columns that say what is not as it should be."""
+AS_WIDE_AS_NEEDED = 100_000
+Progress = Callable[[int, int, object], None]
+
+
+def print_json(value: object, *, one_line: bool = False) -> None:
+    """A value as JSON."""
+    print(json.dumps(value, indent=None if one_line else 2))
+
+
+def print_rows(rows: Sequence[Row], columns: Sequence[Column], nothing: str, *, as_json: bool) -> None:
+    """Rows as JSON, with all they hold, or as a table of the columns; `nothing` is said when there are none."""
+    if as_json:
+        print_json(rows)
+    else:
+        print(table(rows, columns) if rows else nothing)
+
+
+def cell_text(value: object) -> str:
+    """A value in a table."""
+    if value is None or value in ("", []):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return "\n".join(map(str, value))
+    return str(value)
+
+
+def table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+    """A table: as wide as the terminal, or where there is none as wide as it needs to be."""
+    from rich.console import Console
+    from rich.table import Table
+
+    terminal = sys.stdout.isatty()
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    columns = [one for one in columns if one[0] not in LEFT_OUT_IF_EMPTY or any(_value(row, one[1]) for row in rows)]
+    values = [[_value(row, source) for _, source in columns] for row in rows]
+    for index, (heading, _) in enumerate(columns):
+        numbers = any(type(line[index]) is int for line in values)
+        drawn.add_column(heading, justify="right" if numbers else "left", overflow="fold")
+    for line in values:
+        drawn.add_row(*map(cell_text, line))
+    paper = StringIO()
+    width = shutil.get_terminal_size().columns if terminal else AS_WIDE_AS_NEEDED
+    console = Console(file=paper, width=width, force_terminal=terminal, markup=False, emoji=False, highlight=False)
+    console.print(drawn)
+    return "\n".join(line.rstrip() for line in paper.getvalue().rstrip("\n").split("\n"))
+
+
+def _value(row: Row, source: str | Callable[[Row], object]) -> object:
+    return row.get(source) if isinstance(source, str) else source(row)
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Progress]:
+    """A bar on stderr if that is a terminal; it is gone when the work is done."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, total, what: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("looking", total=None)
+        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=str(what))
