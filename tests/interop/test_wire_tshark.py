@@ -214,9 +214,10 @@ def test_a_sample_is_read_by_us_as_by_tshark(rows: dict[str, Row], name: str) ->
 
 
 @pytest.mark.parametrize("name", MADE | IP)
-def test_a_frame_of_ours_is_read_by_tshark_as_it_was_meant(rows: dict[str, Row], name: str) -> None:
+def test_a_frame_of_ours_is_read_by_tshark_and_by_us_as_it_was_meant(rows: dict[str, Row], name: str) -> None:
     frame = (MADE | IP)[name]
 
+    assert Frame.decode(frame.encode()) == frame
     assert read_headers(rows[name]) == (str(frame.dst), str(frame.src), frame.tags, frame.ethertype)
 
 

@@ -42,9 +42,15 @@ def wire() -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "tags",
-    [b"", b"\x81\x00\x20\x0a", b"\x88\xa8\x00\x64", b"\x88\xa8\x00\x64\x81\x00\xe0\x0a", b"\x81\x00\x00\x00", b"\x89\x3f" + bytes(6)],
-    ids=["none", "c-tag", "s-tag", "s-tag and c-tag", "priority tag", "e-tag"],
-)  # fmt: skip
+    [
+        pytest.param(b"", id="none"),
+        pytest.param(b"\x81\x00\x20\x0a", id="c-tag"),
+        pytest.param(b"\x88\xa8\x00\x64", id="s-tag"),
+        pytest.param(b"\x88\xa8\x00\x64\x81\x00\xe0\x0a", id="s-tag and c-tag"),
+        pytest.param(b"\x81\x00\x00\x00", id="priority tag"),
+        pytest.param(b"\x89\x3f" + bytes(6), id="e-tag"),
+    ],
+)
 def test_a_frame_arrives_octet_by_octet(wire: str, tags: bytes) -> None:
     frame = HEAD + tags + PLAIN_FRAME[12:]
     with PacketSocket("a", netns=wire) as near, PacketSocket("b", netns=wire) as far:
@@ -86,7 +92,11 @@ def test_one_protocol_can_be_asked_for(wire: str) -> None:
 
 def test_frames_nobody_reads_in_time_are_counted(wire: str) -> None:
     large = PLAIN_FRAME + bytes(1500)
-    with PacketSocket("a", netns=wire) as near, PacketSocket("b", netns=wire) as far, PacketSocket("b", netns=wire) as fast:
+    with (
+        PacketSocket("a", netns=wire) as near,
+        PacketSocket("b", netns=wire) as far,
+        PacketSocket("b", netns=wire) as fast,
+    ):
         far._socket.setsockopt(1, 8, 4096)  # SO_RCVBUF: a few frames
         for _ in range(20):
             near.send_many([large] * 50)

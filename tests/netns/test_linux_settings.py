@@ -59,8 +59,13 @@ def test_settings_that_are_not_there_or_not_taken(space: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("feature", "said"), [("gro", "generic-receive-offload"), ("tso", "tcp-segmentation-offload"), ("rx-gro-list", "rx-gro-list")]
-)  # fmt: skip
+    ("feature", "said"),
+    [
+        ("gro", "generic-receive-offload"),
+        ("tso", "tcp-segmentation-offload"),
+        ("rx-gro-list", "rx-gro-list"),
+    ],
+)
 def test_an_offload_is_switched_as_ethtool_does(space: str, feature: str, said: str) -> None:
     for on in (True, False, True, True):
         set_feature(space, "up.a", feature, on)
@@ -97,7 +102,8 @@ def test_this_machine_can_run_the_kernel_engine_and_a_probe_leaves_nothing() -> 
 
 
 def test_an_ordinary_user_with_a_bare_python_is_told_what_is_missing() -> None:
-    code = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from openfex.linux.capability import probe; print(probe())"
+    path = f"import sys; sys.path.insert(0, {str(SOURCE)!r})"
+    code = f"{path}; from openfex.linux.capability import probe; print(probe())"
     plain = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.geteuid() == 0 else []
     done = subprocess.run([*plain, sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     assert "root=False, netns=False, bpf=False" in done.stdout

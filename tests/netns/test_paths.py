@@ -109,4 +109,4 @@ def test_p1_a_hosts_functions_never_meet_on_the_host(bed: KernelBed) -> None:
     one, other = (binding for binding in layout.bindings if binding.machine in ("a1", "a2"))
     octets = _octets(other.mac, one.mac, 1, b"", 60)
     arrived, _ = _both(bed, [(one.name, octets)])
-    assert [len([frame for frame in arrived[way] if 1 in numbers([frame])]) for way in ("up:h1.a", "down:h1.a")] == [1, 1]
+    assert [numbers(arrived[way]).count(1) for way in ("up:h1.a", "down:h1.a")] == [1, 1]

@@ -9,6 +9,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 Row = Mapping[str, object]
 Column = tuple[str, str | Callable[[Row], object]]
@@ -17,6 +22,7 @@ Column = tuple[str, str | Callable[[Row], object]]
 LEFT_OUT_IF_EMPTY = frozenset({"note", "difference", "missing"})
 """Columns that say what is not as it should be."""
 AS_WIDE_AS_NEEDED = 100_000
+Columns = Sequence[Column]
 Progress = Callable[[int, int, object], None]
 
 
@@ -25,12 +31,12 @@ def print_json(value: object, *, one_line: bool = False) -> None:
     print(json.dumps(value, indent=None if one_line else 2))
 
 
-def print_rows(rows: Sequence[Row], columns: Sequence[Column], nothing: str, *, as_json: bool) -> None:
+def print_rows(rows: Sequence[Row], columns: Columns, nothing: str, *, as_json: bool, narrow: Columns = ()) -> None:
     """Rows as JSON, with all they hold, or as a table of the columns; `nothing` is said when there are none."""
     if as_json:
         print_json(rows)
     else:
-        print(table(rows, columns) if rows else nothing)
+        print(table(rows, columns, narrow) if rows else nothing)
 
 
 def cell_text(value: object) -> str:
@@ -44,25 +50,38 @@ def cell_text(value: object) -> str:
     return str(value)
 
 
-def table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
-    """A table: as wide as the terminal, or where there is none as wide as it needs to be."""
+def table(rows: Sequence[Row], columns: Columns, narrow: Columns = ()) -> str:
+    """A table: as wide as it needs to be, or if a terminal is not, of the `narrow` columns and folded."""
     from rich.console import Console
-    from rich.table import Table
 
     terminal = sys.stdout.isatty()
-    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    width = shutil.get_terminal_size().columns if terminal else AS_WIDE_AS_NEEDED
+    paper = StringIO()
+    console = Console(file=paper, width=width, force_terminal=terminal, markup=False, emoji=False, highlight=False)
+    drawn = _draw(rows, columns)
+    if terminal and narrow and _natural_width(drawn, console) > width:
+        drawn = _draw(rows, narrow)
+    console.print(drawn)
+    return "\n".join(line.rstrip() for line in paper.getvalue().rstrip("\n").split("\n"))
+
+
+def _natural_width(drawn: Table, console: Console) -> int:
+    options = console.options.update(max_width=AS_WIDE_AS_NEEDED)
+    return console.measure(drawn, options=options).maximum
+
+
+def _draw(rows: Sequence[Row], columns: Columns) -> Table:
+    from rich.table import Table
+
     columns = [one for one in columns if one[0] not in LEFT_OUT_IF_EMPTY or any(_value(row, one[1]) for row in rows)]
     values = [[_value(row, source) for _, source in columns] for row in rows]
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for index, (heading, _) in enumerate(columns):
         numbers = any(type(line[index]) is int for line in values)
         drawn.add_column(heading, justify="right" if numbers else "left", overflow="fold")
     for line in values:
         drawn.add_row(*map(cell_text, line))
-    paper = StringIO()
-    width = shutil.get_terminal_size().columns if terminal else AS_WIDE_AS_NEEDED
-    console = Console(file=paper, width=width, force_terminal=terminal, markup=False, emoji=False, highlight=False)
-    console.print(drawn)
-    return "\n".join(line.rstrip() for line in paper.getvalue().rstrip("\n").split("\n"))
+    return drawn
 
 
 def _value(row: Row, source: str | Callable[[Row], object]) -> object:

@@ -115,11 +115,12 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
     observed = before
     try:
         for _ in range(MOST_PASSES):
-            operations += _apply(workshop, wanted, observed, progress)
-            observed = workshop.observe(wanted)
-            if not (left := difference(wanted, observed)):
+            done = _apply(workshop, wanted, observed, progress)
+            if not done:
                 break
-        else:
+            operations += done
+            observed = workshop.observe(wanted)
+        if left := difference(wanted, observed):
             raise VerificationError(f"read back different: {'; '.join(map(str, left[:5]))}")
     except BaseException:
         _roll_back(workshop, before)

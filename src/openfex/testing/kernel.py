@@ -1,26 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine `kernel` as a judge: the test build of the programs, run on frames without a wire (BPF_PROG_TEST_RUN).
+"""The engine `kernel` over maps of its own: tables in, frames through without a wire (BPF_PROG_TEST_RUN), counts out.
 
-It has maps of its own, with no pins, and goes when it is closed. Where a redirect went a test run does not tell; so the
-test build has programs that write their decision into a map and send nothing. `act` runs the real program, for its octets:
+Nothing is pinned, and all of it goes when it is closed. Where a redirect went a test run does not tell; so the test
+build has programs that write their decision into a map and send nothing. `act` runs the real program, for its octets:
 only on frames with one way to go, because copies are really sent.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import struct
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 from openfex.datapath.abi import DECISION, SETTINGS, STATION, STATION_KEY, U32, links_of
 from openfex.datapath.node import Node, check_sizes
 from openfex.datapath.objects import object_path
-from openfex.datapath.rows import Device, Rows, bridge_rows, extender_rows
+from openfex.datapath.rows import Device, Devices, Rows, bridge_rows, extender_rows
 from openfex.datapath.tables import ARRAYS, read_counters, read_drops, read_stations, read_totals
-from openfex.linux.libbpf import Map, Object, TestRun
+from openfex.linux.libbpf import Map, Object, Program, TestRun, bpf_filesystem
 from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
 from openfex.model.limits import FIRST_UPLINK
@@ -38,6 +42,7 @@ _SKB_CONTEXT = struct.Struct("=3I")
 _XDP_CONTEXT = struct.Struct("=6I")
 _ONE_WAY = {"tc": (7,), "xdp": (0, 4)}
 """TC_ACT_REDIRECT; XDP_REDIRECT, or XDP_ABORTED where the map of devices has no such row."""
+_XDP_PASS = 2
 
 
 def kernel_now_ns() -> int:
@@ -47,13 +52,11 @@ def kernel_now_ns() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """What a real program did with a frame: `sent` if it left for one port, and then its octets."""
+    """What a real program did with a frame: `sent` by one port, or `passed` on from XDP to tc; and its octets then."""
 
-    retval: int
     sent: bool
+    passed: bool
     octets: bytes
-    after: bytes
-    """The context after the run."""
 
 
 class _PrivateNode(Node):
@@ -67,50 +70,81 @@ class _PrivateNode(Node):
         return self._maps[name]
 
 
-class KernelEngine:
-    """A port extender's or a bridge's programs over private maps."""
+class KernelTables:
+    """The programs of a role, loaded, and their maps."""
 
-    def __init__(
-        self, role: str, attachment: str = "tc", *, links: int | None = None, max_entries: Mapping[str, int] | None = None
+    def __init__(  # noqa: PLR0913 -- options, all of them by name
+        self,
+        role: str,
+        attachment: str = "tc",
+        *,
+        test: bool = True,
+        links: int | None = None,
+        max_entries: Mapping[str, int] | None = None,
+        beside: KernelTables | None = None,
     ) -> None:
-        """Load the test build; `max_entries` are for maps whose size does not follow from `links`."""
+        """Load a build; `max_entries` are for maps whose size does not follow from `links`.
+
+        What is loaded `beside` another shares with it all maps that both have.
+        """
         self.role = role
         self.attachment = attachment
         rows = (links or LINKS[role]) << CHANNEL_BITS
         sizes = {ROWS[role]: rows, "counters": rows, **(max_entries or {})}
-        self._object = Object.load(object_path(role, attachment, test=True), max_entries=sizes)
+        path = object_path(role, attachment, test=test)
+        if beside is None:
+            self._object = Object.load(path, max_entries=sizes)
+        else:
+            with beside.pinned() as pins:
+                self._object = Object.load(path, reuse=pins)
         check_sizes(self._object.maps)
         self._node = _PrivateNode(role, self._object.maps)
-        self._exported = self._object.map("exported")
         self._written: Rows = {}
         self._counted: set[int] = set()
-        self._prefix = "xdp_" if attachment == "xdp" else ""
-
-    def __enter__(self) -> KernelEngine:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let the kernel forget all of it."""
         self._object.close()
 
     def map(self, name: str) -> Map:
-        """One of its maps."""
+        """One of the maps."""
         return self._object.map(name)
+
+    def program(self, name: str) -> Program:
+        """One of the programs."""
+        return self._object.program(name)
+
+    @contextmanager
+    def pinned(self) -> Iterator[dict[str, Path]]:
+        """Pins of the maps that another build of the role has too, for as long as it takes to open them."""
+        folder = bpf_filesystem() / f"openfex-private-{os.getpid()}"
+        folder.mkdir()
+        shared = [name for name in self._object.maps if name not in ("ageing", "exported") and "." not in name]
+        try:
+            for name in shared:
+                self.map(name).pin(folder / name)
+            yield {name: folder / name for name in shared}
+        finally:
+            shutil.rmtree(folder)
 
     # Tables in
 
-    def write(self, tables: ExtenderTables | BridgeTables) -> None:
-        """Start again with these tables, nothing counted, and the stations that the tables name learnt."""
+    def write(self, tables: ExtenderTables | BridgeTables, devices: Devices | None = None) -> None:
+        """Start again with these tables: nothing counted, and learnt what the tables say is learnt."""
         self.reset()
+        self.rewrite(tables, devices)
+        if isinstance(tables, BridgeTables):
+            self.learn(tables.stations)
+
+    def rewrite(self, tables: ExtenderTables | BridgeTables, devices: Devices | None = None) -> None:
+        """Go on with these tables; stations and counts stay."""
+        places = _devices(tables) if devices is None else devices
         if isinstance(tables, ExtenderTables):
-            self.write_rows(extender_rows(tables, _devices(tables)))
+            self.write_rows(extender_rows(tables, places))
             return
-        self.write_rows(bridge_rows(tables, _devices(tables), {}))
-        self.set(ageing_ns=tables.ageing_ns, epoch=tables.epoch)
-        self.learn(tables.stations)
+        self.write_rows(bridge_rows(tables, places, {}))
+        row = SETTINGS.pack(tables.ageing_ns, tables.epoch, 0)
+        self.map("settings").put(U32.pack(0), row)
 
     def write_rows(self, wanted: Rows) -> None:
         """Make these the rows that there are."""
@@ -124,10 +158,6 @@ class KernelEngine:
                 for key in gone:
                     one.delete(key)
         self._written = dict(wanted)
-
-    def set(self, *, ageing_ns: int, epoch: int) -> None:
-        """Write the settings of a bridge."""
-        self.map("settings").put(U32.pack(0), SETTINGS.pack(ageing_ns, epoch, 0))
 
     def learn(self, stations: Mapping[tuple[Mac, int], Station]) -> None:
         """Write stations as if they had been learnt."""
@@ -144,51 +174,10 @@ class KernelEngine:
         counters.put_many([(U32.pack(port), bytes(counters.row_size)) for port in self._counted])
         self._counted.clear()
         totals = self.map("totals")
-        totals.put_many([(key, bytes(totals.row_size)) for key in totals.keys()])
+        totals.put_many([(U32.pack(row), bytes(totals.row_size)) for row in range(totals.max_entries)])
         for name in ("drops", "stations") if self.role == "bridge" else ("drops",):
             for key in list(self.map(name).keys()):
                 self.map(name).delete(key)
-
-    # Frames through
-
-    def decide(self, at: int, octets: bytes) -> Decision:
-        """What the programs decide about a frame at a port, or (channel 0) at a link; it is counted and learnt from."""
-        self._run(f"{self._program(at)}_decide", at, octets)
-        row = self._exported.get(U32.pack(0))
-        assert row is not None
-        verdict, reason, port, out, number, source, uplinks, vlan, tci, tagged = DECISION.unpack(row)
-        self._counted.add(port)
-        if verdict == Verdict.DROP:
-            return drop(port, DropReason(reason))
-        links = links_of(uplinks, FIRST_UPLINK) if verdict == Verdict.FLOOD else frozenset()
-        reached = (DropReason(reason), out, number, source, links, vlan, tci, bool(tagged))
-        return Decision(Verdict(verdict), port, *reached)
-
-    def act(self, at: int, octets: bytes) -> Acted:
-        """Run the real program. Not for frames that are flooded or replicated at tc: their copies would be sent."""
-        run = self._run(self._program(at), at, octets)
-        self._counted.update((at, port_number(port_link(at))))
-        sent = run.retval in _ONE_WAY[self.attachment]
-        if self.attachment == "tc":
-            return Acted(run.retval, sent, run.data, run.context)
-        start = _XDP_CONTEXT.unpack_from(run.context)[0]
-        return Acted(run.retval, sent, run.data[start:], run.context)
-
-    def start_ageing(self) -> None:
-        """Start the timer that forgets stations; it ends with the maps."""
-        self._object.program("bridge_start_ageing").test_run(bytes(14))
-
-    def _program(self, at: int) -> str:
-        if self.role == "bridge":
-            return f"{self._prefix}bridge_in"
-        return f"{self._prefix}extender_{'up' if port_channel(at) else 'down'}"
-
-    def _run(self, program: str, at: int, octets: bytes) -> TestRun:
-        number = at if port_channel(at) else port_link(at)
-        if self.attachment == "tc":
-            return self._object.program(program).test_run(octets, context=_SKB_CONTEXT.pack(0, 0, number))
-        context = _XDP_CONTEXT.pack(U32.size, U32.size + len(octets), 0, 0, 0, 0)
-        return self._object.program(program).test_run(U32.pack(number) + octets, context=context)
 
     # Counts out
 
@@ -209,6 +198,54 @@ class KernelEngine:
     def stations(self) -> dict[tuple[Mac, int], Station]:
         """What has been learnt."""
         return read_stations(self._node)
+
+
+class KernelEngine(KernelTables):
+    """The test build, and frames through it."""
+
+    def __enter__(self) -> KernelEngine:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def decide(self, at: int, octets: bytes) -> Decision:
+        """What the programs decide about a frame at a port, or (channel 0) at a link; it is counted and learnt from."""
+        self._run(f"{self._program(at)}_decide", at, octets)
+        row = self.map("exported").get(U32.pack(0))
+        assert row is not None
+        verdict, reason, port, out, number, source, uplinks, vlan, tci, tagged = DECISION.unpack(row)
+        self._counted.add(port)
+        if verdict == Verdict.DROP:
+            return drop(port, DropReason(reason))
+        links = links_of(uplinks, FIRST_UPLINK) if verdict == Verdict.FLOOD else frozenset()
+        found = (DropReason(reason), out, number, source, links, vlan, tci, bool(tagged))
+        return Decision(Verdict(verdict), port, *found)
+
+    def act(self, at: int, octets: bytes) -> Acted:
+        """Run the real program. At tc not for frames with several ways to go: their copies would be sent."""
+        run = self._run(self._program(at), at, octets)
+        self._counted.update((at, port_number(port_link(at))))
+        xdp = self.attachment == "xdp"
+        start = _XDP_CONTEXT.unpack_from(run.context)[0] if xdp else 0
+        return Acted(run.retval in _ONE_WAY[self.attachment], xdp and run.retval == _XDP_PASS, run.data[start:])
+
+    def start_ageing(self) -> None:
+        """Start the timer that forgets stations; it ends with the maps."""
+        self.program("bridge_start_ageing").test_run(bytes(14))
+
+    def _program(self, at: int) -> str:
+        prefix = "xdp_" if self.attachment == "xdp" else ""
+        if self.role == "bridge":
+            return f"{prefix}bridge_in"
+        return f"{prefix}extender_{'up' if port_channel(at) else 'down'}"
+
+    def _run(self, program: str, at: int, octets: bytes) -> TestRun:
+        number = at if port_channel(at) else port_link(at)
+        if self.attachment == "tc":
+            return self.program(program).test_run(octets, context=_SKB_CONTEXT.pack(0, 0, number))
+        context = _XDP_CONTEXT.pack(U32.size, U32.size + len(octets), 0, 0, 0, 0)
+        return self.program(program).test_run(U32.pack(number) + octets, context=context)
 
 
 def _devices(tables: ExtenderTables | BridgeTables) -> dict[int, Device]:

@@ -93,7 +93,7 @@ def _spoil_veth(chance: Chance, tables: BridgeTables) -> None:
 def _spoil_flood(chance: Chance, tables: BridgeTables) -> None:
     """A flood that is missing, or whose masks do not fit the uplinks or each other."""
     scope = (chance.choice((0, 1, 2)), chance.choice(VLANS))
-    links = tuple(range(FIRST_UPLINK, FIRST_UPLINK + 4)) + (FIRST_UPLINK + 63,)
+    links = (*range(FIRST_UPLINK, FIRST_UPLINK + 4), FIRST_UPLINK + 63)
     flood = Flood(frozenset(some(chance, links, 0, 5)), frozenset(some(chance, links, 0, 5)), chance.randint(0, 0x3FFF))
     tables.floods[chance.choice((scope, *sorted(tables.floods)))] = flood
     if one_in(chance, 3):

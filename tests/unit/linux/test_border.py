@@ -37,7 +37,7 @@ def test_an_os_error_crosses_with_its_cause() -> None:
 def test_an_error_of_ours_crosses_as_it_is() -> None:
     with pytest.raises(NotFoundError), crossing("open it"):
         raise NotFoundError("not here")
-    with pytest.raises(KernelError, match="^inner$"), crossing("outer"):
+    with pytest.raises(KernelError, match=r"^inner$"), crossing("outer"):
         raise KernelError("inner", errno.EIO)
 
 

@@ -30,7 +30,7 @@ def test_a_short_header_is_refused(octets: bytes) -> None:
 
 
 def test_a_tag_put_back_moves_what_points_behind_it() -> None:
-    header = VnetHeader(NEEDS_CHECKSUM, GsoType.TCPV4, header_length=54, gso_size=1448, checksum_start=34, checksum_offset=16)
+    header = VnetHeader(NEEDS_CHECKSUM, GsoType.TCPV4, 54, 1448, checksum_start=34, checksum_offset=16)
     moved = header.shifted(4)
     assert (moved.header_length, moved.checksum_start, moved.checksum_offset, moved.gso_size) == (58, 38, 16, 1448)
     assert PLAIN.shifted(4) == PLAIN

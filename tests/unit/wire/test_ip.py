@@ -52,6 +52,7 @@ def test_a_udp_datagram_in_ipv4() -> None:
     assert packet[12:26] == bytes.fromhex("0a000001 0a000002 03e8 07d0 000d")
     assert checksum(bytes.fromhex("0a000001 0a000002 0011 000d") + packet[20:]) == 0
     assert packet[28:] == b"hello"
+    assert ipv4_udp(A4, B4, 1000, 2000, b"hello") == ipv4_udp(A4, B4, 1000, 2000, b"hello", ttl=64)
 
 
 def test_a_udp_datagram_in_ipv6() -> None:

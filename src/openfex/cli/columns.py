@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The columns of each table of `fex show`, narrow ones where a line has no room; JSON has all that a row holds."""
+
+from __future__ import annotations
+
+from openfex.cli.paper import Column, Row
+
+
+def keyed(*keys: str) -> tuple[Column, ...]:
+    """Columns that show a key of the row as it is."""
+    return tuple((key.replace("_", " "), key) for key in keys)
+
+
+def _vlans(row: Row) -> object:
+    """VLANs as a table has them: `10`, or on a trunk what is allowed and what is native."""
+    if row["trunk"] is None:
+        return row["vlan"] if row["vlan"] is None else str(row["vlan"])
+    return f"{row['trunk']}, native {row['vlan']}" if row["vlan"] else row["trunk"]
+
+
+CATALOGUE = keyed("model", "limit", "storage", "what")
+ADAPTERS = keyed("name", "host", "model", "backing", "limit", "nic", "storage", "bound")
+FUNCTIONS = keyed("name", "host", "purpose", "channel", "state", "nic", "mac", "where", "note")
+PROFILES: tuple[Column, ...] = (*keyed("name", "mode"), ("vlan", _vlans), *keyed("ports"))
+HOSTS = keyed("name", "channel", "uplinks", "datapath", "adapters", "functions", "bound", "machines")
+MACHINES = keyed("name", "host", "type", "namespace", "state", "nics")
+BINDINGS = keyed("name", "function", "port", "fabric", "state", "profile", "vlan", "mac", "addresses", "generation")
+DROPS = keyed("node", "port", "reason", "frames", "meaning")
+WATCHED = keyed("node", "port", "reason", "frames", "new", "meaning")
+
+
+def _in(row: Row) -> str:
+    return f"{row['in_frames']}/{row['in_octets']}"
+
+
+def _out(row: Row) -> str:
+    return f"{row['out_frames']}/{row['out_octets']}"
+
+
+def _lines(*parts: object) -> list[object]:
+    return [part for part in parts if part]
+
+
+def _state_lines(row: Row) -> list[object]:
+    vlans = _vlans(row)
+    return _lines(*str(row["state"]).split(", "), row["profile"], vlans and f"VLAN {vlans}")
+
+
+def _device(row: Row) -> list[object]:
+    if not row["device"]:
+        return []
+    there = _lines(f"ifindex {row['ifindex']}, {row['link']}", f"MTU {row['mtu']}", row["mac"])
+    return _lines(f"{row['node']}:{row['device']}", *(there if row["ifindex"] else [row["link"]]))
+
+
+def _program(row: Row) -> list[object]:
+    return _lines(row["program"], f"id {row['program_id']}") if row["program"] else []
+
+
+def _port(row: Row) -> list[object]:
+    return _lines(row["port"], f"number {row['number']}", row["state"]) if row["port"] else []
+
+
+def _counted(row: Row) -> list[object]:
+    return [f"in {_in(row)}", f"out {_out(row)}"] if row["port"] else []
+
+
+PORTS: tuple[Column, ...] = (
+    *keyed("name", "channel", "host", "function", "nic", "state", "profile"),
+    ("vlan", _vlans),
+    *keyed("mac", "pin"),
+    ("in frames/octets", _in),
+    ("out", _out),
+    *keyed("drops", "note"),
+)
+PORTS_NARROW: tuple[Column, ...] = (
+    ("port", lambda row: _lines(row["name"], row["channel"] and f"channel {row['channel']}")),
+    ("function", lambda row: _lines(row["function"], row["nic"])),
+    ("state", _state_lines),
+    ("mac, pin", lambda row: _lines(row["mac"], row["pin"])),
+    ("in, out", lambda row: [_in(row), _out(row)]),
+    *keyed("drops", "note"),
+)
+HOPS: tuple[Column, ...] = (
+    *keyed("hop", "what"),
+    ("device", _device),
+    ("program", _program),
+    ("port", _port),
+    ("frames/octets", _counted),
+    *keyed("drops", "lost"),
+)
+HOPS_NARROW: tuple[Column, ...] = (
+    ("hop", lambda row: f"{row['hop']} {row['what']}"),
+    ("device", _device),
+    ("program, port", lambda row: [*_program(row), *_port(row)]),
+    ("frames/octets", lambda row: [*_counted(row), f"drops {row['drops']}", f"lost {row['lost']}"]),
+)

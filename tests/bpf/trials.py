@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both engines side by side: the same tables, the same frames, and what they must then agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from openfex.model.counters import PortCounters
+from openfex.model.values import Mac
+from openfex.rules.bridge import decide_bridge
+from openfex.rules.decision import Decision, Verdict
+from openfex.rules.engine import Bridge, Extender, Sent
+from openfex.rules.extender import decide_down, decide_up
+from openfex.rules.head import C_TAG, read_head
+from openfex.rules.tables import BridgeTables, ExtenderTables, Station
+from openfex.testing.frames import Arrival
+from openfex.testing.kernel import KernelEngine, KernelTables, kernel_now_ns
+from openfex.testing.reference import ReferenceBridge, ReferenceExtender, outcome
+from openfex.testing.tables import from_now
+
+SEVERAL_WAYS = (Verdict.FLOOD, Verdict.REPLICATE)
+
+
+def counted(rows: dict[int, PortCounters]) -> dict[int, PortCounters]:
+    """The rows that are not all zero: in the kernel there are no others."""
+    return {port: row for port, row in rows.items() if row != PortCounters()}
+
+
+def check_counts(kernel: KernelTables, reference: Bridge | Extender) -> None:
+    assert kernel.counters() == counted(reference.counters)
+    assert kernel.drops() == reference.drops
+    assert kernel.totals() == reference.totals
+
+
+def explain(arrival: Arrival, tables: object, wanted: object, got: object) -> str:
+    return f"{arrival}\n reference: {wanted}\n kernel:    {got}\n {tables}"
+
+
+class ExtenderTrial:
+    """A port extender's decisions."""
+
+    def __init__(self, kernel: KernelEngine, tables: ExtenderTables) -> None:
+        self.kernel = kernel
+        self.reference = ReferenceExtender(tables=tables)
+        kernel.write(tables)
+
+    def feed(self, arrival: Arrival) -> Decision:
+        wanted = outcome(self.reference.decide(arrival.at, arrival.octets))
+        got = self.kernel.decide(arrival.at, arrival.octets)
+        assert got == wanted, explain(arrival, self.reference.tables, wanted, got)
+        return wanted
+
+    def check(self) -> None:
+        check_counts(self.kernel, self.reference)
+
+
+class BridgeTrial:
+    """A bridge's decisions, and what it learns from frame to frame."""
+
+    def __init__(self, kernel: KernelEngine, tables: BridgeTables) -> None:
+        room = kernel.map("stations").max_entries
+        stations = dict(list(tables.stations.items())[:room])
+        tables = replace(tables, stations=stations, most_stations=room)
+        self.kernel = kernel
+        self.reference = ReferenceBridge(tables=from_now(tables, kernel_now_ns()))
+        self._longest_ns = 0
+        kernel.write(self.reference.tables)
+
+    @property
+    def tables(self) -> BridgeTables:
+        return self.reference.tables
+
+    def feed(self, arrival: Arrival) -> Decision:
+        now_ns = kernel_now_ns()
+        wanted = outcome(self.reference.decide(arrival.at, arrival.octets, now_ns))
+        got = self.kernel.decide(arrival.at, arrival.octets)
+        self._longest_ns = max(self._longest_ns, kernel_now_ns() - now_ns)
+        assert got == wanted, explain(arrival, self.tables, wanted, got)
+        return wanted
+
+    def bind(self, mac: Mac, port: int) -> None:
+        """A new vEth: addresses that were learnt before may now be ours, so the epoch grows."""
+        self.tables.veths[mac] = port
+        self.tables.epoch += 1
+        self.kernel.rewrite(self.tables)
+
+    def age(self, by_ns: int) -> None:
+        """Make all stations older, as if the time had passed."""
+        older = {key: replace(one, seen_ns=one.seen_ns - by_ns) for key, one in self.tables.stations.items()}
+        self.tables.stations.update(older)
+        self.kernel.learn(older)
+
+    def check(self) -> None:
+        check_counts(self.kernel, self.reference)
+        self.check_stations()
+
+    def check_stations(self) -> None:
+        """The same keys, ports and epochs; and no time is further apart than one frame took both engines."""
+        got, wanted = self.kernel.stations(), self.tables.stations
+        assert {key: _place(one) for key, one in got.items()} == {key: _place(one) for key, one in wanted.items()}
+        for key, one in got.items():
+            assert 0 <= one.seen_ns - wanted[key].seen_ns <= self._longest_ns, key
+
+
+def _place(station: Station) -> tuple[int, int]:
+    return station.port, station.epoch
+
+
+class OctetsTrial:
+    """The real programs' octets, where a frame has one way to go; where it has several, both engines only decide.
+
+    A second kernel engine is XDP's partner at tc, on the same maps: what XDP passes on is its own to decide.
+    """
+
+    def __init__(
+        self, kernel: KernelEngine, tables: BridgeTables | ExtenderTables, partner: KernelEngine | None = None
+    ) -> None:
+        self.kernel = kernel
+        self.partner = partner
+        self.reference: ReferenceBridge | ReferenceExtender
+        if isinstance(tables, BridgeTables):
+            self.reference = ReferenceBridge(tables=from_now(tables, kernel_now_ns()))
+        else:
+            self.reference = ReferenceExtender(tables=tables)
+        kernel.write(self.reference.tables)
+
+    def feed(self, arrival: Arrival) -> Verdict:
+        now_ns = kernel_now_ns()
+        verdict = self._verdict(arrival, now_ns)
+        if verdict in SEVERAL_WAYS:
+            self._several_ways(arrival, now_ns)
+        else:
+            self._one_way(arrival, now_ns)
+        return verdict
+
+    def _verdict(self, arrival: Arrival, now_ns: int) -> Verdict:
+        head, link, tables = read_head(arrival.octets), arrival.at >> 12, self.reference.tables
+        if isinstance(tables, BridgeTables):
+            return decide_bridge(head, link, now_ns, tables).verdict
+        return (decide_up(head, arrival.at, tables) if arrival.at & 0xFFF else decide_down(head, link, tables)).verdict
+
+    def _several_ways(self, arrival: Arrival, now_ns: int) -> None:
+        if self.partner:
+            acted = self.kernel.act(arrival.at, arrival.octets)
+            assert acted.passed and acted.octets == arrival.octets, arrival
+        if isinstance(self.reference, ReferenceBridge):
+            self.reference.decide(arrival.at, arrival.octets, now_ns)
+        else:
+            self.reference.decide(arrival.at, arrival.octets)
+        (self.partner or self.kernel).decide(arrival.at, arrival.octets)
+
+    def _one_way(self, arrival: Arrival, now_ns: int) -> None:
+        sent = self._reference_sends(arrival, now_ns)
+        acted = self.kernel.act(arrival.at, arrival.octets)
+        wanted = [one.octets for one in sent]
+        got = [acted.octets] if acted.sent else []
+        if self.kernel.attachment == "tc":
+            wanted = [_as_skb(one, self.reference) for one in sent]
+        assert got == wanted, explain(arrival, self.reference.tables, wanted, got)
+
+    def _reference_sends(self, arrival: Arrival, now_ns: int) -> list[Sent]:
+        link = arrival.at >> 12
+        if isinstance(self.reference, ReferenceBridge):
+            return self.reference.receive(link, arrival.octets, now_ns)
+        if arrival.at & 0xFFF:
+            return self.reference.from_function(arrival.at, arrival.octets)
+        return self.reference.from_uplink(link, arrival.octets)
+
+    def check(self) -> None:
+        check_counts(self.kernel, self.reference)
+
+
+def _as_skb(sent: Sent, reference: Bridge | Extender) -> bytes:
+    """A frame's octets in an skb: a VLAN tag pushed last, or lifted by a pop, is beside them, and a test run hides it.
+
+    tests/bpf/test_p10_wires.py sees it, on real wires.
+    """
+    raise NotImplementedError
+
+
+Feed = Callable[[Arrival], object]

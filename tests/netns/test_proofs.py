@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every proof of the demo is a test too, on real kernel frames, for each kind of channel."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from openfex.model.values import ChannelKind
+from openfex.proof.bed import Proof
+from openfex.proof.demo import PROOFS, Options
+from openfex.proof.kernel_demo import kernel_proofs
+
+pytestmark = pytest.mark.root
+Proofs = dict[str, Proof]
+
+
+@pytest.fixture(scope="module", params=ChannelKind, ids=lambda kind: kind.value)
+def proofs(request: pytest.FixtureRequest) -> Proofs:
+    return {proof.name: proof for proof in kernel_proofs(Options(kind=request.param))}
+
+
+@pytest.mark.parametrize("name", [name for name in PROOFS if name != "tcp-throughput"])
+def test_proof_holds(proofs: Proofs, name: str) -> None:
+    assert proofs[name].ok, proofs[name].measured
+
+
+def test_tcp_throughput_is_measured_beside_a_linux_bridge(proofs: Proofs) -> None:
+    """That both were measured; how fast it is belongs to the demo and the bench."""
+    ours, theirs = re.findall(r"([\d.]+) Gbit/s|bridge ([\d.]+)", proofs["tcp-throughput"].measured)
+    assert float(ours[0]) > 0
+    assert float(theirs[1]) > 0

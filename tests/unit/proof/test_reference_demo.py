@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo on the reference engine: what a machine without root, BPF or any library shows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import openfex
+from openfex.model.reader import read_documents
+from openfex.model.values import ChannelKind
+from openfex.plan.layout import lay_out
+from openfex.proof import topology
+from openfex.proof.claims import BOUND, CARVED
+from openfex.proof.demo import KERNEL_ONLY, Options, main, parse, reference_proofs
+
+SOURCE = Path(openfex.__file__).parents[1]
+
+
+@pytest.mark.parametrize("kind", ChannelKind)
+@pytest.mark.parametrize("bound", [False, True])
+def test_the_documents_and_the_layout_by_hand_are_the_same_lab(kind: ChannelKind, bound: bool) -> None:
+    documents = read_documents(topology.documents(kind, bound=bound))
+    assert lay_out(documents) == topology.layout(kind, bound=bound)
+
+
+@pytest.mark.parametrize("kind", ChannelKind)
+@pytest.mark.parametrize("name", [*CARVED, *BOUND])
+def test_proof_holds_on_the_reference_engine(kind: ChannelKind, name: str) -> None:
+    (proof,) = reference_proofs(Options((name,), kind))
+    assert proof.ok, proof.measured
+
+
+def test_the_bare_interpreter_shows_it_and_says_what_it_could_not() -> None:
+    command = [sys.executable, "-S", "-B", "-m", "openfex.proof", "--engine", "reference"]
+    command += ["--json", "--channel", "etag"]
+    outcome = subprocess.run(command, env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, check=True)
+    found = json.loads(outcome.stdout)
+    assert (found["ok"], found["engine"], found["channel"]) == (True, "reference", "etag")
+    assert [proof["name"] for proof in found["proofs"]] == [*CARVED, *BOUND]
+    assert found["unproven"] == list(KERNEL_ONLY)
+
+
+def test_a_proof_asked_for_by_name_that_cannot_be_given_is_not_a_success() -> None:
+    assert main(["tcp-throughput", "--engine", "reference"]) == 1
+    assert main(["carve", "--engine", "reference"]) == 0
+
+
+@pytest.mark.parametrize("arguments", [["no-such-proof"], ["--channel", "vepa"], ["--keep", "--engine", "reference"]])
+def test_usage_errors_exit_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        parse(arguments)
+    assert stopped.value.code == 2
+
+
+def test_a_broken_engine_fails_its_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proofs can fail: with the source check gone, a forged source arrives."""
+    from openfex.model.drops import DropReason
+    from openfex.rules import bridge
+
+    monkeypatch.setattr(bridge, "judge_source", lambda src, port: DropReason.NONE)
+    (proof,) = reference_proofs(Options(("spoof-dropped",)))
+    assert not proof.ok
