@@ -41,6 +41,10 @@ def _lines(*parts: object) -> list[object]:
     return [part for part in parts if part]
 
 
+def _texts(value: object) -> list[str]:
+    return list(map(str, value)) if isinstance(value, list) else []
+
+
 def _state_lines(row: Row) -> list[object]:
     vlans = _vlans(row)
     return _lines(*str(row["state"]).split(", "), row["profile"], vlans and f"VLAN {vlans}")
@@ -65,6 +69,12 @@ def _counted(row: Row) -> list[object]:
     return [f"in {_in(row)}", f"out {_out(row)}"] if row["port"] else []
 
 
+BINDINGS_NARROW: tuple[Column, ...] = (
+    ("name", lambda row: _lines(row["name"], f"generation {row['generation']}")),
+    ("function, port", lambda row: _lines(row["function"], row["port"])),
+    ("state", lambda row: _lines(row["state"], row["profile"], f"VLAN {row['vlan']}")),
+    ("mac, addresses", lambda row: _lines(row["mac"], ", ".join(_texts(row["addresses"])))),
+)
 PORTS: tuple[Column, ...] = (
     *keyed("name", "channel", "host", "function", "nic", "state", "profile"),
     ("vlan", _vlans),

@@ -105,7 +105,8 @@ def bindings(*, lab: Lab = None, json: Json = False) -> None:
     """Bindings: which NIC is which function is which vEth."""
     from openfex.lab.view import binding_rows
 
-    print_rows(binding_rows(_look(lab)), columns.BINDINGS, "no bindings", as_json=json)
+    rows = binding_rows(_look(lab))
+    print_rows(rows, columns.BINDINGS, "no bindings", as_json=json, narrow=columns.BINDINGS_NARROW)
 
 
 @app.command(help_epilogue="")

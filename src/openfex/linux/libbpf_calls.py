@@ -12,11 +12,14 @@ import ctypes
 import errno
 import functools
 import mmap
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from openfex.errors import NotFoundError, UnsupportedError
 from openfex.linux.border import refusal
@@ -143,6 +146,29 @@ class ProgramInfo:
     map_count: int
 
 
+class Held:
+    """A map or program that is open; the file descriptor is this object's own, and goes with `close`."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of it; the kernel ends it when no process, no pin and nothing it is attached to or used by has it."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def pin(self, path: Path) -> None:
+        """Keep it alive by a file: `bpftool map pin id N PATH`, `bpftool prog pin id N PATH`."""
+        check(int(library().bpf_obj_pin(self.fd, bytes(path))), f"pin {path}")
+
+
 _MAP_INFO = struct.Struct("=6I16s")
 _PROGRAM_INFO = struct.Struct("=II8sIIQQQIIQ16sIIQQIIQQIIQIIQQIIIIQQQQI")
 _WANTED_MAPS = struct.Struct("=IQ")
@@ -207,11 +233,6 @@ def open_pin(path: Path) -> int:
     """A file descriptor of what is pinned at `path`. Raises NotFoundError."""
     result = int(library().bpf_obj_get(bytes(path)))
     return check(result, f"open the pin {path}", f"nothing is pinned at {path}")
-
-
-def pin(fd: int, path: Path) -> None:
-    """Keep a map or program alive by a file: `bpftool map pin`, `bpftool prog pin`."""
-    check(int(library().bpf_obj_pin(fd, bytes(path))), f"pin {path}")
 
 
 @contextmanager

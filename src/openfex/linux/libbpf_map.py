@@ -11,16 +11,14 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
-import os
 import struct
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
-from types import TracebackType
 
 from openfex.errors import InputError, KernelError
 from openfex.linux.border import ENOTSUPP, refusal
-from openfex.linux.libbpf_calls import check, library, map_info, open_pin, pin
+from openfex.linux.libbpf_calls import Held, check, library, map_info, open_pin
 
 _BATCH_OCTETS = 4 << 20
 _NO_BATCH = frozenset({errno.EINVAL, errno.EOPNOTSUPP, ENOTSUPP})
@@ -49,12 +47,12 @@ def possible_cpus() -> int:
     return check(int(library().libbpf_num_possible_cpus()), "count CPUs")
 
 
-class Map:
-    """A map that is open; the file descriptor is this object's own, and goes with `close`."""
+class Map(Held):
+    """A map that is open."""
 
     def __init__(self, fd: int, name: str | None = None) -> None:
         """Take over `fd`; `name` is the map's whole name, of which the kernel keeps 15 octets."""
-        self.fd = fd
+        super().__init__(fd)
         info = map_info(fd)
         self.name = info.name if name is None else name
         self.type = info.type
@@ -78,22 +76,6 @@ class Map:
         return cls(
             check(int(library().bpf_map_get_fd_by_id(number)), f"open map {number}", f"there is no map {number}")
         )
-
-    def __enter__(self) -> Map:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the map; the kernel ends it when no program, pin or process has it."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
-
-    def pin(self, path: Path) -> None:
-        """Keep the map alive by a file: `bpftool map pin id N PATH`."""
-        pin(self.fd, path)
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or row, of a key; None if it has none: `bpftool map lookup`."""

@@ -5,21 +5,19 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from openfex.errors import InputError
 from openfex.linux.border import refusal
 from openfex.linux.libbpf_calls import (
+    Held,
     ProgramInfo,
     TestRunOptions,
     check,
     library,
     open_pin,
-    pin,
     program_info,
     program_map_ids,
 )
@@ -45,12 +43,12 @@ class TestRun:
     """Mean of the repetitions."""
 
 
-class Program:
-    """A program that is loaded; the file descriptor is this object's own, and goes with `close`."""
+class Program(Held):
+    """A program that is loaded."""
 
     def __init__(self, fd: int, name: str | None = None) -> None:
         """Take over `fd`; `name` is the program's whole name, of which the kernel keeps 15 octets."""
-        self.fd = fd
+        super().__init__(fd)
         info = program_info(fd)
         self.name = info.name if name is None else name
         self.type = info.type
@@ -73,22 +71,6 @@ class Program:
     def pinned(cls, path: Path) -> Program:
         """A program by its pin: `bpftool prog show pinned PATH`. Raises NotFoundError."""
         return cls(open_pin(path))
-
-    def __enter__(self) -> Program:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the program; the kernel ends it when nothing it is attached to, no pin and no process has it."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
-
-    def pin(self, path: Path) -> None:
-        """Keep the program alive by a file: `bpftool prog pin id N PATH`."""
-        pin(self.fd, path)
 
     def info(self) -> ProgramInfo:
         """What the kernel says of it now, run time and run count included: `bpftool prog show id N`."""

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""P10: for the same frames and tables the reference and the programs give the same decisions, counts and stations.
+
+tests/bpf/test_p10_octets.py compares what then leaves; test_p10_wires.py does so with copies, on real wires.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openfex.model.drops import DropReason
+from openfex.rules.decision import Decision, Verdict
+from openfex.rules.tables import BridgeTables, ExtenderTables
+from openfex.testing.frames import Arrival, BridgeScene, ExtenderScene
+from openfex.testing.kernel import KernelEngine
+from openfex.testing.strategies import bridge_traffic, extender_traffic
+from openfex.testing.tables import (
+    STATIONS,
+    make_bridge_tables,
+    make_extender_tables,
+    spoil_bridge_tables,
+    spoil_extender_tables,
+)
+from tests.bpf.trials import BridgeTrial, ExtenderTrial
+
+pytestmark = pytest.mark.root
+
+FRAMES = 10_000
+"""For each role and attachment: 40,000 in all."""
+MANY_FRAMES = 250_000
+A_TABLE = 100
+A_LONG_TABLE = 500
+SMALL = 5
+"""Stations that the small bridge has room for."""
+OFTEN = 10
+NEVER = {DropReason.NONE, DropReason.NOT_SENT}
+"""Not reasons of a decision."""
+
+
+@pytest.fixture(scope="module", params=["tc", "xdp"])
+def attachment(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def bridge(attachment: str) -> Iterator[KernelEngine]:
+    with KernelEngine("bridge", attachment) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def small_bridge(attachment: str) -> Iterator[KernelEngine]:
+    with KernelEngine("bridge", attachment, max_entries={"stations": SMALL}) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def extender(attachment: str) -> Iterator[KernelEngine]:
+    with KernelEngine("extender", attachment) as engine:
+        yield engine
+
+
+class Seen:
+    """How often each verdict and reason was reached."""
+
+    def __init__(self) -> None:
+        self.verdicts: Counter[Verdict] = Counter()
+        self.reasons: Counter[DropReason] = Counter()
+
+    def note(self, decision: Decision) -> None:
+        self.verdicts[decision.verdict] += 1
+        if decision.verdict is Verdict.DROP:
+            self.reasons[decision.reason] += 1
+
+    @property
+    def frames(self) -> int:
+        return self.verdicts.total()
+
+
+def extender_tables(chance: random.Random, seed: int) -> ExtenderTables:
+    tables = make_extender_tables(chance)
+    return spoil_extender_tables(chance, tables) if seed % 3 == 0 else tables
+
+
+def bridge_tables(chance: random.Random, seed: int) -> BridgeTables:
+    tables = make_bridge_tables(chance)
+    return spoil_bridge_tables(chance, tables) if seed % 3 == 0 else tables
+
+
+def run_extender(kernel: KernelEngine, frames: int, a_table: int) -> Seen:
+    seen = Seen()
+    for seed in range(frames // a_table):
+        chance = random.Random(seed)
+        trial = ExtenderTrial(kernel, extender_tables(chance, seed))
+        scene = ExtenderScene(trial.reference.tables)
+        for _ in range(a_table):
+            seen.note(trial.feed(scene.arrival(chance)))
+        trial.check()
+    return seen
+
+
+def disturb(trial: BridgeTrial, chance: random.Random) -> None:
+    """What happens to a bridge between two frames: time passes, and a station's address becomes a vEth's."""
+    if chance.randint(1, 2) == 1:
+        trial.age(chance.choice((3, 30)) * 10**9)
+    if trial.tables.ports:
+        trial.bind(chance.choice(STATIONS), chance.choice(sorted(trial.tables.ports)))
+
+
+def run_bridge(kernels: tuple[KernelEngine, KernelEngine], frames: int, a_table: int) -> Seen:
+    seen = Seen()
+    for seed in range(frames // a_table):
+        chance = random.Random(seed)
+        trial = BridgeTrial(kernels[seed % 4 == 1], bridge_tables(chance, seed))
+        scene = BridgeScene(trial.tables)
+        for count in range(a_table):
+            if count == a_table // 2:
+                disturb(trial, chance)
+            seen.note(trial.feed(scene.arrival(chance)))
+        trial.check()
+    return seen
+
+
+def test_p10_the_extenders_agree(extender: KernelEngine) -> None:
+    seen = run_extender(extender, FRAMES, A_TABLE)
+    assert seen.frames == FRAMES
+    assert all(seen.verdicts[one] > OFTEN for one in (Verdict.UP, Verdict.DELIVER, Verdict.REPLICATE)), seen.verdicts
+
+
+def test_p10_the_bridges_agree(bridge: KernelEngine, small_bridge: KernelEngine) -> None:
+    seen = run_bridge((bridge, small_bridge), FRAMES, A_TABLE)
+    assert seen.frames == FRAMES
+    assert all(seen.verdicts[one] > OFTEN for one in (Verdict.FLOOD, Verdict.DELIVER)), seen.verdicts
+
+
+def test_every_reason_and_verdict_is_reached_often(
+    extender: KernelEngine, bridge: KernelEngine, small_bridge: KernelEngine
+) -> None:
+    """Else the tests above would say little."""
+    one = run_extender(extender, FRAMES // 4, A_TABLE)
+    other = run_bridge((bridge, small_bridge), FRAMES // 4, A_TABLE)
+    reasons, verdicts = one.reasons + other.reasons, one.verdicts + other.verdicts
+    assert {reason: reasons[reason] for reason in DropReason if reasons[reason] < OFTEN} == dict.fromkeys(NEVER, 0)
+    assert all(verdicts[verdict] >= OFTEN for verdict in Verdict)
+
+
+@pytest.mark.long
+def test_p10_a_million_frames(extender: KernelEngine, bridge: KernelEngine, small_bridge: KernelEngine) -> None:
+    """Half of them for each attachment."""
+    assert run_extender(extender, MANY_FRAMES, A_LONG_TABLE).frames == MANY_FRAMES
+    assert run_bridge((bridge, small_bridge), MANY_FRAMES, A_LONG_TABLE).frames == MANY_FRAMES
+
+
+@given(traffic=extender_traffic())
+def test_p10_the_extenders_agree_on_what_hypothesis_finds(
+    extender: KernelEngine, traffic: tuple[ExtenderTables, list[Arrival]]
+) -> None:
+    tables, arrivals = traffic
+    trial = ExtenderTrial(extender, tables)
+    for arrival in arrivals:
+        trial.feed(arrival)
+    trial.check()
+
+
+@given(traffic=bridge_traffic(), disturbances=st.lists(st.integers(0, 29), max_size=2), seed=st.integers(0, 99))
+def test_p10_the_bridges_agree_on_what_hypothesis_finds(
+    bridge: KernelEngine, traffic: tuple[BridgeTables, list[Arrival]], disturbances: list[int], seed: int
+) -> None:
+    tables, arrivals = traffic
+    trial = BridgeTrial(bridge, tables)
+    for count, arrival in enumerate(arrivals):
+        if count in disturbances:
+            disturb(trial, random.Random(seed))
+        trial.feed(arrival)
+    trial.check()
