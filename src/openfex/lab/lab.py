@@ -29,6 +29,7 @@ from openfex.plan.layout import lay_out
 from openfex.plan.objects import State
 
 STATE = Path("/run/openfex")
+READY_S = 10.0
 MOST_PASSES = 3
 """A device that had to be made anew took its programs with it, which only the next look can see."""
 Progress = Callable[[int, int, Operation], None]
@@ -122,6 +123,8 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
             observed = workshop.observe(wanted)
         if left := difference(wanted, observed):
             raise VerificationError(f"read back different: {'; '.join(map(str, left[:5]))}")
+        if idle := workshop.wait_ready(wanted, READY_S):
+            raise VerificationError(f"without carrier after {READY_S:.0f} s: {', '.join(map(str, idle[:5]))}")
     except BaseException:
         _roll_back(workshop, before)
         raise

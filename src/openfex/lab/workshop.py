@@ -110,6 +110,21 @@ class Workshop:
             state[TablesKey(name)] = TablesSpec(tables)
         return state
 
+    def wait_ready(self, wanted: State, deadline_s: float) -> list[Place]:
+        """Wait until every device that should carry frames does; those that do not. A TAP waits for who opens it."""
+        places = [end for spec in wanted.values() if isinstance(spec, WireSpec) for end in (spec.near, spec.far)]
+        for key, spec in wanted.items():
+            if isinstance(key, FunctionKey) and isinstance(spec, FunctionSpec) and spec.up and spec.backing == "veth":
+                places += [spec.place, Place(key.netns, spec.pf_device)]
+        by_space: dict[str, list[str]] = {}
+        for place in places:
+            by_space.setdefault(place.netns, []).append(place.device)
+        return [
+            Place(name, device)
+            for name, devices in by_space.items()
+            for device in self.spaces.netlink(name).wait_ready(devices, deadline_s)
+        ]
+
     # Doing
 
     def perform(self, operation: Operation) -> None:

@@ -213,14 +213,17 @@ class BridgeScene:
         port = self._ports.get(number, Port())
         proper = not one_in(chance, 4)
         tags = _proper_tags(chance, port.vlan, self._allowed.get(number)) if proper else _odd_tags(chance)
-        src = self._source(chance, port)
+        src = self._source(chance, port, port_link(number))
         dst = src if one_in(chance, 40) else self._destination(chance)
         return _frame(chance, dst, src, tags)
 
-    def _source(self, chance: Chance, port: Port) -> Mac:
+    def _source(self, chance: Chance, port: Port, link: int) -> Mac:
+        """A vEth's own address; on the network one of the stations of that port, seldom one that has moved."""
         if one_in(chance, 8):
-            return chance.choice((*_BAD_SOURCES, *self._veths, *self._stations[:2]))
-        return chance.choice(self._stations) if port.network or port.mac is None else port.mac
+            return chance.choice((*_BAD_SOURCES, *self._veths, *self._stations))
+        if not port.network and port.mac is not None:
+            return port.mac
+        return chance.choice(self._stations[link % 2 :: 2] or self._stations)
 
     def _destination(self, chance: Chance) -> Mac:
         pools: tuple[Callable[[], Sequence[Mac]], ...] = (
