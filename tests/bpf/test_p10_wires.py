@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""P10 and P4 on real wires: every copy of every frame, octet for octet, VLAN tags beside the octets, and the counts.
+
+What a test run cannot show is shown here: replication and floods, and that the kernel takes the outermost VLAN tag off
+a frame before the programs see it, and puts it back behind them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from openfex.model.limits import FIRST_UPLINK
+from openfex.model.values import port_channel, port_link, port_number
+from openfex.rules.engine import Bridge, Extender, Node, Sent
+from openfex.testing.frames import BridgeScene, ExtenderScene
+from openfex.testing.kernel import KernelTables, kernel_now_ns
+from openfex.testing.layouts import CHANNELS
+from openfex.testing.tables import from_now, make_bridge_tables, make_extender_tables
+from tests.bpf.trials import check_counts
+from tests.bpf.wires import Wires, fits_a_wire, wired
+
+pytestmark = pytest.mark.root
+
+FRAMES = 2_000
+A_TABLE = 100
+BRIDGE_PORTS = [port_number(link) for link in (1, 2, 3, *range(FIRST_UPLINK, FIRST_UPLINK + 4))]
+EXTENDER_PORTS = [port_number(link, channel) for link in (1, 2) for channel in (0, *CHANNELS)]
+
+
+def check_conservation(kernel: KernelTables) -> None:
+    """P4: in + replicated = delivered + dropped."""
+    rows = kernel.counters().values()
+    came, left = sum(row.in_frames for row in rows), sum(row.out_frames for row in rows)
+    assert came + kernel.totals().replicated == left + kernel.drops().total()
+
+
+def check_node(wires: Wires, node: Bridge | Extender) -> None:
+    wires.check()
+    check_counts(wires.kernel, node)
+    check_conservation(wires.kernel)
+
+
+def most_copies(sent: Counter[int], copies: list[Sent]) -> None:
+    sent[len(copies)] += 1
+
+
+def run_bridge(wires: Wires, seed: int, sizes: Counter[int]) -> None:
+    chance = random.Random(seed)
+    tables = from_now(make_bridge_tables(chance), kernel_now_ns())
+    wires.kernel.write(tables, wires.devices)
+    node, scene = Bridge(tables=tables), BridgeScene(tables)
+    for _ in range(A_TABLE):
+        arrival = scene.arrival(chance)
+        if arrival.at not in wires.sockets or not fits_a_wire(arrival.octets):
+            continue
+        copies = node.receive(port_link(arrival.at), arrival.octets, kernel_now_ns())
+        wires.send(arrival.at, arrival.octets, copies_on_wires(copies))
+        sizes[len(copies)] += 1
+    check_node(wires, node)
+
+
+def copies_on_wires(copies: list[Sent]) -> list[Sent]:
+    """A bridge's wire is its link's: a vEth's frames leave by its uplink."""
+    return [Sent(port_number(port_link(one.port)), one.octets) for one in copies]
+
+
+def run_extender(wires: Wires, seed: int, sizes: Counter[int]) -> None:
+    chance = random.Random(seed)
+    tables = make_extender_tables(chance)
+    wires.kernel.write(tables, wires.devices)
+    node, scene = Extender(tables=tables), ExtenderScene(tables)
+    for _ in range(A_TABLE):
+        arrival = scene.arrival(chance)
+        if arrival.at not in wires.sockets or not fits_a_wire(arrival.octets):
+            continue
+        if port_channel(arrival.at):
+            copies = node.from_function(arrival.at, arrival.octets)
+        else:
+            copies = node.from_uplink(port_link(arrival.at), arrival.octets)
+        wires.send(arrival.at, arrival.octets, copies)
+        sizes[len(copies)] += 1
+    check_node(wires, node)
+
+
+@pytest.mark.slow
+def test_p10_p4_a_bridge_on_wires() -> None:
+    sizes: Counter[int] = Counter()
+    with wired("bridge", BRIDGE_PORTS) as wires:
+        for seed in range(FRAMES // A_TABLE):
+            run_bridge(wires, seed, sizes)
+    assert min(sizes[copies] for copies in range(4)) > 0, sizes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("direct", [False, True], ids=["redirect", "redirect-peer"])
+def test_p10_p4_an_extender_on_wires(direct: bool) -> None:
+    sizes: Counter[int] = Counter()
+    with wired("extender", EXTENDER_PORTS, direct=direct) as wires:
+        for seed in range(FRAMES // A_TABLE):
+            run_extender(wires, seed, sizes)
+    assert min(sizes[copies] for copies in range(4)) > 0, sizes
