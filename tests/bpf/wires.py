@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
@@ -28,7 +29,7 @@ def fits_a_wire(octets: bytes) -> bool:
 
 
 class Wires:
-    """The wires of one node, by port number; a frame that is sent on one has been dealt with when `send` returns."""
+    """The wires of one node, by port number."""
 
     def __init__(self, sockets: dict[int, PacketSocket], devices: dict[int, Device], kernel: KernelTables) -> None:
         self.sockets = sockets
@@ -51,6 +52,14 @@ class Wires:
             got = capture.frames[str(port)]
             assert got == frames, f"port {port}: {len(got)} of {len(frames)}"
             frames.clear()
+
+    def kernel_has_seen(self, frames: int) -> bool:
+        """Wait until the node has counted so many frames, those that it drops among them."""
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            if sum(row.in_frames for row in self.kernel.counters().values()) >= frames:
+                return True
+        return False
 
 
 @contextmanager

@@ -54,11 +54,6 @@ def _observe_one(spaces: Spaces, key: FunctionKey, side: Link, held: Mapping[str
     )
 
 
-def home(key: FunctionKey, spec: FunctionSpec) -> Place:
-    """Where a function is that nobody holds: in its host, next to the adapter's side (`f0p3` -> `f0v3`)."""
-    return Place(key.netns, spec.pf_device if spec.backing == "tap" else spec.pf_device.replace("p", "v"))
-
-
 def is_as_wanted(wanted: FunctionSpec, observed: FunctionSpec) -> bool:
     """Whether an observed function is what was wanted. A TAP's MAC and addresses are its opener's business."""
     if wanted.backing == "tap":
@@ -66,8 +61,8 @@ def is_as_wanted(wanted: FunctionSpec, observed: FunctionSpec) -> bool:
     return wanted == observed
 
 
-def carve(spaces: Spaces, key: FunctionKey, spec: FunctionSpec, home: str) -> None:
-    """Make one function, at home in its host as `home`, down and nobody's.
+def carve(spaces: Spaces, key: FunctionKey, spec: FunctionSpec) -> None:
+    """Make one function, down, where it is to be at once: moving a device costs the kernel 16 ms, making it there none.
 
     What bears its name already is what a killed run did not come to mark.
     """
@@ -77,9 +72,11 @@ def carve(spaces: Spaces, key: FunctionKey, spec: FunctionSpec, home: str) -> No
         netlink.add_tap(spec.pf_device, spec.mtu, vnet_hdr=True, txqueuelen=TAP_QUEUE)
         netlink.set(spec.pf_device, alias=PF_MARK + key.name)
         return
-    with netlink.batch():
-        netlink.add_veth(spec.pf_device, home, mtu=spec.mtu, alias=PF_MARK + key.name)
-        netlink.set(home, alias=FUNCTION_MARK + key.name)
+    place = spec.place
+    netlink.add_veth(
+        spec.pf_device, place.device, mtu=spec.mtu, peer_netns=place.netns, peer_mac=spec.mac, alias=PF_MARK + key.name
+    )
+    spaces.netlink(place.netns).set(place.device, alias=FUNCTION_MARK + key.name)
 
 
 def hand_over(spaces: Spaces, key: FunctionKey, at: Place, spec: FunctionSpec) -> None:

@@ -171,10 +171,9 @@ class Workshop:
             old = None
         if new is None:
             return
-        at = old.place if old else soft.home(key, new)
         if old is None:
-            soft.carve(self.spaces, key, new, at.device)
-        soft.hand_over(self.spaces, key, at, new)
+            soft.carve(self.spaces, key, new)
+        soft.hand_over(self.spaces, key, old.place if old else new.place, new)
 
     def _node(self, key: NodeKey, old: NodeSpec | None, new: NodeSpec | None) -> None:
         node = self.node(key.netns)
