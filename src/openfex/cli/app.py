@@ -21,12 +21,12 @@ ABOUT = "Every SR-IOV virtual function its own port on the switch."
 EXAMPLES = """\
 Examples:
 
-  fex doctor                        what this machine can and cannot do
-  fex demo                          the main job, end to end, with proofs
-  fex lab up LAB.yaml               build the datacentre of that file here
-  fex show ports                    every function's port on the bridges
-  fex lab exec vm1 ip address       a command inside a machine
-  fex lab down                      remove it all again
+  fex doctor                           what this machine can and cannot do
+  fex demo                             the main job, end to end, with proofs
+  fex lab up examples/two-hosts.yaml   build the datacentre of that file here
+  fex show ports                       every function's port on the bridges
+  fex lab exec vm1 ip address          a command inside a machine
+  fex lab down                         remove it all again
 
 Exit status: 0 done, 1 refused or failed, 2 wrongly used.
 Programs read the same with --json. The tests of a clone: ./fex test"""

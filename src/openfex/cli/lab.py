@@ -19,7 +19,7 @@ from openfex.cli.paper import Column, print_json, print_rows, progress
 EXAMPLES = """\
 Examples:
 
-  fex lab up LAB.yaml
+  fex lab up examples/two-hosts.yaml
   fex lab status
   fex lab exec vm1 ip address
   fex lab down"""
@@ -43,11 +43,13 @@ def up(file: File, /, *, foreground: Foreground = False, json: Json = False) -> 
 
     What is right stays as it is; what fails is undone whole.
 
-    Example: fex lab up LAB.yaml
+    Example: fex lab up examples/two-hosts.yaml
     """
     from openfex.lab import lab as labs
     from openfex.lab.view_plan import report_line, report_view
 
+    if foreground:  # a shell starts what is in its background deaf to SIGINT
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     start = time.monotonic()
     text, name = read_text(file)
     with progress(quiet=json) as step:
@@ -65,7 +67,7 @@ def up(file: File, /, *, foreground: Foreground = False, json: Json = False) -> 
             raise
     finally:
         if foreground:
-            _take_down([lab], json=json)
+            _take_down([lab], quiet=json)
 
 
 def _stay(quiet: bool) -> None:
@@ -77,8 +79,8 @@ def _stay(quiet: bool) -> None:
         signal.pause()
 
 
-def _take_down(names: Sequence[str], *, json: bool) -> None:
-    """Take labs down, and do not let an impatient second Ctrl-C leave half of one."""
+def _take_down(names: Sequence[str], *, quiet: bool) -> tuple[dict[str, list[str]], float]:
+    """Take labs down, and do not let an impatient second Ctrl-C leave half of one: what was removed, and how long."""
     from openfex.lab import lab as labs
     from openfex.lab.view_plan import down_line
 
@@ -88,19 +90,10 @@ def _take_down(names: Sequence[str], *, json: bool) -> None:
         removed = {name: labs.down(name) for name in names}
     finally:
         signal.signal(signal.SIGINT, before)
-    duration_s = round(time.monotonic() - start, 3)
-    if json:
-        print_json(
-            {
-                "labs": list(removed),
-                "removed": [one for what in removed.values() for one in what],
-                "duration_s": duration_s,
-            }
-        )
-    for name, what in removed.items() if not json else ():
+    duration_s = time.monotonic() - start
+    for name, what in removed.items() if not quiet else ():
         print(down_line(name, what, duration_s))
-    if not removed and not json:
-        print("no lab is up: nothing to do")
+    return removed, duration_s
 
 
 @app.command(help_epilogue="")
@@ -121,7 +114,12 @@ def down(lab: Lab = None, *, all: All = False, json: Json = False) -> None:  # n
         names = labs.labs()
     else:
         names = [labs.the_lab()]
-    _take_down(names, json=json)
+    removed, duration_s = _take_down(names, quiet=json)
+    if json:
+        gone = [one for what in removed.values() for one in what]
+        print_json({"labs": list(removed), "removed": gone, "duration_s": round(duration_s, 3)})
+    elif not removed:
+        print("no lab is up: nothing to do")
 
 
 @app.command(help_epilogue="")

@@ -13,7 +13,7 @@ COLUMNS: tuple[Column, ...] = (("step", "step"), ("do", "verb"), ("what", "what"
 def plan(file: File, /, *, json: Json = False) -> None:
     """Show what `apply FILE` would do, and do nothing.
 
-    Example: fex plan LAB.yaml
+    Example: fex plan examples/two-hosts.yaml
     """
     from openfex.lab import lab as labs
     from openfex.lab.view_plan import counts, operation_rows
@@ -34,6 +34,6 @@ def apply(file: File, /, *, json: Json = False) -> None:
 
     For now this is the same as `fex lab up`: FILE is a lab.
 
-    Example: fex apply LAB.yaml
+    Example: fex apply examples/two-hosts.yaml
     """
     lab.up(file, json=json)

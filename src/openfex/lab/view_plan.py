@@ -111,9 +111,9 @@ def report_view(lab: str, operations: Sequence[Operation], duration_s: float) ->
 def report_line(lab: str, operations: Sequence[Operation], duration_s: float) -> str:
     """What `up` did, in a line."""
     if not operations:
-        return f"lab {lab} is as wanted: nothing to do ({duration_s:.1f} s)"
+        return f"lab {lab} is as wanted: nothing to do ({duration_s:.2f} s)"
     done = ", ".join(f"{count} {word}" for word, count in counts(operations).items())
-    return f"lab {lab} is up: {done} ({duration_s:.1f} s)"
+    return f"lab {lab} is up: {done} ({duration_s:.2f} s)"
 
 
 def down_line(lab: str, removed: Sequence[str], duration_s: float) -> str:
@@ -121,4 +121,4 @@ def down_line(lab: str, removed: Sequence[str], duration_s: float) -> str:
     if not removed:
         return f"nothing is left of lab {lab}: nothing to do"
     spaces = sum(one.startswith("name space") for one in removed)
-    return f"lab {lab} is down: {spaces} name spaces and all that was in them removed ({duration_s:.1f} s)"
+    return f"lab {lab} is down: {spaces} name spaces and all that was in them removed ({duration_s:.2f} s)"

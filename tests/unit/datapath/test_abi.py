@@ -6,15 +6,12 @@ Names are read out of the header; numbers, sizes and offsets are put to clang as
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import struct
 import subprocess
 from collections.abc import Iterable
 from enum import IntEnum, IntFlag
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -69,23 +66,15 @@ ROOM |= {"veths": limits.MAX_UPLINKS * values.LAST_CHANNEL, "floods": limits.MAX
 """What the maps must have room for at least."""
 
 
-@cache
-def build() -> ModuleType:
-    """bpf/build.py, which knows how to call clang."""
-    spec = importlib.util.spec_from_file_location("openfex_bpf_build", BPF / "build.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def check(folder: Path, claims: Iterable[str]) -> None:
     """Let clang look at claims about the header, as it looks at the programs."""
     source = folder / "claims.c"
     lines = [f'_Static_assert({claim}, "");' for claim in claims]
     source.write_text("\n".join(['#include "abi.h"', *lines, ""]))
     command = ["clang", "-target", "bpf", "-fsyntax-only", f"-I{BPF / 'include'}", str(source)]
-    done = subprocess.run([*command, "-idirafter", str(build()._kernel_headers())], capture_output=True, text=True)
+    for machine in Path("/usr/include").glob("*-linux-gnu"):  # asm/types.h, outside clang's path for this target
+        command += ["-idirafter", str(machine)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -105,7 +94,7 @@ def test_enumerations_are_equal(name: str, tmp_path: Path) -> None:
     body = re.search(rf"enum {name} \{{(.*?)\}}", HEADER, re.DOTALL)
     assert body
     wanted = {f"{prefix}{one.name}": int(one) for one in twin} | counts
-    assert set(re.findall(r"FEX_\w+(?= =)", body[1])) - {"FEX_KIND_NONE"} == set(wanted) - {"FEX_KIND_NONE"}
+    assert set(re.findall(r"FEX_\w+(?= =)", body[1])) == set(wanted)
     check(tmp_path, (f"{item} == {value}" for item, value in wanted.items()))
 
 
