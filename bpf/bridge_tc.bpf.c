@@ -104,9 +104,17 @@ static long send_uplink(__u32 index, void *context)
 	return 0;
 }
 
+/* False, which the verifier does not know. Before Linux 6.8 it walks through a loop's callback once, as the first round,
+ * and cuts out what that round does not reach: what one round leaves for the next must not begin as a constant.
+ */
+static __always_inline bool not_yet(struct __sk_buff *skb)
+{
+	return skb->len >> 31;
+}
+
 static __always_inline int flood(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d)
 {
-	struct copies c = {.skb = skb, .frame = f, .decision = d};
+	struct copies c = {.skb = skb, .frame = f, .decision = d, .pushed = not_yet(skb)};
 
 	if (strip(skb, f, has_vlan_tag(f)))
 		return fail(d, f);
@@ -120,7 +128,7 @@ static __always_inline int flood(struct __sk_buff *skb, const struct frame *f, c
 	bpf_loop(FEX_MAX_UPLINKS, send_uplink, &c, 0);
 	if (c.pushed && pop_tag(skb, FEX_KIND_VNTAG))
 		return fail(d, f);
-	c.pushed = false;
+	c.pushed = not_yet(skb);
 	c.kind = FEX_KIND_ETAG;
 	bpf_loop(FEX_MAX_UPLINKS, send_uplink, &c, 0);
 	if (c.sent > 1)

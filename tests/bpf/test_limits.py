@@ -127,7 +127,9 @@ def test_as_many_floods_and_vlan_sets_as_there_is_room_for(bridge: KernelEngine)
     tables.ports[NET] = Port(up=True, network=True, vlans=trunk)
     for ordinal in range(MAX_VLAN_SETS - 2):
         number = port_number(FIRST_UPLINK, 1 + ordinal)
-        tables.ports[number] = Port(up=True, vlans=trunk - {1 + ordinal}, mac=veth_mac(FIRST_UPLINK, 1 + ordinal), pin=NET)
+        tables.ports[number] = Port(
+            up=True, vlans=trunk - {1 + ordinal}, mac=veth_mac(FIRST_UPLINK, 1 + ordinal), pin=NET
+        )
     scopes = [(scope, vlan) for scope in (0, 1, 2, 3) for vlan in range(1, LAST_VLAN + 1)][:MAX_LISTS]
     for ordinal, scope in enumerate(scopes):
         tables.floods[scope] = Flood(frozenset({FIRST_UPLINK}), frozenset(), list_number(ordinal))
@@ -143,7 +145,7 @@ def test_as_many_floods_and_vlan_sets_as_there_is_room_for(bridge: KernelEngine)
 
 
 def lists_on(links: range) -> ExtenderTables:
-    tables = ExtenderTables({link: ChannelKind.ETAG for link in links})
+    tables = ExtenderTables(dict.fromkeys(links, ChannelKind.ETAG))
     members = Members(frozenset({LAST_CHANNEL}))
     tables.lists = {(link, list_number(ordinal)): members for link in links for ordinal in range(MAX_LISTS)}
     return tables

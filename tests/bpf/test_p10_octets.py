@@ -74,6 +74,7 @@ def extender(attachment: str) -> Iterator[Pair]:
     yield from pair("extender", attachment)
 
 
+@pytest.mark.slow
 def test_p10_extenders_send_the_same_octets(extender: Pair) -> None:
     seen: Counter[Verdict] = Counter()
     for seed in range(FRAMES // A_TABLE):
@@ -85,6 +86,7 @@ def test_p10_extenders_send_the_same_octets(extender: Pair) -> None:
     assert min(seen[one] for one in (Verdict.UP, Verdict.DELIVER, Verdict.REPLICATE)) > OFTEN
 
 
+@pytest.mark.slow
 def test_p10_bridges_send_the_same_octets(bridge: Pair) -> None:
     seen: Counter[Verdict] = Counter()
     for seed in range(FRAMES // A_TABLE):
@@ -134,9 +136,7 @@ def test_p10_every_shape_crosses_a_bridge(bridge: Pair, source: tuple[int, int],
     dst = veth_mac(*target) if target[1] else STATIONS[0]
     tag = VnTag(svif=source[1]) if source[0] == 16 else ETag(ecid=source[1], dei=1)
     seen = Counter(
-        trial.feed(
-            Arrival(port_number(source[0]), dst.octets + veth_mac(*source).octets + tag.encode() + tags + rest)
-        )
+        trial.feed(Arrival(port_number(source[0]), dst.octets + veth_mac(*source).octets + tag.encode() + tags + rest))
         for tags in TAGS.values()
         for rest in REST.values()
     )

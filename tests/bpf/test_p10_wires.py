@@ -13,12 +13,14 @@ from collections import Counter
 import pytest
 
 from openfex.model.limits import FIRST_UPLINK
-from openfex.model.values import port_channel, port_link, port_number
+from openfex.model.values import BROADCAST, port_channel, port_link, port_number
+from openfex.rules.compiler import list_number
 from openfex.rules.engine import Bridge, Extender, Sent
+from openfex.rules.tables import BridgeTables, Flood, Port
 from openfex.testing.frames import BridgeScene, ExtenderScene
 from openfex.testing.kernel import KernelTables, kernel_now_ns
 from openfex.testing.layouts import CHANNELS
-from openfex.testing.tables import from_now, make_bridge_tables, make_extender_tables
+from openfex.testing.tables import STATIONS, from_now, make_bridge_tables, make_extender_tables
 from tests.bpf.trials import check_counts
 from tests.bpf.wires import Wires, fits_a_wire, wired
 
@@ -100,3 +102,17 @@ def test_p10_p4_an_extender_on_wires(direct: bool) -> None:
         for seed in range(FRAMES // A_TABLE):
             run_extender(wires, seed, sizes)
     assert min(sizes[copies] for copies in range(4)) > 0, sizes
+
+
+@pytest.mark.xfail(strict=True, reason="bridge_in sends no copy, and says nothing")
+def test_p4_a_flood_whose_uplinks_have_no_row_yet_is_a_counted_drop() -> None:
+    """The rows of floods are written before those of links, so there is such a moment for each new uplink."""
+    network, uplink = BRIDGE_PORTS[0], FIRST_UPLINK
+    tables = BridgeTables(links={1: None}, ports={network: Port(up=True, network=True, vlan=10)})
+    tables.floods[1, 10] = Flood(frozenset({uplink}), frozenset(), list_number(0))
+    with wired("bridge", BRIDGE_PORTS) as wires:
+        wires.kernel.write(tables, wires.devices)
+        wires.send(network, BROADCAST.octets + STATIONS[0].octets + b"\x12\x34" + bytes(46), [])
+        assert wires.kernel_has_seen(1)
+        wires.check()
+        check_conservation(wires.kernel)

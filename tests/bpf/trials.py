@@ -143,7 +143,8 @@ class OctetsTrial:
     def _several_ways(self, arrival: Arrival, now_ns: int) -> None:
         if self.partner:
             acted = self.kernel.act(arrival.at, arrival.octets)
-            assert acted.passed and acted.octets == arrival.octets, arrival
+            assert acted.passed, arrival
+            assert acted.octets == arrival.octets, arrival
         if isinstance(self.reference, ReferenceBridge):
             self.reference.decide(arrival.at, arrival.octets, now_ns)
         else:

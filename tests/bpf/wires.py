@@ -106,6 +106,8 @@ def wired(role: str, ports: Iterable[int], *, direct: bool = False) -> Iterator[
                 near.set(device, up=True)
                 far.set(device, up=True)
             _attach(near, kernel, names)
-            devices = {port: Device(near.index(device), direct and port_channel(port) > 0) for port, device in names.items()}
+            devices = {
+                port: Device(near.index(device), direct and port_channel(port) > 0) for port, device in names.items()
+            }
         sockets = {port: stack.enter_context(PacketSocket(device, netns=outer)) for port, device in names.items()}
         yield Wires(sockets, devices, kernel)

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
-    """The program `fex`."""
-    from openfex.cli.app import main as start
+    """The program `fex`. Ctrl-C while it is still starting ends it without a word."""
+    try:
+        from openfex.cli.app import main as start
 
-    start()
+        start()
+    except KeyboardInterrupt:
+        sys.exit(130)

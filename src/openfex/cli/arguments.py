@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from openfex.errors import InputError, NotFoundError
 
 STANDARD_INPUT = "-"
-_LAB_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_LAB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def _is_no_option(_: object, value: str) -> None:
@@ -50,8 +50,7 @@ def read_text(file: str) -> tuple[str, str]:
 def lab_name(name: str) -> str:
     """The name if it can be a lab's. Raises InputError: patterns and paths name more than one may want to remove."""
     if not _LAB_NAME.fullmatch(name):
-        remedy = "lower-case letters, digits and hyphens"
-        raise InputError(f"{name!r} cannot be the name of a lab", code="bad-name", remedy=remedy)
+        raise InputError(f"{name!r} cannot be the name of a lab", code="bad-name")
     return name
 
 

@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -27,6 +28,7 @@ Examples:
 app = App(name="lab", help="Build a datacentre on this machine, look into it, take it down.", help_epilogue=EXAMPLES)
 
 STATUS: tuple[Column, ...] = (("node", "kind"), ("name", "name"), ("state", "state"), ("missing", "missing"))
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NOT_RUNNABLE, NOT_FOUND = 126, 127
 """What shells say of a command that cannot be started."""
 
@@ -79,17 +81,25 @@ def _stay(quiet: bool) -> None:
         signal.pause()
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no impatient second Ctrl-C leave half of the work."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDINGS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _take_down(names: Sequence[str], *, quiet: bool) -> tuple[dict[str, list[str]], float]:
-    """Take labs down, and do not let an impatient second Ctrl-C leave half of one: what was removed, and how long."""
+    """Take labs down, and say so; returns what was removed, and how long it took."""
     from openfex.lab import lab as labs
     from openfex.lab.view_plan import down_line
 
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     start = time.monotonic()
-    try:
-        removed = {name: labs.down(name) for name in names}
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with _undisturbed():
+        removed = {name: labs.down(lab_name(name)) for name in names}
     duration_s = time.monotonic() - start
     for name, what in removed.items() if not quiet else ():
         print(down_line(name, what, duration_s))
@@ -109,7 +119,7 @@ def down(lab: Lab = None, *, all: All = False, json: Json = False) -> None:  # n
     if lab is not None and all:
         raise Misuse("say either which lab or --all", "fex lab down")
     if lab is not None:
-        names = [lab_name(lab)]
+        names = [lab]
     elif all or not labs.labs():
         names = labs.labs()
     else:

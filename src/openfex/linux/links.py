@@ -20,8 +20,12 @@ _IFF_UP = 1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_TXQLEN, _IFLA_LINKINFO = 1, 3, 4, 5, 13, 18
 _IFLA_IFALIAS, _IFLA_STATS64, _IFLA_GROUP, _IFLA_NET_NS_FD, _IFLA_EXT_MASK, _IFLA_CARRIER = 20, 23, 27, 28, 29, 33
 _IFLA_LINK_NETNSID = 37
-_IFLA_OPERSTATE, _OPERATIONAL = 16, (0, 6)
-"""Unknown (a loopback never says more) and up (RFC 2863)."""
+_IFLA_OPERSTATE, _UNKNOWN, _UP = 16, 0, 6
+_SAYS_UP = frozenset({"veth", "tun"})
+"""Kinds that go from unknown to up (RFC 2863), and until then drop; a loopback stays unknown for ever.
+
+Since Linux 6.8 asking for a link makes the kernel act on its carrier first; before, unknown may mean not yet.
+"""
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _SKIP_STATISTICS = 8
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_F_NODAD = 1, 2, 8, 2
@@ -132,10 +136,12 @@ def read_link(answer: Answer) -> Link:
     found = attributes(answer.body, _IFINFO.size)
     mac = found.get(_IFLA_ADDRESS, b"")
     peer = found.get(_IFLA_LINK)
+    kind = string(attributes(found.get(_IFLA_LINKINFO, b"")).get(_INFO_KIND, b""))
+    state = number(found.get(_IFLA_OPERSTATE, b""))
     return Link(
         index=index,
         name=string(found[_IFLA_IFNAME]),
-        kind=string(attributes(found.get(_IFLA_LINKINFO, b"")).get(_INFO_KIND, b"")),
+        kind=kind,
         mtu=number(found.get(_IFLA_MTU, b"")),
         mac=Mac(mac if len(mac) == 6 else bytes(6)),
         up=bool(flags & _IFF_UP),
@@ -144,7 +150,7 @@ def read_link(answer: Answer) -> Link:
         carrier=bool(number(found.get(_IFLA_CARRIER, b""))),
         group=number(found.get(_IFLA_GROUP, b"")),
         peer_here=peer is not None and _IFLA_LINK_NETNSID not in found,
-        ready=bool(flags & _IFF_UP) and number(found.get(_IFLA_OPERSTATE, b"")) in _OPERATIONAL,
+        ready=bool(flags & _IFF_UP) and (state == _UP or (state == _UNKNOWN and kind not in _SAYS_UP)),
     )
 
 

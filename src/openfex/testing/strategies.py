@@ -74,9 +74,7 @@ def extender_tables(*, consistent: bool = False) -> st.SearchStrategy[ExtenderTa
 
 
 @st.composite
-def bridge_traffic(
-    draw: st.DrawFn, *, consistent: bool = False, most: int = 30
-) -> tuple[BridgeTables, list[Arrival]]:
+def bridge_traffic(draw: st.DrawFn, *, consistent: bool = False, most: int = 30) -> tuple[BridgeTables, list[Arrival]]:
     """Tables of a bridge, and frames that arrive there one after the other."""
     tables = draw(bridge_tables(consistent=consistent))
     scene = BridgeScene(tables)

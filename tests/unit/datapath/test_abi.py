@@ -99,7 +99,7 @@ def test_enumerations_are_equal(name: str, tmp_path: Path) -> None:
 
 
 def offsets(layout: struct.Struct, fields: list[str]) -> dict[str, int]:
-    """Where each field is. Items of one kind may make up arrays, all equally long: then a field is the first of some."""
+    """Where each field is. Items may make up arrays, all equally long: then a field is the first of some."""
     assert layout.format.startswith("=")
     at, items = 0, []
     for count, code in re.findall(r"(\d*)([a-zA-Z])", layout.format):

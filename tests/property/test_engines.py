@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Laws of the decisions, whatever the tables and the frames; the reference engine keeps them, and P10 the others."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openfex.model.drops import DropReason
+from openfex.model.values import ChannelKind, Mac, port_channel, port_link, port_number
+from openfex.rules.bridge import decide_bridge
+from openfex.rules.decision import Decision, Verdict
+from openfex.rules.engine import Bridge, Extender
+from openfex.rules.extender import decide_down, decide_up
+from openfex.rules.head import read_head
+from openfex.rules.tables import BridgeTables, ExtenderTables
+from openfex.testing.frames import Arrival
+from openfex.testing.strategies import bridge_tables, bridge_traffic, extender_tables, extender_traffic
+
+NOW_NS = 10**12
+strewn = st.lists(
+    st.one_of(st.sampled_from([b"\x89\x26", b"\x89\x3f", b"\x81\x00", b"\x88\xa8", bytes(6)]), st.binary(max_size=8))
+).map(b"".join)
+"""Octets that are seldom a frame, and often look like the start of one."""
+
+
+def at_bridge(arrival: Arrival, tables: BridgeTables) -> Decision:
+    return decide_bridge(read_head(arrival.octets), port_link(arrival.at), NOW_NS, tables)
+
+
+def at_extender(arrival: Arrival, tables: ExtenderTables) -> Decision:
+    head = read_head(arrival.octets)
+    if port_channel(arrival.at):
+        return decide_up(head, arrival.at, tables)
+    return decide_down(head, port_link(arrival.at), tables)
+
+
+def bare(octets: bytes, kind: ChannelKind | None) -> bytes:
+    return octets[:12] + octets[12 + (kind.overhead if kind else 0) :]
+
+
+@given(bridge_tables(), strewn, st.integers(0, 90))
+def test_a_bridge_decides_about_any_octets(tables: BridgeTables, octets: bytes, link: int) -> None:
+    at_bridge(Arrival(port_number(link), octets), tables)
+
+
+@given(extender_tables(), strewn, st.integers(0, 3), st.integers(0, 4095))
+def test_an_extender_decides_about_any_octets(tables: ExtenderTables, octets: bytes, link: int, channel: int) -> None:
+    at_extender(Arrival(port_number(link, channel), octets), tables)
+
+
+@given(bridge_traffic())
+def test_a_decision_changes_nothing_and_is_the_same_again(traffic: tuple[BridgeTables, list[Arrival]]) -> None:
+    tables, arrivals = traffic
+    before = deepcopy(tables)
+    assert [at_bridge(one, tables) for one in arrivals] == [at_bridge(one, before) for one in arrivals]
+    assert tables == before
+
+
+@given(bridge_traffic())
+def test_a_frame_is_dropped_for_a_reason_or_goes_somewhere(traffic: tuple[BridgeTables, list[Arrival]]) -> None:
+    tables, arrivals = traffic
+    for arrival in arrivals:
+        decision = at_bridge(arrival, tables)
+        dropped = decision.verdict is Verdict.DROP
+        assert dropped == (decision.reason is not DropReason.NONE)
+        assert dropped != bool(decision.out or decision.uplinks)
+        assert decision.port == arrival.at or port_link(decision.port) == port_link(arrival.at)
+
+
+@given(bridge_traffic())
+def test_p11_from_a_network_port_nothing_goes_to_the_network(traffic: tuple[BridgeTables, list[Arrival]]) -> None:
+    tables, arrivals = traffic
+    for arrival in arrivals:
+        decision = at_bridge(arrival, tables)
+        port = tables.ports.get(decision.port)
+        if decision.verdict is Verdict.DROP or port is None or not port.network:
+            continue
+        assert decision.verdict is Verdict.DELIVER or decision.out == 0
+        if decision.out:
+            assert tables.ports[decision.out].pin == decision.port
+
+
+@given(bridge_traffic())
+def test_p3_only_ports_that_are_up_send_and_receive(traffic: tuple[BridgeTables, list[Arrival]]) -> None:
+    tables, arrivals = traffic
+    for arrival in arrivals:
+        decision = at_bridge(arrival, tables)
+        if decision.verdict is not Verdict.DROP:
+            assert tables.ports[decision.port].up
+            assert decision.out == 0 or tables.ports[decision.out].up
+
+
+@given(bridge_traffic(consistent=True))
+def test_p2_what_a_veth_gets_through_has_its_address_and_a_vlan_of_its_profile(
+    traffic: tuple[BridgeTables, list[Arrival]],
+) -> None:
+    tables, arrivals = traffic
+    for arrival in arrivals:
+        decision = at_bridge(arrival, tables)
+        if decision.verdict is not Verdict.DROP and port_channel(decision.port):
+            port = tables.ports[decision.port]
+            assert Mac(arrival.octets[6:12]) == port.mac
+            assert port.is_member(decision.vlan)
+
+
+@given(extender_traffic())
+def test_p1_what_goes_up_goes_in_its_own_channel_and_otherwise_unchanged(
+    traffic: tuple[ExtenderTables, list[Arrival]],
+) -> None:
+    tables, arrivals = traffic
+    node = Extender(tables=tables)
+    for arrival in arrivals:
+        if not port_channel(arrival.at) or port_link(arrival.at) not in tables.links:
+            continue
+        for sent in node.from_function(arrival.at, arrival.octets):
+            head, kind = read_head(sent.octets), tables.links[port_link(arrival.at)]
+            assert sent.port == port_number(port_link(arrival.at))
+            assert (head.source if kind is ChannelKind.VNTAG else head.target) == port_channel(arrival.at)
+            assert (head.kind, head.down, head.list, head.bad) == (kind, False, False, False)
+            assert bare(sent.octets, kind) == arrival.octets
+
+
+@given(extender_traffic(consistent=True))
+def test_what_comes_down_reaches_functions_that_are_up_and_never_its_source(
+    traffic: tuple[ExtenderTables, list[Arrival]],
+) -> None:
+    tables, arrivals = traffic
+    node = Extender(tables=tables)
+    for arrival in arrivals:
+        if port_channel(arrival.at):
+            continue
+        head = read_head(arrival.octets)
+        for sent in node.from_uplink(port_link(arrival.at), arrival.octets):
+            assert tables.functions[sent.port].up
+            whole = bare(arrival.octets, head.kind)
+            assert sent.octets in (whole, whole[:12] + whole[16:])
+            if head.looped or (head.kind is ChannelKind.ETAG and head.list):
+                assert port_channel(sent.port) != head.source
+
+
+@given(bridge_traffic(consistent=True))
+def test_a_bridge_changes_nothing_but_tags(traffic: tuple[BridgeTables, list[Arrival]]) -> None:
+    tables, arrivals = traffic
+    node = Bridge(tables=tables)
+    for arrival in arrivals:
+        came = read_head(arrival.octets)
+        rest = bare(arrival.octets, came.kind)[12 + 4 * (came.tpid == 0x8100) :]
+        for sent in node.receive(port_link(arrival.at), arrival.octets, NOW_NS):
+            left = read_head(sent.octets)
+            assert left.kind is tables.links[port_link(sent.port)]
+            assert sent.octets[:12] == arrival.octets[:12]
+            assert sent.octets.endswith(rest)
+            assert len(bare(sent.octets, left.kind)) - 12 - len(rest) in (0, 4)

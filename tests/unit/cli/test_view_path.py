@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`show path`: the hops, and every way in which one of them would drop a frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from openfex.lab.view_path import Path, head_lines, hop_rows, path_view, tail_lines, would_drop
+from openfex.lab.view_sight import DeviceSight, NodeSight
+from openfex.linux.filters import Filter
+from openfex.linux.links import LinkStatistics
+from openfex.model.counters import PortCounters
+from openfex.model.drops import DropReason
+from openfex.model.values import Mac, port_number
+from openfex.rules.tables import Function
+from tests.unit.cli.sights import (
+    BRIDGE,
+    HOST,
+    a_link,
+    bridge_tables,
+    extender_tables,
+    good_device,
+    small_path,
+    small_sight,
+    with_node,
+)
+
+VETH = port_number(16, 1)
+VM1 = Mac.parse("52:54:00:00:00:01")
+
+
+def reasons(path: Path) -> list[tuple[object, object]]:
+    """Hop and reason of what would drop."""
+    return [(row["hop"], row["reason"]) for row in would_drop(path)]
+
+
+def test_the_hops_lead_from_the_machine_to_the_network() -> None:
+    rows = hop_rows(small_path(small_sight()))
+    assert [(row["what"], row["node"], row["device"], row["port"]) for row in rows] == [
+        ("NIC", "vm1", "eth0", None),
+        ("function", "h1", "f0p0", "nic0/0"),
+        ("uplink", "h1", "up-a", "h1/up-a"),
+        ("uplink", "sw-a", "uplink16", "sw-a/uplink16"),
+        ("vEth", "sw-a", None, "sw-a/veth1.1"),
+        ("network port", "sw-a", "up0", "sw-a/up0"),
+    ]
+
+
+def test_a_hop_says_what_runs_there_and_what_it_counted() -> None:
+    sight = small_sight()
+    number = port_number(1, 1)
+    node = replace(sight.nodes[HOST], counters={number: PortCounters(1, 2, 3, 4)}, drops={(number, DropReason.BPDU): 5})
+    path = small_path(with_node(sight, HOST, node))
+    lossy = replace(good_device(path, "f0p0"), statistics=LinkStatistics(0, 0, 2, 1, 0, 0))
+    row = hop_rows(small_path(path.sight, {"f0p0": lossy}))[1]
+    wanted = {"program": "extender_up", "program_id": 11, "current": True, "number": number, "channel": 1}
+    wanted |= {"state": "up", "link": "up", "in_frames": 1, "out_octets": 4, "drops": 5, "lost": 3}
+    assert row.items() >= wanted.items()
+
+
+def test_nothing_would_drop_on_a_path_that_is_as_wanted() -> None:
+    path = small_path(small_sight())
+    assert would_drop(path) == []
+    assert tail_lines(path) == ["nothing on this path would drop what the profile allows"]
+    assert "channel 1 (etag) on fabric a" in head_lines(path.binding)[0]
+    assert path_view(path)["would_drop"] == []
+
+
+@pytest.mark.parametrize(("device", "hop"), [("eth0", 1), ("f0p0", 2), ("up-a", 3), ("uplink16", 4), ("up0", 6)])
+def test_a_device_that_is_missing_down_or_idle_loses_frames(device: str, hop: int) -> None:
+    good = good_device(small_path(small_sight()), device)
+    assert good.link
+    for link, word in (
+        (None, "is not there"),
+        (replace(good.link, up=False), "is down"),
+        (replace(good.link, carrier=False), "has no carrier"),
+    ):
+        path = small_path(small_sight(), {device: replace(good, link=link)})
+        assert reasons(path) == [(hop, None)]
+        assert word in str(would_drop(path)[0]["message"])
+
+
+@pytest.mark.parametrize(("device", "hop"), [("f0p0", 2), ("up-a", 3), ("uplink16", 4), ("up0", 6)])
+def test_a_missing_or_misplaced_program_is_told(device: str, hop: int) -> None:
+    good = good_device(small_path(small_sight()), device)
+    foreign = (Filter("somebody-else", 99, 1, 1),)
+    strayed = tuple(replace(one, classid=one.classid + 1) for one in good.filters)
+    for filters in ((), foreign, strayed):
+        path = small_path(small_sight(), {device: replace(good, filters=filters)})
+        assert reasons(path) == [(hop, None)]
+
+
+def test_a_program_of_an_older_build_still_forwards_and_is_told_apart() -> None:
+    good = good_device(small_path(small_sight()), "f0p0")
+    older = replace(good, filters=tuple(replace(one, program_id=99) for one in good.filters))
+    path = small_path(small_sight(), {"f0p0": older})
+    assert would_drop(path) == []
+    assert hop_rows(path)[1]["current"] is False
+
+
+def test_a_mac_or_mtu_that_the_machine_set_itself_is_told() -> None:
+    forged = DeviceSight(a_link("eth0", mac="52:54:00:00:00:66"))
+    assert reasons(small_path(small_sight(), {"eth0": forged})) == [(1, "spoofed-source")]
+    large = DeviceSight(a_link("eth0", mac=str(VM1), mtu=9300))
+    assert reasons(small_path(small_sight(), {"eth0": large})) == [(1, None)]
+
+
+def test_the_tables_of_the_host_are_looked_at() -> None:
+    sight = small_sight()
+    extender_tables(sight).functions[port_number(1, 1)] = Function(False)
+    assert reasons(small_path(sight)) == [(2, "port-down")]
+    del extender_tables(sight).functions[port_number(1, 1)]
+    del extender_tables(sight).links[1]
+    assert reasons(small_path(sight)) == [(2, "unknown-channel"), (3, "not-in-channel")]
+
+
+def test_the_tables_of_the_bridge_are_looked_at() -> None:
+    sight = small_sight()
+    tables = bridge_tables(sight)
+    whole = tables.ports[VETH]
+    tables.ports[VETH] = replace(whole, up=False)
+    assert reasons(small_path(sight)) == [(5, "port-down")]
+    tables.ports[VETH] = replace(whole, mac=Mac.parse("52:54:00:00:00:77"))
+    assert reasons(small_path(sight)) == [(5, "spoofed-source")]
+    tables.ports[VETH] = whole
+    del tables.veths[VM1]
+    assert reasons(small_path(sight)) == [(5, "no-receiver")]
+    del tables.ports[VETH], tables.links[16]
+    assert reasons(small_path(sight)) == [(4, "not-in-channel"), (5, "unknown-channel")]
+
+
+def test_the_pinned_network_port_is_looked_at() -> None:
+    sight = small_sight()
+    tables = bridge_tables(sight)
+    pin = tables.ports[VETH].pin
+    tables.ports[pin] = replace(tables.ports[pin], vlans=frozenset({99}))
+    assert reasons(small_path(sight)) == [(6, "no-receiver")]
+    tables.ports[pin] = replace(tables.ports[pin], up=False)
+    assert reasons(small_path(sight)) == [(6, "no-receiver")]
+    tables.ports[VETH] = replace(tables.ports[VETH], pin=0)
+    path = small_path(sight)
+    assert [hop.what for hop in path.hops][-1] == "vEth"
+    assert reasons(path) == [(5, "no-receiver")]
+
+
+def test_without_a_datapath_every_hop_of_the_node_says_so() -> None:
+    path = small_path(with_node(small_sight(), HOST, NodeSight()))
+    assert reasons(path) == [(2, None), (3, None)]
+    assert hop_rows(path)[1]["state"] == "no datapath"
+    assert tail_lines(path)[1] == "  hop 2, nic0/0: the host has no datapath [lost, not counted]"
+    path = small_path(with_node(small_sight(), BRIDGE, NodeSight()))
+    assert reasons(path) == [(4, None), (6, "no-receiver")]

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a program can check of the documentation: that nothing is left out, that links lead somewhere, examples work."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from openfex.cli.app import app
+from openfex.model.documents import SPECS
+from openfex.model.drops import DropReason
+from openfex.model.reader import read_documents
+from openfex.plan.layout import lay_out
+
+ROOT = Path(__file__).resolve().parents[2]
+SRC = ROOT / "src" / "openfex"
+REFERENCE = ROOT / "docs" / "reference"
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"[a-z]+(-[a-z]+)+")
+NO_CODES = {"model/catalogue.py"}
+"""Here words joined by hyphens are names of models."""
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@cache
+def pages() -> tuple[Path, ...]:
+    """Every page that people wrote."""
+    found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")]
+    return tuple(sorted(found))
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return [text for kind, text in FENCE.findall(path.read_text()) if kind == language]
+
+
+def words(path: Path) -> set[str]:
+    """What stands in backticks on a page."""
+    return set(re.findall(r"`([^`\n]+)`", path.read_text()))
+
+
+def literals(folder: str) -> Iterator[str]:
+    """The string literals of a room that could be codes."""
+    for path in sorted((SRC / folder).rglob("*.py")):
+        if str(path.relative_to(SRC)) in NO_CODES:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value):
+                yield node.value
+
+
+def given_codes() -> Iterator[str]:
+    """Every `code="..."` of the sources, and what an error's code is by default."""
+    for path in sorted(SRC.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            values: list[ast.expr] = []
+            if isinstance(node, ast.Call):
+                values = [one.value for one in node.keywords if one.arg == "code"]
+            elif isinstance(node, ast.Assign) and [ast.unparse(one) for one in node.targets] == ["default_code"]:
+                values = [node.value]
+            for value in values:
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    yield value.value
+
+
+@pytest.mark.parametrize("reason", [one for one in DropReason if one is not DropReason.NONE], ids=lambda one: one.word)
+def test_every_drop_reason_has_its_row(reason: DropReason) -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \|", (REFERENCE / "drop-reasons.md").read_text(), re.MULTILINE)
+    assert rows.count(reason.word) == 1
+
+
+def test_no_row_is_of_a_drop_reason_that_there_is_not() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \|", (REFERENCE / "drop-reasons.md").read_text(), re.MULTILINE)
+    assert set(rows) <= {one.word for one in DropReason}
+
+
+def test_every_refusal_of_a_document_is_told() -> None:
+    found = {*literals("plan"), *literals("model")}
+    assert {"bad-yaml", "duplicate-mac", "too-many-functions"} <= found, "the search does not find codes any more"
+    assert sorted(found - words(REFERENCE / "documents.md")) == []
+
+
+def test_every_code_is_told() -> None:
+    found = set(given_codes())
+    assert {"no-lab", "not-permitted", "too-many-lists", "not-verified"} <= found
+    assert sorted(found - words(REFERENCE / "documents.md")) == []
+
+
+def test_every_kind_and_key_is_told() -> None:
+    told = words(REFERENCE / "documents.md")
+    keys = {part for word in told for part in word.split(".")}
+    missing = [f"{kind}.{key}" for kind, spec in SPECS.items() for key in spec.model_fields if key not in keys]
+    text = (REFERENCE / "documents.md").read_text()
+    assert not missing
+    assert [kind for kind in SPECS if f"\n## {kind}\n" not in text] == []
+
+
+def commands() -> Iterator[tuple[str, set[str]]]:
+    """Each command, and its options."""
+    for name in app:
+        for part in app[name] if not name.startswith("-") else ():
+            if not part.startswith("-"):
+                yield f"{name} {part}", options(app[name][part])
+        if not name.startswith("-") and all(part.startswith("-") for part in app[name]):
+            yield name, options(app[name])
+
+
+def options(command: object) -> set[str]:
+    collection = command.assemble_argument_collection()  # type: ignore[attr-defined]
+    return {name for argument in collection for name in argument.names if name.startswith("-")}
+
+
+@pytest.mark.parametrize(("name", "found"), list(commands()), ids=lambda one: one if isinstance(one, str) else "")
+def test_every_command_and_option_is_told(name: str, found: set[str]) -> None:
+    text = (REFERENCE / "commands.md").read_text()
+    assert f"`fex {name}" in text
+    assert [option for option in found if not re.search(rf"(?<![\w-]){option}(?![\w-])", text)] == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name_of)
+def test_examples_lay_out(path: Path) -> None:
+    layout = lay_out(read_documents(path.read_text(), str(path)))
+    assert layout.bridges
+    assert layout.hosts
+
+
+def test_the_tutorial_writes_its_example() -> None:
+    """Its YAML, put together, is the file that it says it is."""
+    text = "".join(blocks(ROOT / "docs" / "guide" / "tutorial.md", "yaml"))
+    written, example = (
+        [yaml for yaml in YAML(typ="safe").load_all(one) if yaml]
+        for one in (text, (ROOT / "examples" / "two-hosts.yaml").read_text())
+    )
+    assert written == example
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=name_of)
+def test_documents_on_a_page_can_be_read(path: Path) -> None:
+    for text in blocks(path, "yaml"):
+        assert read_documents(text, name_of(path))
+
+
+def anchors(path: Path) -> set[str]:
+    """The headings of a page as links name them."""
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", path.read_text()), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.strip().replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("path", pages(), ids=name_of)
+def test_links_lead_somewhere(path: Path) -> None:
+    text = FENCE.sub("", path.read_text())
+    for link in LINK.findall(re.sub(r"`[^`\n]*`", "", text)):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        assert target.exists(), f"{name_of(path)} links to {link}"
+        assert target.is_relative_to(ROOT)
+        if anchor:
+            assert anchor in anchors(target), f"{name_of(path)} links to {link}"
