@@ -131,6 +131,10 @@ static __always_inline int flood(struct __sk_buff *skb, const struct frame *f, c
 	c.pushed = not_yet(skb);
 	c.kind = FEX_KIND_ETAG;
 	bpf_loop(FEX_MAX_UPLINKS, send_uplink, &c, 0);
+	if (!c.sent) { /* uplinks whose links have no row yet */
+		count_drop(d->in, FEX_DROP_NO_RECEIVER, f->segments);
+		return TC_ACT_SHOT;
+	}
 	if (c.sent > 1)
 		count_total(FEX_TOTAL_REPLICATED, (__u64)(c.sent - 1) * f->segments);
 	return TC_ACT_STOLEN;

@@ -27,7 +27,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, FEX_MAX_UPLINKS * FEX_LAST_CHANNEL);
+	__uint(max_entries, (FEX_MAX_UPLINKS * FEX_LAST_CHANNEL));
 	__type(key, struct fex_mac);
 	__type(value, __u32);
 } veths SEC(".maps");

@@ -19,7 +19,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 65536); /* a host with uplinks to both fabrics may need each one's whole room */
 	__type(key, __u32);
 	__type(value, struct fex_list);
 } lists SEC(".maps");

@@ -28,13 +28,13 @@ static __always_inline struct tag down_tag(__u32 kind, __u32 target, bool list, 
 	if (kind == FEX_KIND_ETAG) {
 		__u32 ingress = list ? source : 0;
 
-		__builtin_memcpy(tag.octets,
-				 ((__u8[8]){0x89, 0x3f, ingress >> 8, ingress, target >> 8, target}), 8);
+		__builtin_memcpy(tag.octets, ((__u8[8]){0x89, 0x3f, ingress >> 8, ingress, target >> 8, target}), 8);
 		return tag;
 	}
 	__builtin_memcpy(tag.octets,
 			 ((__u8[8]){0x89, 0x26, 0x80 | (list ? 0x40 : 0) | target >> 8, target,
-				    (source ? 0x80 : 0) | source >> 8, source}), 8);
+				    (source ? 0x80 : 0) | source >> 8, source}),
+			 8);
 	return tag;
 }
 

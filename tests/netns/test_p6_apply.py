@@ -87,7 +87,9 @@ def _tidy() -> Iterator[None]:
 
 
 def _crash_at(step: int, text: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", CRASH, str(step)], input=text, text=True, capture_output=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", CRASH, str(step)], input=text, text=True, capture_output=True, check=False
+    )
 
 
 def _steps(text: str) -> int:

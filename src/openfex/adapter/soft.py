@@ -9,6 +9,7 @@ function is. Ownership is written into the links' aliases, so that a later proce
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from openfex.linux.links import Link
 from openfex.linux.spaces import Spaces
@@ -55,10 +56,14 @@ def _observe_one(spaces: Spaces, key: FunctionKey, side: Link, held: Mapping[str
 
 
 def is_as_wanted(wanted: FunctionSpec, observed: FunctionSpec) -> bool:
-    """Whether an observed function is what was wanted. A TAP's MAC and addresses are its opener's business."""
+    """Whether an observed function is what was wanted.
+
+    A TAP's MAC and addresses are its opener's business, and so are the addresses that a machine adds to its own NIC.
+    """
     if wanted.backing == "tap":
-        wanted = FunctionSpec(wanted.pf_device, "tap", wanted.place, wanted.mtu, None, wanted.up, ())
-    return wanted == observed
+        return replace(wanted, mac=None, addresses=()) == observed
+    has_all = set(wanted.addresses) <= set(observed.addresses)
+    return has_all and replace(wanted, addresses=observed.addresses) == observed
 
 
 def carve(spaces: Spaces, key: FunctionKey, spec: FunctionSpec) -> None:
@@ -79,14 +84,14 @@ def carve(spaces: Spaces, key: FunctionKey, spec: FunctionSpec) -> None:
     spaces.netlink(place.netns).set(place.device, alias=FUNCTION_MARK + key.name)
 
 
-def hand_over(spaces: Spaces, key: FunctionKey, at: Place, spec: FunctionSpec) -> None:
-    """Set a function's attributes and put it where it belongs, from wherever it is."""
+def hand_over(spaces: Spaces, key: FunctionKey, old: FunctionSpec, spec: FunctionSpec) -> None:
+    """Set a function's attributes and put it where it belongs, from wherever it was."""
     host = spaces.netlink(key.netns)
     if spec.backing == "tap":
         host.set(spec.pf_device, mtu=spec.mtu, up=spec.up)
         return
-    if at != spec.place:
-        _move(spaces, at, spec)
+    if old.place != spec.place:
+        _move(spaces, old.place, spec)
     if spec.up and spec.place.netns == key.netns:  # hosts are quiet by default, their own NICs are not
         sysctl(key.netns, f"net.ipv6.conf.{spec.place.device}.disable_ipv6", "0")
     target = spaces.netlink(spec.place.netns)
@@ -95,6 +100,8 @@ def hand_over(spaces: Spaces, key: FunctionKey, at: Place, spec: FunctionSpec) -
         target.set(spec.place.device, up=spec.up)
     if spec.up:
         with spaces.netlink(spec.place.netns).batch():
+            for address in set(old.addresses) - set(spec.addresses) if old.place == spec.place else ():
+                spaces.netlink(spec.place.netns).delete_address(spec.place.device, address)
             for address in spec.addresses:
                 spaces.netlink(spec.place.netns).add_address(spec.place.device, address)
     host.set(spec.pf_device, mtu=spec.mtu, up=spec.up)

@@ -55,9 +55,18 @@ def table(rows: Sequence[Row], columns: Columns, narrow: Columns = ()) -> str:
     from rich.console import Console
 
     terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else AS_WIDE_AS_NEEDED
+    room = shutil.get_terminal_size()
+    width = room.columns if terminal else AS_WIDE_AS_NEEDED
     paper = StringIO()
-    console = Console(file=paper, width=width, force_terminal=terminal, markup=False, emoji=False, highlight=False)
+    console = Console(
+        file=paper,
+        width=width,
+        height=room.lines,  # without it rich takes a dumb terminal to be 80 columns wide
+        force_terminal=terminal,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
     drawn = _draw(rows, columns)
     if terminal and narrow and _natural_width(drawn, console) > width:
         drawn = _draw(rows, narrow)

@@ -114,9 +114,10 @@ def allot_vlan_sets(sets: Iterable[frozenset[int]], held: Mapping[frozenset[int]
     wanted = sorted(set(sets), key=sorted)
     if len(wanted) >= MAX_VLAN_SETS:
         raise RefusedError(f"more than {MAX_VLAN_SETS - 1} different VLAN lists on trunks", code="too-many-vlan-lists")
-    used = set(held.values())
-    free = (row for row in range(1, MAX_VLAN_SETS) if row not in used)
-    return {one: held[one] if one in held else next(free) for one in wanted}
+    kept = {one: held[one] for one in wanted if one in held}
+    free = iter(sorted(set(range(1, MAX_VLAN_SETS)) - set(held.values())))
+    spare = iter(sorted(set(held.values()) - set(kept.values())))
+    return {one: kept[one] if one in kept else next(free, None) or next(spare) for one in wanted}
 
 
 def _port_row(port: Port, sets: Mapping[frozenset[int], int]) -> bytes:

@@ -68,17 +68,21 @@ def _settings(node: Node) -> tuple[int, int]:
     return ageing_ns, epoch
 
 
-def _write_map(node: Node, name: str, wanted: Mapping[bytes, bytes], present: Mapping[bytes, bytes]) -> int:
-    one = node.map(name)
+def _write_changed(node: Node, name: str, wanted: Mapping[bytes, bytes], present: Mapping[bytes, bytes]) -> int:
     changed = [(key, value) for key, value in wanted.items() if present.get(key) != value]
     if changed:
-        one.put_many(changed)
+        node.map(name).put_many(changed)
+    return len(changed)
+
+
+def _remove_gone(node: Node, name: str, wanted: Mapping[bytes, bytes], present: Mapping[bytes, bytes]) -> int:
+    one = node.map(name)
     gone = [key for key in present if key not in wanted]
     if gone and name in ARRAYS:
         one.put_many([(key, bytes(one.value_size)) for key in gone])
     for key in gone if name not in ARRAYS else ():
         one.delete(key)
-    return len(changed) + len(gone)
+    return len(gone)
 
 
 def write_tables(node: Node, tables: ExtenderTables | BridgeTables, devices: Devices) -> int:
@@ -88,7 +92,10 @@ def write_tables(node: Node, tables: ExtenderTables | BridgeTables, devices: Dev
         wanted = extender_rows(tables, devices)
     else:
         wanted = bridge_rows(tables, devices, read_vlan_sets(present))
-    written = {name: _write_map(node, name, wanted[name], present[name]) for name in TABLES[node.role]}
+    order = TABLES[node.role]
+    written = {name: _write_changed(node, name, wanted[name], present[name]) for name in order}
+    for name in reversed(order):
+        written[name] += _remove_gone(node, name, wanted[name], present[name])
     if isinstance(tables, BridgeTables):
         ageing_ns, epoch = _settings(node)
         epoch += 1 if written["veths"] else 0

@@ -17,6 +17,7 @@ from openfex.linux.capability import Capabilities
 from openfex.model.catalogue import CATALOGUE
 from openfex.model.drops import DropReason
 from openfex.model.layout import Adapter, Binding, Function, Host, Layout, Machine, Purpose
+from openfex.model.place import Place
 from openfex.model.quantities import format_vlans
 from openfex.model.values import port_number
 from openfex.rules.tables import Port
@@ -53,15 +54,15 @@ def _adapter_row(sight: Sight, host: Host, adapter: Adapter) -> Row:
 def function_rows(sight: Sight) -> list[Row]:
     """One row a function."""
     bindings = {binding.function.name: binding for binding in sight.layout.bindings}
+    places = sight.function_places()
     return [
-        _function_row(sight, host, function, bindings.get(function.name))
+        _function_row(sight, host, function, bindings.get(function.name), places.get(function.name))
         for host in sight.layout.hosts
         for function in host.functions
     ]
 
 
-def _function_row(sight: Sight, host: Host, function: Function, binding: Binding | None) -> Row:
-    place = sight.function_places().get(function.name)
+def _function_row(sight: Sight, host: Host, function: Function, binding: Binding | None, place: Place | None) -> Row:
     bound = sight.is_bound(host, function)
     port = _enforced(sight, host, function)
     note = ""

@@ -173,7 +173,7 @@ class Workshop:
             return
         if old is None:
             soft.carve(self.spaces, key, new)
-        soft.hand_over(self.spaces, key, old.place if old else new.place, new)
+        soft.hand_over(self.spaces, key, old or new, new)
 
     def _node(self, key: NodeKey, old: NodeSpec | None, new: NodeSpec | None) -> None:
         node = self.node(key.netns)

@@ -13,7 +13,7 @@ from openfex.linux.rtnetlink import Answer, attribute, attributes, nested, numbe
 from openfex.model.values import Mac
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
-RTM_NEWADDR, RTM_GETADDR = 20, 22
+RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 IFNAME_ROOM = 15
 
 _IFF_UP = 1

@@ -213,6 +213,12 @@ class Netlink:
         flags = NLM_F_CREATE | NLM_F_REPLACE
         self._do(Request(ip.RTM_NEWADDR, body, f"add address {cidr} to {name}", flags, missing=name))
 
+    def delete_address(self, name: str, cidr: str) -> None:
+        """Take an address from a link, or do nothing if it is not there: `ip address del CIDR dev NAME`."""
+        body = ip.address(self.index(name), cidr)
+        gone = frozenset({errno.EADDRNOTAVAIL})
+        self._do(Request(ip.RTM_DELADDR, body, f"delete address {cidr} of {name}", tolerated=gone, missing=name))
+
     # Filters
 
     def add_clsact(self, name: str) -> None:

@@ -34,7 +34,10 @@ def _parse_ports(value: object) -> object:
     return {str(name): {} for name in value} if isinstance(value, list) else value
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
+NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+"""Of documents and bridges. No underscore: it parts the names of what a lab leaves in the kernel."""
+LONGEST_NAME = 40
+Name = Annotated[str, StringConstraints(pattern=NAME, max_length=LONGEST_NAME)]
 Device = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=15)]
 Vlan = Annotated[int, BeforeValidator(parse_vlan)]
 Vlans = Annotated[frozenset[int], BeforeValidator(parse_vlans)]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
@@ -14,7 +15,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from openfex.errors import DocumentError, Problem
-from openfex.model.documents import SPECS, Spec
+from openfex.model.documents import LONGEST_NAME, NAME, SPECS, Spec
 
 Path = tuple[str | int, ...]
 
@@ -67,6 +68,11 @@ def _check_document(raw: Any, file: str) -> tuple[Document | None, list[Problem]
         problems.append(Problem("unknown-kind", subject, f"kind {kind!r} is not known", remedy, file, line_of(raw, ())))
     if not name:
         problems.append(Problem("missing-name", subject, "has no name", "", file, line_of(raw, ())))
+    elif len(name) > LONGEST_NAME or not re.fullmatch(NAME, name):
+        remedy = f"use at most {LONGEST_NAME} lower-case letters, digits and hyphens, not at either end"
+        problems.append(
+            Problem("bad-name", subject, f"{name!r} cannot be a name", remedy, file, line_of(raw, ("name",)))
+        )
     for key in raw:
         if key not in ("kind", "name", "spec"):
             line = line_of(raw, (key,))

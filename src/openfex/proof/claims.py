@@ -123,11 +123,14 @@ def broadcast_exactly_once(stage: Stage) -> Proof:
         copies.update(_where(seen, number))
     members = [binding for binding in stage.bindings.values() if binding.profile == sender.profile]
     expected = {NIC + binding.name: ROUNDS for binding in members if binding is not sender}
+    whole = all(
+        octets in seen[NIC + binding.name] for _, octets in sent for binding in members if binding is not sender
+    )
     expected |= dict.fromkeys((UP + "h1.a", DOWN + "h1.a", DOWN + "h2.a", NETWORK + "sw-a/up0"), ROUNDS)
     measured = f"{ROUNDS} broadcasts, {len(members) - 1} members: {ROUNDS} copies each, sender 0, 1 a wire"
     if dict(copies) != expected:
         measured = f"expected {expected}, saw {dict(copies)}"
-    return Proof("broadcast-exactly-once", dict(copies) == expected, measured)
+    return Proof("broadcast-exactly-once", dict(copies) == expected and whole, measured)
 
 
 def spoof_dropped(stage: Stage) -> Proof:
@@ -192,7 +195,9 @@ def no_loop(stage: Stage) -> Proof:
         sum(_where(seen, number).get(NETWORK + "sw-a/" + port, 0) for port in ("loop0", "loop1")) for number, _ in sent
     )
     ended = stage.drops(DropReason.OWN_SOURCE) - before  # the machine's own stack may have sent some too
-    measured = f"{ROUNDS} broadcasts into sw-a/loop0 = sw-a/loop1: {wire} frames on that cable, each ended as own-source"
+    measured = (
+        f"{ROUNDS} broadcasts into sw-a/loop0 = sw-a/loop1: {wire} frames on that cable, each ended as own-source"
+    )
     return Proof("no-loop", wire == ROUNDS <= ended, measured)
 
 

@@ -36,9 +36,11 @@ def allot_lists(scopes: Iterable[Scope], held: Mapping[Scope, int]) -> dict[Scop
             code="too-many-lists",
             remedy="allow fewer VLANs on trunks, or use fewer network ports",
         )
+    kept = {scope: held[scope] for scope in wanted if scope in held}
     used = set(held.values())
     free = (number for number in map(list_number, range(MAX_LISTS)) if number not in used)
-    return {scope: held[scope] if scope in held else next(free) for scope in wanted}
+    spare = iter(sorted(used - set(kept.values())))
+    return {scope: kept[scope] if scope in kept else next(free, None) or next(spare) for scope in wanted}
 
 
 def _scopes(binding: Binding) -> Iterable[Scope]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +36,18 @@ def small(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr("openfex.lab.view_look.look", lambda layout: sight)
     monkeypatch.setattr("openfex.lab.view_look.look_at", lambda lab, places: devices)
     return monkeypatch
+
+
+class Recorder:
+    """A function that remembers what it was called with, and answers what it is told to."""
+
+    def __init__(self, answer: object = None) -> None:
+        self.calls: list[object] = []
+        self.answer = answer
+
+    def __call__(self, *arguments: object) -> object:
+        self.calls.append(arguments[0] if len(arguments) == 1 else arguments)
+        return self.answer
 
 
 @pytest.mark.parametrize("words", ["", "--help", "lab", "lab --help", "show", "show --help", "lab exec --help"])
@@ -121,13 +133,12 @@ def test_drops_are_watched_until_ctrl_c(small: pytest.MonkeyPatch, capsys: Said)
 
     def sleep(seconds: float) -> None:
         naps.append(seconds)
-        if len(naps) == 3:
+        if len(naps) >= 3:
             raise KeyboardInterrupt
 
     small.setattr("time.sleep", sleep)
     assert run(["show", "drops", "--watch"]) == 0
     assert naps == [show.WATCH_S] * 3
-    assert run(["show", "drops", "--watch"]) == 0, "the clock has stopped"
     assert "nothing was dropped" in capsys.readouterr().out
 
 
@@ -168,14 +179,14 @@ def test_in_the_foreground_it_stays_and_is_taken_down(
     def pause() -> None:
         raise ending
 
-    downed: list[str] = []
+    down = Recorder(["name space x"])
     small.setattr("openfex.lab.lab.up", lambda text, file, progress: Report(small_layout(), ()))
-    small.setattr("openfex.lab.lab.down", lambda name: downed.append(name) or ["name space x"])
+    small.setattr("openfex.lab.lab.down", down)
     small.setattr("signal.pause", pause)
     small.setattr("signal.signal", lambda number, handler: signal.SIG_DFL)
     (tmp_path / "file").touch()
     assert run(["lab", "up", str(tmp_path / "file"), "--foreground", *words]) == 0
-    assert downed == ["small"]
+    assert down.calls == ["small"]
     out = capsys.readouterr().out
     assert json.loads(out)["lab"] == "small" if words else out.splitlines()[-1].startswith("lab small is down")
 
@@ -196,15 +207,15 @@ def test_down_again_is_no_error(small: pytest.MonkeyPatch, capsys: Said) -> None
 
 
 def test_down_does_not_guess_and_takes_all_when_asked(small: pytest.MonkeyPatch, capsys: Said) -> None:
-    downed: list[str] = []
+    down = Recorder([])
     small.setattr("openfex.lab.lab.labs", lambda: ["one", "two"])
-    small.setattr("openfex.lab.lab.down", lambda name: downed.append(name) or [])
+    small.setattr("openfex.lab.lab.down", down)
     assert run(["lab", "down"]) == 1
     assert "one, two" in capsys.readouterr().err
     assert run(["lab", "down", "--all"]) == 0
-    assert downed == ["one", "two"]
+    assert down.calls == ["one", "two"]
     assert run(["lab", "down", ".."]) == 1
-    assert downed == ["one", "two"]
+    assert down.calls == ["one", "two"]
 
 
 def test_status_is_one_unless_all_is_as_wanted(small: pytest.MonkeyPatch, tmp_path: Path, capsys: Said) -> None:
@@ -233,11 +244,12 @@ def test_plan_prints_the_operations(small: pytest.MonkeyPatch, tmp_path: Path, c
 
 
 def test_exec_becomes_the_command(small: pytest.MonkeyPatch, capsys: Said) -> None:
-    became: list[Sequence[str]] = []
-    small.setattr("openfex.linux.netns.entered", lambda space: nullcontext(became.append([space])))
-    small.setattr("os.execvp", lambda program, argv: became.append(argv))
+    entered, became = Recorder(nullcontext()), Recorder()
+    small.setattr("openfex.linux.netns.entered", entered)
+    small.setattr("os.execvp", became)
     run(["lab", "exec", "vm1", "ip", "--json", "link", "--", "-x"])
-    assert became == [["fex_small_machine_vm1"], ["ip", "--json", "link", "--", "-x"]]
+    assert entered.calls == ["fex_small_machine_vm1"]
+    assert became.calls == [("ip", ["ip", "--json", "link", "--", "-x"])]
     small.undo()
     before = signal.getsignal(signal.SIGPIPE)
     assert lab._become(["/no/such/program"]) == 127
@@ -248,7 +260,7 @@ def test_exec_becomes_the_command(small: pytest.MonkeyPatch, capsys: Said) -> No
 
 def test_doctor_says_what_is_missing(small: pytest.MonkeyPatch, capsys: Said) -> None:
     good = Capabilities(True, True, True, True, True, True, "1.3", ())
-    small.setattr("openfex.datapath.objects.object_path", lambda role: Path(role))
+    small.setattr("openfex.datapath.objects.object_path", Path)
     small.setattr("openfex.linux.capability.probe", lambda: good)
     assert run(["doctor"]) == 0
     assert capsys.readouterr().out.endswith("This machine can forward frames.\n")
@@ -262,11 +274,11 @@ def test_doctor_says_what_is_missing(small: pytest.MonkeyPatch, capsys: Said) ->
 
 
 def test_demo_is_handed_its_arguments(small: pytest.MonkeyPatch) -> None:
-    handed: list[Sequence[str]] = []
-    small.setattr("openfex.proof.demo.main", lambda argv: handed.append(argv) or 3)
+    demo = Recorder(3)
+    small.setattr("openfex.proof.demo.main", demo)
     assert run(["demo"]) == 3
     assert run(["demo", "one", "two", "--channel", "etag", "--engine", "reference", "--keep", "--json"]) == 3
-    assert handed == [[], ["--channel=etag", "--engine=reference", "--keep", "--json", "one", "two"]]
+    assert demo.calls == [[], ["--channel=etag", "--engine=reference", "--keep", "--json", "one", "two"]]
 
 
 @pytest.mark.parametrize(
