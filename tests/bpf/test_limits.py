@@ -163,7 +163,6 @@ def test_as_many_lists_as_an_uplink_can_name(extender: KernelEngine) -> None:
     check_last_list(extender, range(1, 2))
 
 
-@pytest.mark.xfail(strict=True, reason="the map of lists has 16,384 rows for all uplinks of a host together")
 def test_as_many_lists_on_each_of_two_fabrics(attachment: str) -> None:
     with KernelEngine("extender", attachment) as engine:
         check_last_list(engine, range(1, 3))

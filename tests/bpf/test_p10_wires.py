@@ -104,7 +104,6 @@ def test_p10_p4_an_extender_on_wires(direct: bool) -> None:
     assert min(sizes[copies] for copies in range(4)) > 0, sizes
 
 
-@pytest.mark.xfail(strict=True, reason="bridge_in sends no copy, and says nothing")
 def test_p4_a_flood_whose_uplinks_have_no_row_yet_is_a_counted_drop() -> None:
     """The rows of floods are written before those of links, so there is such a moment for each new uplink."""
     network, uplink = BRIDGE_PORTS[0], FIRST_UPLINK

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Promises on real frames that no proof of the demo shows: what the network sends, what has no profile, what goes on."""
+"""Promises on real frames that no proof of the demo shows: what the network sends, no profile, what goes on."""
 
 from __future__ import annotations
 
