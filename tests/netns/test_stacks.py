@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Machines' own network stacks through the whole path: ARP and neighbour discovery, TCP and segmented UDP, IPv4 and IPv6."""
+"""Machines' own network stacks through the whole path: ARP, neighbour discovery, TCP, segmented UDP, IPv4 and IPv6."""
 
 from __future__ import annotations
 
