@@ -100,6 +100,10 @@ class Adapter:
     model: str
     backing: str
     functions: tuple[Function, ...]
+    slot: int = 0
+    """Its number on its host."""
+    base: int = 0
+    """The channel before that of its first function."""
 
 
 @dataclass(frozen=True, slots=True)
