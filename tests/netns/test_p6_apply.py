@@ -16,7 +16,7 @@ from openfex.lab.workshop import Workshop
 from openfex.linux import netns
 from openfex.linux.netlink import Netlink
 from openfex.plan.difference import Operation
-from openfex.plan.objects import FunctionKey
+from openfex.plan.objects import NicKey
 from openfex.proof.residue import links_here, residue
 
 pytestmark = pytest.mark.root
@@ -160,12 +160,12 @@ def test_p6_what_reads_back_different_is_put_back(monkeypatch: pytest.MonkeyPatc
     lab.up(CARVED)
     real = Workshop.perform
 
-    def forget_functions(self: Workshop, operation: Operation) -> None:
-        if not isinstance(operation.key, FunctionKey):
+    def forget_nics(self: Workshop, operation: Operation) -> None:
+        if not isinstance(operation.key, NicKey):
             real(self, operation)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Workshop, "perform", forget_functions)
+        patch.setattr(Workshop, "perform", forget_nics)
         with pytest.raises(VerificationError, match="read back different"):
             lab.up(BOUND)
     assert lab.plan(CARVED).operations == ()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ordinary edits of a lab file: each is carried out, and can be taken back."""
+"""Ordinary edits of a lab file: each is done as planned, disturbs only what it is about, and can be taken back."""
 
 from __future__ import annotations
 
@@ -7,15 +7,33 @@ from collections.abc import Iterator
 
 import pytest
 
-from openfex.errors import DocumentError
-from openfex.lab import lab
+from openfex.errors import DocumentError, InputError, RefusedError
+from openfex.lab import kept, lab
 from openfex.lab.names import netns_of
+from openfex.lab.view_look import look
 from openfex.linux.netlink import Netlink
+from openfex.model.layout import Layout
 from tests.netns.test_p6_apply import BOUND
 
 pytestmark = pytest.mark.root
 LAB = "test-edits"
-TEXT = BOUND.replace("test-apply", LAB)
+TEXT = BOUND.replace("test-apply", LAB).replace("functions: 2", "functions: 4")
+SECOND = "\n---\nkind: machine\nname: m2\nspec: {host: h1, nics: {eth0: {profile: web, address: 10.0.10.3/24}}}\n"
+TAPS = "\n---\nkind: adapter\nname: taps\nspec: {host: h1, model: bcm-8, functions: 1, backing: tap}\n"
+OTHER_HOST = """
+kind: host
+name: h0
+spec: {channel: etag, uplinks: {a: {device: up-a, bridge: sw}}}
+---
+kind: adapter
+name: n0
+spec: {host: h0, model: bcm-8, functions: 2}
+---
+kind: machine
+name: m0
+spec: {host: h0, nics: {eth0: {profile: web}}}
+---
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -25,26 +43,152 @@ def _tidy() -> Iterator[None]:
     lab.down(LAB)
 
 
+def _index(machine: str) -> int:
+    """The number of a machine's NIC: another one would be another device."""
+    with Netlink(netns_of(LAB, "machine", machine)) as netlink:
+        return netlink.index("eth0")
+
+
 def _addresses() -> list[str]:
     with Netlink(netns_of(LAB, "machine", "m1")) as netlink:
         return [one for one in netlink.addresses("eth0") if not one.startswith("fe80")]
 
 
+def _functions(layout: Layout) -> dict[str, str]:
+    return {binding.machine: binding.function.name for binding in layout.bindings}
+
+
+def edit(text: str) -> Layout:
+    """Bring the lab to `text`, in exactly the steps that were planned."""
+    planned = lab.plan(text).operations
+    report = lab.up(text)
+    assert report.operations == planned
+    assert lab.drift(LAB).operations == ()
+    return report.layout
+
+
+def _without(text: str, machine: str) -> str:
+    return "\n---".join(one for one in text.split("\n---") if f"name: {machine}\n" not in one)
+
+
+def _drops() -> dict[str, int]:
+    sight = look(lab.layout_of(LAB))
+    return {f"{name} {key}": frames for name, node in sight.nodes.items() for key, frames in node.drops.items()}
+
+
+def test_p4_a_lab_that_comes_up_and_grows_drops_nothing() -> None:
+    edit(TEXT)
+    edit(TEXT + SECOND)
+    edit(OTHER_HOST + TEXT + SECOND)
+    assert _drops() == {}
+
+
 def test_p6_an_address_is_changed_and_changed_back() -> None:
-    lab.up(TEXT)
-    lab.up(TEXT.replace("10.0.10.1/24", "10.0.10.11/24"))
+    edit(TEXT)
+    edit(TEXT.replace("10.0.10.1/24", "10.0.10.11/24"))
     assert _addresses() == ["10.0.10.11/24"]
-    lab.up(TEXT)
+    edit(TEXT)
     assert _addresses() == ["10.0.10.1/24"]
 
 
 def test_p6_what_a_machine_adds_to_its_own_nic_stays_and_blocks_nothing() -> None:
-    lab.up(TEXT)
+    edit(TEXT)
     with Netlink(netns_of(LAB, "machine", "m1")) as netlink:
         netlink.add_address("eth0", "10.9.9.9/24")
     assert lab.plan(TEXT).operations == ()
     lab.up(TEXT.replace("10.0.10.2/24", "10.0.10.12/24"))
     assert sorted(_addresses()) == ["10.0.10.1/24", "10.9.9.9/24"]
+
+
+def test_p6_taking_out_a_machine_leaves_the_others_their_functions() -> None:
+    before = _functions(edit(TEXT + SECOND))
+    device = _index("m2")
+    without = _without(TEXT + SECOND, "m1")
+    after = edit(without)
+    assert _functions(after) == {machine: name for machine, name in before.items() if machine != "m1"}
+    assert _index("m2") == device
+    assert lab.layout_of(LAB) == after
+    assert _functions(edit(TEXT + SECOND)) == before
+
+
+def test_p6_a_machine_in_front_of_others_takes_what_is_free() -> None:
+    before = _functions(edit(TEXT))
+    device = _index("m1")
+    after = _functions(edit(TEXT.replace("\n---\nkind: machine\nname: m1", SECOND + "---\nkind: machine\nname: m1")))
+    assert {machine: name for machine, name in after.items() if machine != "m2"} == before
+    assert _index("m1") == device
+
+
+def test_p6_nics_change_their_functions_when_told() -> None:
+    first = TEXT.replace("m1\nspec: {host: h1, nics: {eth0: {", "m1\nspec: {host: h1, nics: {eth0: {function: n1/0, ")
+    first += SECOND.replace("eth0: {", "eth0: {function: n1/1, ").replace("own", "x")
+    assert _functions(edit(first))["m1"] == "n1/0"
+    swapped = first.replace("n1/0", "n1/x").replace("n1/1", "n1/0").replace("n1/x", "n1/1")
+    layout = edit(swapped)
+    assert {"m1": "n1/1", "m2": "n1/0"}.items() <= _functions(layout).items()
+    assert _addresses() == ["10.0.10.1/24"]
+
+
+def test_p6_an_adapter_changes_from_veth_to_tap_and_back() -> None:
+    edit(TEXT + TAPS.replace("backing: tap", "backing: veth"))
+    edit(TEXT + TAPS)
+    edit(TEXT + TAPS.replace("backing: tap", "backing: veth"))
+
+
+def test_p6_a_host_written_in_front_renumbers_nobody() -> None:
+    before = edit(TEXT)
+    device = _index("m1")
+    after = edit(OTHER_HOST + TEXT)
+    assert after.host("h1") == before.host("h1")
+    assert _index("m1") == device
+    assert edit(TEXT) == before
+
+
+def test_p6_a_network_port_written_in_front_moves_no_pin() -> None:
+    before = edit(TEXT)
+    after = edit(TEXT.replace("ports: [up0]", "ports: [up1, up0]"))
+    assert {one.name: one.pin for one in after.bindings} == {one.name: one.pin for one in before.bindings}
+    assert [port.link for port in after.bridge("sw").ports] == [2, 1]
+
+
+def test_p6_an_adapter_in_front_keeps_the_channels_of_the_others() -> None:
+    before = edit(TEXT)
+    after = edit(TEXT.replace("---\nkind: adapter", TAPS.lstrip("\n") + "---\nkind: adapter", 1))
+    kept_functions = [one for one in after.host("h1").functions if one.adapter == "n1"]
+    assert kept_functions == list(before.host("h1").functions)
+
+
+def test_p6_a_machine_moves_to_another_host_and_back() -> None:
+    edit(OTHER_HOST + TEXT)
+    moved = (OTHER_HOST + TEXT).replace("m1\nspec: {host: h1", "m1\nspec: {host: h0")
+    layout = edit(moved)
+    assert _functions(layout)["m1"].startswith("n0/")
+    assert _addresses() == ["10.0.10.1/24"]
+    edit(OTHER_HOST + TEXT)
+
+
+def test_p6_an_uplink_gets_another_mtu_and_other_names() -> None:
+    edit(TEXT)
+    edit(TEXT.replace("device: up-a, bridge: sw", "device: up-a, bridge: sw, mtu: 4000"))
+    edit(TEXT.replace("device: up-a", "device: eth9"))
+    edit(TEXT)
+
+
+def test_p6_one_command_changes_a_lab_at_a_time() -> None:
+    edit(TEXT)
+    with kept.locked(LAB):
+        for change in (lambda: lab.up(TEXT), lambda: lab.down(LAB)):
+            with pytest.raises(RefusedError) as refused:
+                change()
+            assert refused.value.code == "lab-busy"
+    assert lab.up(TEXT).operations == ()
+
+
+@pytest.mark.parametrize("name", ["..", "", "test_edits", "Lab", "a/b"])
+def test_p6_down_takes_no_name_that_is_no_lab_s(name: str) -> None:
+    with pytest.raises(InputError) as refused:
+        lab.down(name)
+    assert refused.value.code == "bad-name"
 
 
 @pytest.mark.parametrize("name", ["../x", "docs_t", "Lab", "a" * 41, "-a"])

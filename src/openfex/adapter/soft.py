@@ -9,25 +9,21 @@ function is. Ownership is written into the links' aliases, so that a later proce
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 from openfex.linux.links import Link
 from openfex.linux.spaces import Spaces
 from openfex.linux.sysctl import sysctl
 from openfex.model.place import Place
-from openfex.plan.objects import FunctionKey, FunctionSpec
+from openfex.plan.objects import FunctionKey, FunctionSpec, NicKey, NicSpec, Spec, State
 
 PF_MARK = "openfex:pf:"
 FUNCTION_MARK = "openfex:function:"
 TAP_QUEUE = 1000
 
 
-def _backing(link: Link) -> str:
-    return "tap" if link.kind == "tun" else "veth"
-
-
-def observe(spaces: Spaces) -> dict[FunctionKey, FunctionSpec]:
-    """The functions that there are, wherever in `spaces` they have gone."""
+def observe(spaces: Spaces) -> State:
+    """The functions that there are, wherever in `spaces` they have gone, and those that are raised as NICs."""
     held: dict[str, tuple[str, Link]] = {}
     sides: dict[FunctionKey, Link] = {}
     for netns, links in spaces.links().items():
@@ -36,34 +32,31 @@ def observe(spaces: Spaces) -> dict[FunctionKey, FunctionSpec]:
                 held[link.alias.removeprefix(FUNCTION_MARK)] = (netns, link)
             elif link.alias.startswith(PF_MARK):
                 sides[FunctionKey(netns, link.alias.removeprefix(PF_MARK))] = link
-    return {key: _observe_one(spaces, key, side, held) for key, side in sides.items()}
+    state: State = {}
+    for key, side in sides.items():
+        state.update(_observe_one(spaces, key, side, held))
+    return state
 
 
-def _observe_one(spaces: Spaces, key: FunctionKey, side: Link, held: Mapping[str, tuple[str, Link]]) -> FunctionSpec:
-    backing = _backing(side)
-    netns, end = (key.netns, side) if backing == "tap" else held.get(key.name, (key.netns, side))
-    lost = end is side and backing == "veth"
-    up = side.up and end.up
-    return FunctionSpec(
-        pf_device=side.name,
-        backing=backing,
-        place=Place("", "") if lost else Place(netns, end.name),
-        mtu=end.mtu if end.mtu == side.mtu else 0,
-        mac=end.mac if up and backing == "veth" else None,
-        up=up,
-        addresses=spaces.addresses(Place(netns, end.name)) if up and backing == "veth" else (),
-    )
+def _observe_one(spaces: Spaces, key: FunctionKey, side: Link, held: Mapping[str, tuple[str, Link]]) -> State:
+    tap = side.kind == "tun"
+    netns, end = (key.netns, side) if tap else held.get(key.name, (key.netns, side))
+    lost = end is side and not tap
+    place = Place("", "") if lost else Place(netns, end.name)
+    mtu = end.mtu if end.mtu == side.mtu else 0
+    state: State = {key: FunctionSpec(side.name, "tap" if tap else "veth", place, mtu)}
+    if not lost and (side.up or end.up):
+        mac, addresses = (None, ()) if tap else (end.mac, spaces.addresses(place))
+        state[NicKey(*astuple(key))] = NicSpec(side.name, place, mac, addresses, side.up and end.up)
+    return state
 
 
-def is_as_wanted(wanted: FunctionSpec, observed: FunctionSpec) -> bool:
-    """Whether an observed function is what was wanted.
-
-    A TAP's MAC and addresses are its opener's business, and so are the addresses that a machine adds to its own NIC.
-    """
-    if wanted.backing == "tap":
-        return replace(wanted, mac=None, addresses=()) == observed
+def told_as(wanted: Spec | None, observed: Spec) -> Spec:
+    """An observed NIC in the words of the wanted one: addresses that a machine gave itself are its own business."""
+    if not (isinstance(wanted, NicSpec) and isinstance(observed, NicSpec)):
+        return observed
     has_all = set(wanted.addresses) <= set(observed.addresses)
-    return has_all and replace(wanted, addresses=observed.addresses) == observed
+    return replace(observed, addresses=wanted.addresses) if has_all else observed
 
 
 def carve(spaces: Spaces, key: FunctionKey, spec: FunctionSpec) -> None:
@@ -78,45 +71,46 @@ def carve(spaces: Spaces, key: FunctionKey, spec: FunctionSpec) -> None:
         netlink.set(spec.pf_device, alias=PF_MARK + key.name)
         return
     place = spec.place
-    netlink.add_veth(
-        spec.pf_device, place.device, mtu=spec.mtu, peer_netns=place.netns, peer_mac=spec.mac, alias=PF_MARK + key.name
-    )
+    netlink.add_veth(spec.pf_device, place.device, mtu=spec.mtu, peer_netns=place.netns, alias=PF_MARK + key.name)
     spaces.netlink(place.netns).set(place.device, alias=FUNCTION_MARK + key.name)
 
 
-def hand_over(spaces: Spaces, key: FunctionKey, old: FunctionSpec, spec: FunctionSpec) -> None:
-    """Set a function's attributes and put it where it belongs, from wherever it was."""
-    host = spaces.netlink(key.netns)
-    if spec.backing == "tap":
-        host.set(spec.pf_device, mtu=spec.mtu, up=spec.up)
-        return
+def move(spaces: Spaces, key: FunctionKey, old: FunctionSpec, spec: FunctionSpec) -> None:
+    """Put a function where it belongs: down, and through the name spaces.
+
+    What it was given at the old place is lost on the way, as it must be.
+    """
     if old.place != spec.place:
-        _move(spaces, old.place, spec)
-    if spec.up and spec.place.netns == key.netns:  # hosts are quiet by default, their own NICs are not
-        sysctl(key.netns, f"net.ipv6.conf.{spec.place.device}.disable_ipv6", "0")
-    target = spaces.netlink(spec.place.netns)
-    with target.batch():
-        target.set(spec.place.device, mtu=spec.mtu, mac=spec.mac)
-        target.set(spec.place.device, up=spec.up)
-    if spec.up:
-        with spaces.netlink(spec.place.netns).batch():
-            for address in set(old.addresses) - set(spec.addresses) if old.place == spec.place else ():
-                spaces.netlink(spec.place.netns).delete_address(spec.place.device, address)
-            for address in spec.addresses:
-                spaces.netlink(spec.place.netns).add_address(spec.place.device, address)
-    host.set(spec.pf_device, mtu=spec.mtu, up=spec.up)
-
-
-def _move(spaces: Spaces, at: Place, spec: FunctionSpec) -> None:
-    """Down, and through the name spaces: what it was given at the old place is lost on the way, as it must be."""
-    source = spaces.netlink(at.netns)
-    source.set(at.device, up=False)
-    if at.netns != spec.place.netns:
-        source.set(at.device, netns=spec.place.netns, new_name=spec.place.device)
-    else:
-        source.set(at.device, new_name=spec.place.device)
+        source = spaces.netlink(old.place.netns)
+        source.set(old.place.device, up=False)
+        elsewhere = spec.place.netns if spec.place.netns != old.place.netns else None
+        source.set(old.place.device, netns=elsewhere, new_name=spec.place.device)
+    spaces.netlink(spec.place.netns).set(spec.place.device, mtu=spec.mtu)
+    spaces.netlink(key.netns).set(spec.pf_device, mtu=spec.mtu)
 
 
 def remove(spaces: Spaces, key: FunctionKey, spec: FunctionSpec) -> None:
     """Take a function away, wherever it is: both ends go with the adapter's."""
     spaces.netlink(key.netns).delete(spec.pf_device)
+
+
+def raise_nic(spaces: Spaces, key: NicKey, old: NicSpec | None, spec: NicSpec) -> None:
+    """Give a NIC what it is to have, then set it up, the machine's end first: what it says first is carried."""
+    if spec.place.netns == key.netns:  # hosts are quiet by default, their own NICs are not
+        sysctl(key.netns, f"net.ipv6.conf.{spec.place.device}.disable_ipv6", "0")
+    target = spaces.netlink(spec.place.netns)
+    gone = set(old.addresses) - set(spec.addresses) if old and old.place == spec.place else set()
+    with target.batch():
+        target.set(spec.place.device, mac=spec.mac)
+        target.set(spec.place.device, up=True)
+        for address in sorted(gone):
+            target.delete_address(spec.place.device, address)
+        for address in spec.addresses:
+            target.add_address(spec.place.device, address)
+    spaces.netlink(key.netns).set(spec.pf_device, up=True)
+
+
+def lower_nic(spaces: Spaces, key: NicKey, spec: NicSpec) -> None:
+    """Set a NIC down, the adapter's side first; it may be gone already, with its machine."""
+    spaces.netlink(key.netns).set(spec.pf_device, up=False)
+    spaces.netlink(spec.place.netns).set(spec.place.device, up=False)

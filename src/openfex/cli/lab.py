@@ -7,8 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -28,7 +27,6 @@ Examples:
 app = App(name="lab", help="Build a datacentre on this machine, look into it, take it down.", help_epilogue=EXAMPLES)
 
 STATUS: tuple[Column, ...] = (("node", "kind"), ("name", "name"), ("state", "state"), ("missing", "missing"))
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NOT_RUNNABLE, NOT_FOUND = 126, 127
 """What shells say of a command that cannot be started."""
 
@@ -81,24 +79,14 @@ def _stay(quiet: bool) -> None:
         signal.pause()
 
 
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let no impatient second Ctrl-C leave half of the work."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDINGS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _take_down(names: Sequence[str], *, quiet: bool) -> tuple[dict[str, list[str]], float]:
     """Take labs down, and say so; returns what was removed, and how long it took."""
     from openfex.lab import lab as labs
     from openfex.lab.view_plan import down_line
+    from openfex.linux.signals import undisturbed
 
     start = time.monotonic()
-    with _undisturbed():
+    with undisturbed():
         removed = {name: labs.down(lab_name(name)) for name in names}
     duration_s = time.monotonic() - start
     for name, what in removed.items() if not quiet else ():
@@ -144,9 +132,8 @@ def status(lab: Lab = None, *, json: Json = False) -> int:
     from openfex.lab.view_plan import status_rows
 
     name = labs.the_lab(lab)
-    layout, file = labs.layout_of(name), labs.document_file(name)
-    report = labs.plan(file.read_text(encoding="utf-8"), str(file))
-    print_rows(status_rows(layout, report.operations), STATUS, "no nodes", as_json=json)
+    report = labs.drift(name)
+    print_rows(status_rows(report.layout, report.operations), STATUS, "no nodes", as_json=json)
     return 1 if report.operations else 0
 
 

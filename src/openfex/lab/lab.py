@@ -12,23 +12,24 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from openfex.datapath.node import pin_folder
 from openfex.datapath.objects import PROGRAMS, build_of
 from openfex.datapath.tables import held_lists
 from openfex.errors import NotFoundError, RefusedError, VerificationError
+from openfex.lab import kept
 from openfex.lab.names import PREFIX, lab_of, netns_of, prefix_of
 from openfex.lab.wanted import want
 from openfex.lab.workshop import Workshop
 from openfex.linux import netns
+from openfex.linux.signals import undisturbed
 from openfex.model.layout import Layout
-from openfex.model.reader import read_documents
+from openfex.model.reader import of_kind, read_documents
+from openfex.plan.allotment import allotment_of
 from openfex.plan.difference import Operation, difference
 from openfex.plan.layout import lay_out
 from openfex.plan.objects import State
 
-STATE = Path("/run/openfex")
 READY_S = 10.0
 MOST_PASSES = 3
 """A device that had to be made anew took its programs with it, which only the next look can see."""
@@ -47,16 +48,11 @@ class Report:
     operations: tuple[Operation, ...]
 
 
-def document_file(lab: str) -> Path:
-    """Where the documents of a lab are kept while it is up."""
-    return STATE / lab / "lab.yaml"
-
-
 def labs() -> list[str]:
     """The labs that anything is left of."""
-    kept = [one.name for one in STATE.iterdir()] if STATE.is_dir() else []
     pinned = [one.name for one in pin_folder().glob(f"{PREFIX}*")]
-    return sorted({lab_of(name) for name in [*netns.names(PREFIX), *pinned]} | set(kept))
+    left = {lab_of(name) for name in [*netns.names(PREFIX), *pinned]}
+    return sorted(name for name in left | set(kept.labs()) if kept.is_lab_name(name))
 
 
 def the_lab(name: str | None = None) -> str:
@@ -74,11 +70,18 @@ def the_lab(name: str | None = None) -> str:
 
 def layout_of(lab: str) -> Layout:
     """The layout of a lab that is up. Raises NotFoundError."""
-    file = document_file(lab)
-    if not file.exists():
+    found = kept.read(lab)
+    if found is None:
         remedy = f"remove what is left of it with `fex lab down {lab}`"
         raise NotFoundError(f"the documents of lab {lab} are gone", code="lab-incomplete", remedy=remedy)
-    return lay_out(read_documents(file.read_text(), str(file)))
+    return lay_out(read_documents(found.text, str(kept.document_file(lab))), found.held)
+
+
+def _lay_out(text: str, file: str) -> Layout:
+    """The layout of documents, as an edit of what the lab is now."""
+    documents = read_documents(text, file)
+    found = [kept.read(one.name) for one in of_kind(documents, "network")]
+    return lay_out(documents, found[0].held if len(found) == 1 and found[0] else None)
 
 
 def _want(workshop: Workshop, layout: Layout) -> State:
@@ -90,7 +93,15 @@ def _want(workshop: Workshop, layout: Layout) -> State:
 
 def plan(text: str, file: str = "") -> Report:
     """What `up` would do with these documents."""
-    layout = lay_out(read_documents(text, file))
+    return _compare(_lay_out(text, file))
+
+
+def drift(lab: str) -> Report:
+    """What would have to be done for a lab to be again what its own documents say. Raises NotFoundError."""
+    return _compare(layout_of(lab))
+
+
+def _compare(layout: Layout) -> Report:
     with Workshop(layout.lab) as workshop:
         wanted = _want(workshop, layout)
         return Report(layout, tuple(difference(wanted, workshop.observe(wanted))))
@@ -126,43 +137,40 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
         if idle := workshop.wait_ready(wanted, READY_S):
             raise VerificationError(f"without carrier after {READY_S:.0f} s: {', '.join(map(str, idle[:5]))}")
     except BaseException:
-        _roll_back(workshop, before)
+        with undisturbed():
+            _roll_back(workshop, before)
         raise
     return operations
 
 
 def up(text: str, file: str = "", progress: Progress = _silent) -> Report:
     """Bring a lab to what the documents say, from whatever there is of it. Idempotent; undone whole if it fails."""
-    layout = lay_out(read_documents(text, file))
-    kept = document_file(layout.lab)
-    older = kept.read_text() if kept.exists() else None
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(text)
-    try:
-        with Workshop(layout.lab) as workshop:
-            operations = _change(workshop, layout, progress)
-    except BaseException:
-        if older is None:
-            shutil.rmtree(kept.parent, ignore_errors=True)
-        else:
-            kept.write_text(older)
-        raise
+    lab = _lay_out(text, file).lab
+    with kept.locked(lab):
+        older = kept.read(lab)
+        layout = _lay_out(text, file)
+        kept.write(lab, kept.Kept(text, allotment_of(layout)))
+        try:
+            with Workshop(lab) as workshop:
+                operations = _change(workshop, layout, progress)
+        except BaseException:
+            kept.write(lab, older)
+            raise
     return Report(layout, tuple(operations))
 
 
 def down(lab: str) -> list[str]:
     """Remove everything of a lab, whatever state it is in; returns what was removed. Idempotent."""
-    removed = []
-    for name in netns.names(prefix_of(lab)):
-        _end_processes(name)
-        netns.delete(name)
-        removed.append(f"name space {name}")
-    for pins in sorted(pin_folder().glob(f"{prefix_of(lab)}*")):
-        shutil.rmtree(pins)
-        removed.append(f"pins {pins.name}")
-    if (STATE / lab).exists():
-        shutil.rmtree(STATE / lab)
-        removed.append(f"documents of {lab}")
+    with kept.locked(lab):
+        removed = [] if kept.read(lab) is None else [f"documents of {lab}"]
+        for name in netns.names(prefix_of(lab)):
+            _end_processes(name)
+            netns.delete(name)
+            removed.append(f"name space {name}")
+        for pins in sorted(pin_folder().glob(f"{prefix_of(lab)}*")):
+            shutil.rmtree(pins)
+            removed.append(f"pins {pins.name}")
+        kept.write(lab, None)
     return removed
 
 

@@ -27,8 +27,9 @@ def outside(lab: str) -> str:
 
 
 def lab_of(netns: str) -> str:
-    """The lab of a name space of ours."""
-    return netns.removeprefix(PREFIX).split("_")[0]
+    """The lab of a name space; empty if it is none of a lab's."""
+    parts = netns.removeprefix(PREFIX).split("_")
+    return parts[0] if len(parts) > 2 else ""
 
 
 def role_of(netns: str) -> str:

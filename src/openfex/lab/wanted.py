@@ -14,6 +14,8 @@ from openfex.model.values import CHANNEL_BITS, port_number
 from openfex.plan.objects import (
     FunctionKey,
     FunctionSpec,
+    NicKey,
+    NicSpec,
     NodeKey,
     NodeSpec,
     SpaceKey,
@@ -71,26 +73,23 @@ def _wires(layout: Layout) -> State:
     return state
 
 
-def _function(layout: Layout, host: Host, function: Function, backing: str, binding: Binding | None) -> FunctionSpec:
+def _function(layout: Layout, host: Host, function: Function, backing: str, binding: Binding | None) -> State:
+    """A function, and the NIC that it is where it is bound. A TAP stays where the adapter is."""
     netns = netns_of(layout.lab, "host", host.name)
     home = Place(netns, function.device if backing == "veth" else function.pf_device)
+    key = FunctionKey(netns, function.name)
     if binding is None:
-        return FunctionSpec(function.pf_device, backing, home, DEFAULT_FUNCTION_MTU)
-    machine = next(one for one in layout.machines if one.name == binding.machine)
-    place = (
-        Place(netns, binding.nic)
-        if machine.in_host
-        else Place(netns_of(layout.lab, "machine", machine.name), binding.nic)
-    )
-    return FunctionSpec(
-        function.pf_device,
-        backing,
-        place if backing == "veth" else home,
-        binding.mtu,
-        binding.mac,
-        True,
-        tuple(sorted(binding.addresses)),
-    )
+        return {key: FunctionSpec(function.pf_device, backing, home, DEFAULT_FUNCTION_MTU)}
+    if backing == "tap":
+        nic = NicSpec(function.pf_device, home, None, ())
+    else:
+        machine = next(one for one in layout.machines if one.name == binding.machine)
+        space = netns if machine.in_host else netns_of(layout.lab, "machine", machine.name)
+        nic = NicSpec(function.pf_device, Place(space, binding.nic), binding.mac, tuple(sorted(binding.addresses)))
+    return {
+        key: FunctionSpec(function.pf_device, backing, nic.place, binding.mtu),
+        NicKey(netns, function.name): nic,
+    }
 
 
 def _functions(layout: Layout, host: Host) -> State:
@@ -99,8 +98,7 @@ def _functions(layout: Layout, host: Host) -> State:
     for adapter in host.adapters:
         for function in adapter.functions:
             if function.purpose is Purpose.NIC:
-                key = FunctionKey(netns_of(layout.lab, "host", host.name), function.name)
-                state[key] = _function(layout, host, function, adapter.backing, bound.get(function))
+                state.update(_function(layout, host, function, adapter.backing, bound.get(function)))
     return state
 
 
@@ -134,9 +132,9 @@ def want(layout: Layout, builds: Mapping[str, str], held: Mapping[str, Mapping[S
         netns = netns_of(layout.lab, "host", host.name)
         state.update(_functions(layout, host))
         state[NodeKey(netns)] = _host_node(layout, host, builds["extender"])
-        state[TablesKey(netns)] = TablesSpec(compile_extender(layout, host, bridges))
+        state[TablesKey(False, netns)] = TablesSpec(compile_extender(layout, host, bridges))
     for bridge in layout.bridges:
         netns = netns_of(layout.lab, "bridge", bridge.name)
         state[NodeKey(netns)] = _bridge_node(layout, bridge, builds["bridge"])
-        state[TablesKey(netns)] = TablesSpec(bridges[bridge.name])
+        state[TablesKey(True, netns)] = TablesSpec(bridges[bridge.name])
     return state

@@ -21,6 +21,8 @@ from openfex.plan.difference import Operation
 from openfex.plan.objects import (
     FunctionKey,
     FunctionSpec,
+    NicKey,
+    NicSpec,
     NodeKey,
     NodeSpec,
     SpaceKey,
@@ -71,9 +73,7 @@ class Workshop:
         links = self.spaces.links()
         state.update(self._observe_wires(links))
         for key, found in soft.observe(self.spaces).items():
-            asked = wanted.get(key)
-            same = isinstance(asked, FunctionSpec) and soft.is_as_wanted(asked, found)
-            state[key] = asked if same and asked else found
+            state[key] = soft.told_as(wanted.get(key), found)
         pinned = {one.name for one in pin_folder().glob(f"{prefix_of(self.lab)}*")}
         for name in sorted(pinned):
             state.update(self._observe_node(name, wanted, links.get(name, [])))
@@ -107,14 +107,14 @@ class Workshop:
         state: State = {NodeKey(name): NodeSpec(node.role, found, rows, attached)}
         if rows and isinstance(asked, NodeSpec):
             tables = read_tables(node, devices_of(asked, links))
-            state[TablesKey(name)] = TablesSpec(tables)
+            state[TablesKey(node.role == "bridge", name)] = TablesSpec(tables)
         return state
 
     def wait_ready(self, wanted: State, deadline_s: float) -> list[Place]:
         """Wait until every device that should carry frames does; those that do not. A TAP waits for who opens it."""
         places = [end for spec in wanted.values() if isinstance(spec, WireSpec) for end in (spec.near, spec.far)]
         for key, spec in wanted.items():
-            if isinstance(key, FunctionKey) and isinstance(spec, FunctionSpec) and spec.up and spec.backing == "veth":
+            if isinstance(key, NicKey) and isinstance(spec, NicSpec) and not spec.is_tap:
                 places += [spec.place, Place(key.netns, spec.pf_device)]
         by_space: dict[str, list[str]] = {}
         for place in places:
@@ -135,6 +135,7 @@ class Workshop:
             FunctionKey: self._function,
             NodeKey: self._node,
             TablesKey: self._tables,
+            NicKey: self._nic,
         }
         doors[type(operation.key)](operation.key, operation.old, operation.new)
 
@@ -150,12 +151,12 @@ class Workshop:
 
     def _wire(self, key: WireKey, old: WireSpec | None, new: WireSpec | None) -> None:
         """A run may have been killed between making and marking: in our name spaces what bears the name is ours."""
-        if old and new and (old.near, old.far) == (new.near, new.far):
+        spec = old or new
+        if old and new:
             for end in (new.near, new.far):
                 self.spaces.netlink(end.netns).set(end.device, mtu=new.mtu, up=True)
             return
-        ends = [end for spec in (old, new) if spec for end in (spec.near, spec.far)]
-        for place in ends:
+        for place in (spec.near, spec.far) if spec else ():
             if place.netns and netns.exists(place.netns):
                 self.spaces.netlink(place.netns).delete(place.device)
         if new is None:
@@ -166,14 +167,18 @@ class Workshop:
         far.set(new.far.device, alias=f"{WIRE_MARK}{key.name}:far", up=True)
 
     def _function(self, key: FunctionKey, old: FunctionSpec | None, new: FunctionSpec | None) -> None:
-        if old is not None and (new is None or old.place.netns == "" or old.pf_device != new.pf_device):
+        if new is None and old is not None:
             soft.remove(self.spaces, key, old)
-            old = None
-        if new is None:
-            return
-        if old is None:
+        elif old is None and new is not None:
             soft.carve(self.spaces, key, new)
-        soft.hand_over(self.spaces, key, old or new, new)
+        elif old is not None and new is not None:
+            soft.move(self.spaces, key, old, new)
+
+    def _nic(self, key: NicKey, old: NicSpec | None, new: NicSpec | None) -> None:
+        if new is not None:
+            soft.raise_nic(self.spaces, key, old, new)
+        elif old is not None:
+            soft.lower_nic(self.spaces, key, old)
 
     def _node(self, key: NodeKey, old: NodeSpec | None, new: NodeSpec | None) -> None:
         node = self.node(key.netns)

@@ -57,6 +57,11 @@ class Uplink:
         return f"uplink{self.bridge_link}"
 
 
+def home_of(pf_device: str) -> str:
+    """The name of a function's own device while nobody holds it, by that of the adapter's side."""
+    return pf_device.replace("p", "v")
+
+
 class Purpose(Enum):
     """What a function is."""
 
@@ -88,7 +93,7 @@ class Function:
     @property
     def device(self) -> str:
         """The function's own device while nobody holds it."""
-        return f"f{self.slot}v{self.index}"
+        return home_of(self.pf_device)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import astuple, dataclass, replace
 
-from openfex.plan.objects import ORDER, Key, SpaceKey, Spec
+from openfex.model.layout import home_of
+from openfex.model.place import Place
+from openfex.plan.objects import (
+    ORDER,
+    FunctionKey,
+    FunctionSpec,
+    Key,
+    NicSpec,
+    NodeKey,
+    NodeSpec,
+    SpaceKey,
+    Spec,
+    State,
+    TablesKey,
+    WireSpec,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +46,82 @@ class Operation:
         return f"{self.verb} {self.key}"
 
 
-def difference(wanted: Mapping[Key, Spec], observed: Mapping[Key, Spec]) -> list[Operation]:
+def difference(wanted: State, observed: State) -> list[Operation]:
     """What is to be done: removals from the last kind to the first, then the rest from the first kind to the last.
 
     Name spaces are removed at the very end: what is in them may have to move out first.
     """
+    replaced = {key for key, spec in wanted.items() if key in observed and _is_replaced(observed[key], spec)}
+    gone = [Operation(key, spec, None) for key, spec in observed.items() if key not in wanted or key in replaced]
+    left = _without({key: spec for key, spec in observed.items() if key not in replaced}, _devices(gone))
+    made = [Operation(key, left.get(key), spec) for key, spec in wanted.items() if left.get(key) != spec]
+    spaces = [one for one in gone if isinstance(one.key, SpaceKey)]
+    gone = [one for one in gone if not isinstance(one.key, SpaceKey)]
+    return [
+        *sorted(gone, key=_rank, reverse=True),
+        *sorted(_clear_the_way(made), key=_rank),
+        *sorted(spaces, key=_rank),
+    ]
 
-    def rank(operation: Operation) -> tuple[int, str]:
-        return ORDER.index(type(operation.key)), str(operation.key)
 
-    removals = [Operation(key, spec, None) for key, spec in observed.items() if key not in wanted]
-    others = [Operation(key, observed.get(key), spec) for key, spec in wanted.items() if observed.get(key) != spec]
-    spaces = [operation for operation in removals if isinstance(operation.key, SpaceKey)]
-    removals = [operation for operation in removals if operation not in spaces]
-    return [*sorted(removals, key=rank, reverse=True), *sorted(others, key=rank), *sorted(spaces, key=rank)]
+def _rank(operation: Operation) -> tuple[int, bool, tuple[str | bool, ...]]:
+    """By kind; of functions those first that only make room."""
+    homeward = isinstance(operation.new, FunctionSpec) and operation.new.is_home
+    return ORDER.index(type(operation.key)), not homeward, astuple(operation.key)
+
+
+def _is_replaced(old: Spec, new: Spec) -> bool:
+    """Whether the one cannot become the other: a pair of devices with another kind or other ends is another pair."""
+    if isinstance(old, WireSpec) and isinstance(new, WireSpec):
+        return (old.near, old.far) != (new.near, new.far)
+    if isinstance(old, FunctionSpec) and isinstance(new, FunctionSpec):
+        return (old.pf_device, old.backing) != (new.pf_device, new.backing) or not old.place.netns
+    return False
+
+
+def _devices(operations: Iterable[Operation]) -> set[Place]:
+    """The devices that go with what is removed."""
+    places: set[Place] = set()
+    for one in operations:
+        if isinstance(one.old, WireSpec):
+            places |= {one.old.near, one.old.far}
+        if isinstance(one.old, FunctionSpec) and isinstance(one.key, FunctionKey):
+            places |= {one.old.place, Place(one.key.netns, one.old.pf_device)}
+    return places
+
+
+def _without(state: State, lost: Set[Place]) -> State:
+    """What is left of a state when some devices are gone: their programs went with them, their rows lead nowhere."""
+    spaces = {place.netns for place in lost}
+    left: State = {}
+    for key, spec in state.items():
+        if isinstance(key, TablesKey) and key.netns in spaces:
+            continue
+        if isinstance(spec, NicSpec) and spec.place in lost:
+            continue
+        if isinstance(key, NodeKey) and isinstance(spec, NodeSpec):
+            kept = frozenset(one for one in spec.devices if Place(key.netns, one[1]) not in lost)
+            left[key] = replace(spec, devices=kept)
+        else:
+            left[key] = spec
+    return left
+
+
+def _clear_the_way(operations: Sequence[Operation]) -> list[Operation]:
+    """Send home first what stands where another function is to go: so that two may change places."""
+    targets = {one.new.place for one in operations if isinstance(one.new, FunctionSpec)}
+    steps: list[Operation] = []
+    for one in operations:
+        room = _room_made(one, targets)
+        steps += [one] if room is None else [Operation(one.key, one.old, room), Operation(one.key, room, one.new)]
+    return steps
+
+
+def _room_made(operation: Operation, targets: Set[Place]) -> FunctionSpec | None:
+    """The function sent home, if it stands in the way of another and has a way to go itself."""
+    key, old, new = operation.key, operation.old, operation.new
+    if not (isinstance(key, FunctionKey) and isinstance(old, FunctionSpec) and isinstance(new, FunctionSpec)):
+        return None
+    if new.is_home or old.place == new.place or old.place not in targets:
+        return None
+    return replace(old, place=Place(key.netns, home_of(old.pf_device)))

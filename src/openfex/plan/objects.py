@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from openfex.model.layout import home_of
 from openfex.model.place import Place
 from openfex.model.values import Mac
 
@@ -61,15 +62,17 @@ class FunctionKey:
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """The adapter's side, and where the function itself is and how it is set. `mac` None: whatever it has."""
+    """The adapter's side, and where the function itself is."""
 
     pf_device: str
     backing: str
     place: Place
     mtu: int
-    mac: Mac | None = None
-    up: bool = False
-    addresses: tuple[str, ...] = ()
+
+    @property
+    def is_home(self) -> bool:
+        """Whether nobody holds it."""
+        return self.place.device == home_of(self.pf_device)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -94,8 +97,9 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True, order=True)
 class TablesKey:
-    """The tables of a node."""
+    """The tables of a node; those of hosts are written first, because a bridge sends what its hosts must know."""
 
+    of_bridge: bool
     netns: str
 
     def __str__(self) -> str:
@@ -109,9 +113,36 @@ class TablesSpec:
     tables: object
 
 
-Key = SpaceKey | WireKey | FunctionKey | NodeKey | TablesKey
-Spec = SpaceSpec | WireSpec | FunctionSpec | NodeSpec | TablesSpec
+@dataclass(frozen=True, slots=True, order=True)
+class NicKey:
+    """A bound function as its holder has it, by the name space of its host and the function's name."""
+
+    netns: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"NIC on function {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class NicSpec:
+    """Where it is, and what it has when it is up. `mac` None: whatever it has."""
+
+    pf_device: str
+    place: Place
+    mac: Mac | None
+    addresses: tuple[str, ...]
+    up: bool = True
+
+    @property
+    def is_tap(self) -> bool:
+        """Whether it is one device with the adapter's side: MAC and addresses are then its opener's business."""
+        return self.place.device == self.pf_device
+
+
+Key = SpaceKey | WireKey | FunctionKey | NodeKey | TablesKey | NicKey
+Spec = SpaceSpec | WireSpec | FunctionSpec | NodeSpec | TablesSpec | NicSpec
 State = dict[Key, Spec]
 
-ORDER: tuple[type, ...] = (SpaceKey, WireKey, FunctionKey, NodeKey, TablesKey)
-"""Made in this order, and taken away in the reverse."""
+ORDER: tuple[type, ...] = (SpaceKey, WireKey, FunctionKey, NodeKey, TablesKey, NicKey)
+"""Made in this order, and taken away in the reverse: a NIC is raised when all that its frames meet is there."""

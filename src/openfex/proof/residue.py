@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from openfex.datapath.node import pin_folder
-from openfex.lab.lab import document_file
+from openfex.lab.kept import folder
 from openfex.lab.names import prefix_of
 from openfex.linux import netns
 from openfex.linux.netlink import Netlink
@@ -16,8 +16,8 @@ def residue(lab: str) -> list[str]:
     left = [f"name space {name}" for name in spaces]
     left += [f"process {pid}" for name in spaces for pid in netns.processes(name)]
     left += [f"pin {one.name}" for one in pin_folder().glob(f"{prefix_of(lab)}*")]
-    if document_file(lab).parent.exists():
-        left.append(str(document_file(lab).parent))
+    if folder(lab).exists():
+        left.append(str(folder(lab)))
     return left
 
 

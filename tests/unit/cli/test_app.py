@@ -218,13 +218,10 @@ def test_down_does_not_guess_and_takes_all_when_asked(small: pytest.MonkeyPatch,
     assert down.calls == ["one", "two"]
 
 
-def test_status_is_one_unless_all_is_as_wanted(small: pytest.MonkeyPatch, tmp_path: Path, capsys: Said) -> None:
-    kept = tmp_path / "lab.yaml"
-    kept.write_text(DOCUMENTS)
-    small.setattr("openfex.lab.lab.document_file", lambda name: kept)
+def test_status_is_one_unless_all_is_as_wanted(small: pytest.MonkeyPatch, capsys: Said) -> None:
     for operations, wanted in (((), 0), ((MAKE,), 1)):
         report = Report(small_layout(), operations)
-        small.setattr("openfex.lab.lab.plan", lambda text, file, report=report: report)
+        small.setattr("openfex.lab.lab.drift", lambda name, report=report: report)
         assert run(["lab", "status"]) == wanted
     assert "make name space fex_small_machine_vm1" in capsys.readouterr().out
 

@@ -28,7 +28,7 @@ MAKE_WIRES = [Operation(WireKey(name), None, None) for name in ("h1.a", "sw-a.up
 
 def change_function() -> Operation:
     """A function that moves and grows."""
-    new = FunctionSpec("f0p0", "veth", Place("fex_small_machine_vm1", "eth0"), 9000, None, True, ("10.0.0.1/8",))
+    new = FunctionSpec("f0p0", "veth", Place("fex_small_machine_vm1", "eth0"), 9000)
     return Operation(FunctionKey(HOST, "nic0/0"), FUNCTION, new)
 
 
@@ -38,15 +38,13 @@ def test_operations_are_numbered_in_order_and_changes_say_what_differs() -> None
     assert rows[1]["difference"] == [
         f"place: {HOST}:f0v0 to fex_small_machine_vm1:eth0",
         "mtu: 1500 to 9000",
-        "up: False to True",
-        "addresses: none to 10.0.0.1/8",
     ]
 
 
 def test_long_tables_and_sets_are_told_by_number() -> None:
     old = ExtenderTables(functions={1: Function(False), 2: Function(False), 3: Function(False)})
     new = ExtenderTables(functions={1: Function(True), 2: Function(False), 4: Function(True), 5: Function(True)})
-    tables = Operation(TablesKey(HOST), TablesSpec(old), TablesSpec(new))
+    tables = Operation(TablesKey(False, HOST), TablesSpec(old), TablesSpec(new))
     devices = [NodeSpec("bridge", "b", 4096, frozenset(one)) for one in ({(1, "x")}, {(1, "y"), (2, "z")})]
     node = Operation(NodeKey(BRIDGE), devices[0], devices[1])
     rows = operation_rows([tables, node])

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a lab keeps beside the kernel while it is up: its documents, and what it has given by them. And who changes it.
+
+It lies in `/run/openfex/LAB`, and goes with the next start of the machine, as all of the lab does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from openfex.errors import InputError, RefusedError
+from openfex.linux.border import crossing
+from openfex.model.documents import LONGEST_NAME, NAME
+from openfex.plan.allotment import Allotment
+
+STATE = Path("/run/openfex")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The text of a lab's documents, and what was given by them."""
+
+    text: str
+    held: Allotment
+
+
+def is_lab_name(name: str) -> bool:
+    """Whether a document may have this name."""
+    return len(name) <= LONGEST_NAME and re.fullmatch(NAME, name) is not None
+
+
+def folder(lab: str) -> Path:
+    """Where a lab's things are kept. Raises InputError: another name could lead anywhere."""
+    if not is_lab_name(lab):
+        raise InputError(f"{lab!r} cannot be the name of a lab", code="bad-name")
+    return STATE / lab
+
+
+def document_file(lab: str) -> Path:
+    """Where the documents of a lab are kept while it is up."""
+    return folder(lab) / "lab.yaml"
+
+
+def labs() -> list[str]:
+    """The labs that something is kept of."""
+    return [one.name for one in STATE.iterdir() if is_lab_name(one.name)] if STATE.is_dir() else []
+
+
+def read(lab: str) -> Kept | None:
+    """What is kept of a lab."""
+    documents, given = document_file(lab), folder(lab) / "given.json"
+    if not documents.exists():
+        return None
+    return Kept(documents.read_text(), Allotment.from_text(given.read_text()) if given.exists() else Allotment())
+
+
+def write(lab: str, kept: Kept | None) -> None:
+    """Keep this instead; None: nothing any more. What is given is written first: alone it does no harm."""
+    if kept is None:
+        shutil.rmtree(folder(lab), ignore_errors=True)
+        return
+    for name, text in (("given.json", kept.held.to_text()), ("lab.yaml", kept.text)):
+        new = folder(lab) / f"{name}.new"
+        new.write_text(text)
+        new.replace(folder(lab) / name)
+
+
+@contextmanager
+def locked(lab: str) -> Iterator[None]:
+    """Be the only one who changes this lab. Raises RefusedError when somebody else does; ends with the process."""
+    with crossing(f"lock lab {lab}"):
+        handle = _open(lab)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _open(lab: str) -> int:
+    place = folder(lab)
+    while True:
+        place.mkdir(parents=True, exist_ok=True)
+        handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if place.exists() and os.path.samestat(os.fstat(handle), place.stat()):
+                return handle
+        except BlockingIOError as cause:
+            os.close(handle)
+            remedy = "wait until that command has ended"
+            raise RefusedError(f"another command is changing lab {lab}", code="lab-busy", remedy=remedy) from cause
+        os.close(handle)  # it was removed while we waited for it
