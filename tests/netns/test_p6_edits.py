@@ -10,7 +10,7 @@ import pytest
 from openfex.errors import DocumentError, InputError, RefusedError
 from openfex.lab import kept, lab
 from openfex.lab.names import netns_of
-from openfex.lab.view_look import look
+from openfex.lab.view.look import look
 from openfex.linux.netlink import Netlink
 from openfex.model.layout import Layout
 from tests.netns.test_p6_apply import BOUND

@@ -46,7 +46,7 @@ def up(file: File, /, *, foreground: Foreground = False, json: Json = False) -> 
     Example: fex lab up examples/two-hosts.yaml
     """
     from openfex.lab import lab as labs
-    from openfex.lab.view_plan import report_line, report_view
+    from openfex.lab.view.plan import report_line, report_view
 
     if foreground:  # a shell starts what is in its background deaf to SIGINT
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -82,7 +82,7 @@ def _stay(quiet: bool) -> None:
 def _take_down(names: Sequence[str], *, quiet: bool) -> tuple[dict[str, list[str]], float]:
     """Take labs down, and say so; returns what was removed, and how long it took."""
     from openfex.lab import lab as labs
-    from openfex.lab.view_plan import down_line
+    from openfex.lab.view.plan import down_line
     from openfex.linux.signals import undisturbed
 
     start = time.monotonic()
@@ -129,7 +129,7 @@ def status(lab: Lab = None, *, json: Json = False) -> int:
     Example: fex lab status
     """
     from openfex.lab import lab as labs
-    from openfex.lab.view_plan import status_rows
+    from openfex.lab.view.plan import status_rows
 
     name = labs.the_lab(lab)
     report = labs.drift(name)
@@ -146,7 +146,7 @@ def execute(machine: Machine, program: Program, /, *arguments: Arguments, lab: L
     Example: fex lab exec vm1 ip address
     """
     from openfex.lab import lab as labs
-    from openfex.lab.view import space_of
+    from openfex.lab.view.inventory import space_of
     from openfex.linux import netns
 
     space = space_of(labs.layout_of(labs.the_lab(lab)), machine)

@@ -56,7 +56,7 @@ def doctor(*, json: Json = False) -> int:
     """
     from openfex.datapath.objects import PROGRAMS, object_path
     from openfex.errors import NotFoundError
-    from openfex.lab.view import doctor_rows
+    from openfex.lab.view.inventory import doctor_rows
     from openfex.linux.capability import probe
 
     found = probe()

@@ -16,7 +16,7 @@ def plan(file: File, /, *, json: Json = False) -> None:
     Example: fex plan examples/two-hosts.yaml
     """
     from openfex.lab import lab as labs
-    from openfex.lab.view_plan import counts, operation_rows
+    from openfex.lab.view.plan import counts, operation_rows
 
     report = labs.plan(*read_text(file))
     rows, found = operation_rows(report.operations), counts(report.operations)

@@ -15,7 +15,7 @@ from openfex.cli.arguments import Flag, Json, Lab
 from openfex.cli.paper import Row, print_json, print_rows, table
 
 if TYPE_CHECKING:
-    from openfex.lab.view_sight import Sight
+    from openfex.lab.view.sight import Sight
 
 EXAMPLES = """\
 Examples:
@@ -39,7 +39,7 @@ app = App(name="show", help="Show what there is in a lab, as the kernel has it."
 
 def _look(lab: str | None) -> Sight:
     from openfex.lab.lab import layout_of, the_lab
-    from openfex.lab.view_look import look
+    from openfex.lab.view.look import look
 
     return look(layout_of(the_lab(lab)))
 
@@ -47,7 +47,7 @@ def _look(lab: str | None) -> Sight:
 @app.command(help_epilogue="")
 def adapters(*, catalogue: Catalogue = False, lab: Lab = None, json: Json = False) -> None:
     """Adapters: model and limit, functions carved and bound."""
-    from openfex.lab.view import adapter_rows, catalogue_rows
+    from openfex.lab.view.inventory import adapter_rows, catalogue_rows
 
     if catalogue:
         print_rows(catalogue_rows(), columns.CATALOGUE, "no models", as_json=json)
@@ -58,7 +58,7 @@ def adapters(*, catalogue: Catalogue = False, lab: Lab = None, json: Json = Fals
 @app.command(help_epilogue="")
 def functions(*, lab: Lab = None, json: Json = False) -> None:
     """Functions: free or bound, to which NIC, and where they are."""
-    from openfex.lab.view import function_rows
+    from openfex.lab.view.inventory import function_rows
 
     print_rows(function_rows(_look(lab)), columns.FUNCTIONS, "no functions", as_json=json)
 
@@ -70,7 +70,7 @@ def ports(*, lab: Lab = None, json: Json = False) -> None:
     As the kernel's tables have them, not as the documents want them; `note` says where the two differ.
     sw-a/veth1.5 is channel 5 of the first uplink of bridge sw-a.
     """
-    from openfex.lab.view_ports import port_rows
+    from openfex.lab.view.ports import port_rows
 
     print_rows(port_rows(_look(lab)), columns.PORTS, "no ports", as_json=json, narrow=columns.PORTS_NARROW)
 
@@ -79,7 +79,7 @@ def ports(*, lab: Lab = None, json: Json = False) -> None:
 def profiles(*, lab: Lab = None, json: Json = False) -> None:
     """Profiles: access or trunk, VLANs, ports that have them."""
     from openfex.lab.lab import layout_of, the_lab
-    from openfex.lab.view import profile_rows
+    from openfex.lab.view.inventory import profile_rows
 
     print_rows(profile_rows(layout_of(the_lab(lab))), columns.PROFILES, "no profiles", as_json=json)
 
@@ -87,7 +87,7 @@ def profiles(*, lab: Lab = None, json: Json = False) -> None:
 @app.command(help_epilogue="")
 def hosts(*, lab: Lab = None, json: Json = False) -> None:
     """Hosts: channel kind, uplinks, adapters, functions, machines."""
-    from openfex.lab.view import host_rows
+    from openfex.lab.view.inventory import host_rows
 
     print_rows(host_rows(_look(lab)), columns.HOSTS, "no hosts", as_json=json)
 
@@ -95,7 +95,7 @@ def hosts(*, lab: Lab = None, json: Json = False) -> None:
 @app.command(help_epilogue="")
 def machines(*, lab: Lab = None, json: Json = False) -> None:
     """Machines: their host, name space and NICs."""
-    from openfex.lab.view import machine_rows
+    from openfex.lab.view.inventory import machine_rows
 
     print_rows(machine_rows(_look(lab)), columns.MACHINES, "no machines", as_json=json)
 
@@ -103,7 +103,7 @@ def machines(*, lab: Lab = None, json: Json = False) -> None:
 @app.command(help_epilogue="")
 def bindings(*, lab: Lab = None, json: Json = False) -> None:
     """Bindings: which NIC is which function is which vEth."""
-    from openfex.lab.view import binding_rows
+    from openfex.lab.view.inventory import binding_rows
 
     rows = binding_rows(_look(lab))
     print_rows(rows, columns.BINDINGS, "no bindings", as_json=json, narrow=columns.BINDINGS_NARROW)
@@ -117,9 +117,9 @@ def path(nic: Nic, /, *, lab: Lab = None, json: Json = False) -> None:
 
     Example: fex show path vm1/eth0
     """
-    from openfex.lab.view import binding_of
-    from openfex.lab.view_look import look_at
-    from openfex.lab.view_path import Path, head_lines, hop_rows, hops_of, path_view, tail_lines
+    from openfex.lab.view.inventory import binding_of
+    from openfex.lab.view.look import look_at
+    from openfex.lab.view.path import Path, head_lines, hop_rows, hops_of, path_view, tail_lines
 
     sight = _look(lab)
     binding = binding_of(sight.layout, nic)
@@ -139,7 +139,7 @@ def drops(*, watch: Watch = False, lab: Lab = None, json: Json = False) -> None:
 
     Each dropped frame is counted under exactly one reason.
     """
-    from openfex.lab.view import drop_rows
+    from openfex.lab.view.inventory import drop_rows
 
     before = _look(lab)
     if not watch:

@@ -20,7 +20,7 @@ from openfex.lab.lab import Report
 from openfex.linux.capability import Capabilities
 from openfex.plan.difference import Operation
 from openfex.plan.objects import SpaceKey, SpaceSpec
-from tests.unit.cli.sights import DOCUMENTS, small_layout, small_path, small_sight
+from tests.unit.lab.sights import DOCUMENTS, small_layout, small_path, small_sight
 
 MAKE = Operation(SpaceKey("fex_small_machine_vm1"), None, SpaceSpec(False))
 Said = pytest.CaptureFixture[str]
@@ -33,8 +33,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     devices = small_path(sight).devices
     monkeypatch.setattr("openfex.lab.lab.labs", lambda: ["small"])
     monkeypatch.setattr("openfex.lab.lab.layout_of", lambda name: sight.layout)
-    monkeypatch.setattr("openfex.lab.view_look.look", lambda layout: sight)
-    monkeypatch.setattr("openfex.lab.view_look.look_at", lambda lab, places: devices)
+    monkeypatch.setattr("openfex.lab.view.look.look", lambda layout: sight)
+    monkeypatch.setattr("openfex.lab.view.look.look_at", lambda lab, places: devices)
     return monkeypatch
 
 
@@ -291,7 +291,7 @@ def test_how_it_ends(raised: BaseException, status: int, said: str, small: pytes
     def look(layout: object) -> object:
         raise raised
 
-    small.setattr("openfex.lab.view_look.look", look)
+    small.setattr("openfex.lab.view.look.look", look)
     assert run(["show", "ports"]) == status
     assert capsys.readouterr() == ("", said)
 
@@ -300,7 +300,7 @@ def test_a_reader_that_has_gone_is_no_error(small: pytest.MonkeyPatch, capsys: S
     def broken(*_: object) -> object:
         raise BrokenPipeError
 
-    small.setattr("openfex.lab.view_look.look", broken)
+    small.setattr("openfex.lab.view.look.look", broken)
     small.setattr("openfex.cli.app.leave_quietly", lambda: 141)
     assert run(["show", "ports"]) == 141
     assert capsys.readouterr() == ("", "")

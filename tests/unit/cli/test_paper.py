@@ -9,9 +9,9 @@ import pytest
 
 from openfex.cli import columns
 from openfex.cli.paper import cell_text, print_rows, progress, table
-from openfex.lab.view_path import hop_rows
-from openfex.lab.view_ports import port_rows
-from tests.unit.cli.sights import small_path, small_sight
+from openfex.lab.view.path import hop_rows
+from openfex.lab.view.ports import port_rows
+from tests.unit.lab.sights import small_path, small_sight
 
 ROWS = [{"name": "one", "count": 5, "note": ""}, {"name": "[two]", "count": 40, "note": ""}]
 COLUMNS = (("name", "name"), ("count", "count"), ("note", "note"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one look at a lab saw, as values; and how its nodes and ports are called. Pure: `view_look` does the looking."""
+"""What one look at a lab saw, as values; and how its nodes and ports are called. Pure: `look.py` does the looking."""
 
 from __future__ import annotations
 

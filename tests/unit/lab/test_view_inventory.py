@@ -9,7 +9,7 @@ import pytest
 
 from openfex.datapath.abi import ANY_PORT
 from openfex.errors import NotFoundError
-from openfex.lab.view import (
+from openfex.lab.view.inventory import (
     adapter_rows,
     binding_of,
     binding_rows,
@@ -22,12 +22,12 @@ from openfex.lab.view import (
     profile_rows,
     space_of,
 )
-from openfex.lab.view_sight import NodeSight, node_of
+from openfex.lab.view.sight import NodeSight, node_of
 from openfex.linux.capability import Capabilities
 from openfex.model.drops import DropReason
 from openfex.model.values import port_number
 from openfex.rules.tables import Function
-from tests.unit.cli.sights import (
+from tests.unit.lab.sights import (
     BRIDGE,
     HOST,
     by_name,

@@ -9,8 +9,8 @@ from typing import cast
 
 from openfex.adapter.soft import FUNCTION_MARK, PF_MARK
 from openfex.lab.names import netns_of
-from openfex.lab.view_path import Hop, Path, hops_of
-from openfex.lab.view_sight import DeviceSight, NodeSight, Row, Sight
+from openfex.lab.view.path import Hop, Path, hops_of
+from openfex.lab.view.sight import DeviceSight, NodeSight, Row, Sight
 from openfex.linux.filters import Filter
 from openfex.linux.links import Link, LinkStatistics
 from openfex.model.layout import Layout, Purpose

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from openfex.lab.names import netns_of
-from openfex.lab.view import machine_space
-from openfex.lab.view_sight import DeviceSight, NodeSight, Row, Sight, bridge_port_name, host_port_name, node_of
+from openfex.lab.view.inventory import machine_space
+from openfex.lab.view.sight import DeviceSight, NodeSight, Row, Sight, bridge_port_name, host_port_name, node_of
 from openfex.linux.filters import Filter
 from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason

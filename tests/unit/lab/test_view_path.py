@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from openfex.lab.view_path import Path, head_lines, hop_rows, path_view, tail_lines, would_drop
-from openfex.lab.view_sight import DeviceSight, NodeSight
+from openfex.lab.view.path import Path, head_lines, hop_rows, path_view, tail_lines, would_drop
+from openfex.lab.view.sight import DeviceSight, NodeSight
 from openfex.linux.filters import Filter
 from openfex.linux.links import LinkStatistics
 from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
 from openfex.model.values import Mac, port_number
 from openfex.rules.tables import Function
-from tests.unit.cli.sights import (
+from tests.unit.lab.sights import (
     BRIDGE,
     HOST,
     a_link,

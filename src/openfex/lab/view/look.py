@@ -9,7 +9,7 @@ from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import PROGRAMS
 from openfex.datapath.tables import read_counters, read_drops, read_tables
 from openfex.lab.names import prefix_of
-from openfex.lab.view_sight import DeviceSight, NodeSight, Sight
+from openfex.lab.view.sight import DeviceSight, NodeSight, Sight
 from openfex.lab.wanted import want
 from openfex.lab.workshop import Workshop, devices_of
 from openfex.linux.libbpf import Program

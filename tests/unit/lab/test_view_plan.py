@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from openfex.lab.view_plan import counts, down_line, operation_rows, report_line, report_view, status_rows
+from openfex.lab.view.plan import counts, down_line, operation_rows, report_line, report_view, status_rows
 from openfex.model.place import Place
 from openfex.plan.difference import Operation
 from openfex.plan.objects import (
@@ -18,7 +18,7 @@ from openfex.plan.objects import (
     WireKey,
 )
 from openfex.rules.tables import ExtenderTables, Function
-from tests.unit.cli.sights import BRIDGE, HOST, small_layout
+from tests.unit.lab.sights import BRIDGE, HOST, small_layout
 
 FUNCTION = FunctionSpec("f0p0", "veth", Place(HOST, "f0v0"), 1500)
 MAKE_SPACE = Operation(SpaceKey("fex_small_machine_vm1"), None, SpaceSpec(False))

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from openfex.lab.view_ports import port_rows, vlan_text
-from openfex.lab.view_sight import NodeSight
+from openfex.lab.view.ports import port_rows, vlan_text
+from openfex.lab.view.sight import NodeSight
 from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
 from openfex.model.values import Mac, port_number
 from openfex.rules.tables import Port
-from tests.unit.cli.sights import BRIDGE, bridge_tables, by_name, small_sight, with_node
+from tests.unit.lab.sights import BRIDGE, bridge_tables, by_name, small_sight, with_node
 
 VM1 = port_number(16, 1)
 

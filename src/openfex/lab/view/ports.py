@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from openfex.lab.view_sight import NodeSight, Row, Sight, bridge_port_name
+from openfex.lab.view.sight import NodeSight, Row, Sight, bridge_port_name
 from openfex.model.counters import PortCounters
 from openfex.model.layout import Binding, Bridge, Function, Layout, Profile, Uplink
 from openfex.model.quantities import format_vlans

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 
 from openfex.lab.names import netns_of, outside
-from openfex.lab.view_sight import Row, node_of
+from openfex.lab.view.sight import Row, node_of
 from openfex.model.layout import Layout
 from openfex.plan.difference import Operation
 from openfex.plan.objects import Spec, TablesSpec, WireKey

@@ -11,8 +11,8 @@ from collections import Counter
 
 from openfex.errors import NotFoundError
 from openfex.lab.names import netns_of
-from openfex.lab.view_ports import vlan_text
-from openfex.lab.view_sight import Row, Sight, bridge_port_name, host_port_name, short_place
+from openfex.lab.view.ports import vlan_text
+from openfex.lab.view.sight import Row, Sight, bridge_port_name, host_port_name, short_place
 from openfex.linux.capability import Capabilities
 from openfex.model.catalogue import CATALOGUE
 from openfex.model.drops import DropReason
