@@ -99,7 +99,12 @@ def allot_spans(sizes: Mapping[str, int], held: Mapping[str, Span], last: int) -
         fits = base + size <= last
         return fits and all(base + size <= one.base or one.base + sizes[name] <= base for name, one in given.items())
 
-    for name in sorted(sizes, key=lambda one: one not in held):
+    def keeps(name: str) -> bool:
+        """Whether its run is still long enough: nobody else begins within what it needs now."""
+        start = held[name].base if name in held else -1
+        return start >= 0 and not any(start < one.base < start + sizes[name] for one in held.values())
+
+    for name in sorted(sizes, key=lambda one: not keeps(one)):
         ends = sorted(one.base + sizes[other] for other, one in given.items())
         bases = [*([held[name].base] if name in held else []), 0, *ends]
         base = next((one for one in bases if is_free(one, sizes[name])), None)
