@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from openfex.lab.lab import down
+from openfex.lab import lab
+from openfex.model.values import ChannelKind
 from openfex.proof.residue import links_here, residue
-from openfex.proof.topology import LAB
+from openfex.proof.topology import LAB, documents
 
 pytestmark = pytest.mark.root
 DEMO = [sys.executable, "-m", "openfex", "demo"]
@@ -23,7 +24,7 @@ DEMO = [sys.executable, "-m", "openfex", "demo"]
 @pytest.fixture(autouse=True)
 def _tidy() -> Iterator[None]:
     yield
-    down(LAB)
+    lab.down(LAB)
 
 
 def _children(pid: int) -> list[int]:
@@ -52,6 +53,18 @@ def test_p6_a_killed_demo_leaves_nothing_that_down_does_not_find(number: int, af
     assert residue(LAB) == []
     assert links_here() == before
     assert not [pid for pid in children if _is_alive(pid)]
+
+
+def test_a_demo_takes_over_no_lab_that_is_not_its_own() -> None:
+    text = documents(ChannelKind.VNTAG).replace("functions: 16", "functions: 8")
+    lab.up(text)
+    try:
+        demo = subprocess.run([*DEMO, "carve"], capture_output=True, text=True, check=False)
+        assert demo.returncode == 1
+        assert "[lab-exists]" in demo.stderr
+        assert lab.up(text).operations == ()
+    finally:
+        lab.down(LAB)
 
 
 def _is_alive(pid: int) -> bool:

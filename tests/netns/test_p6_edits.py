@@ -174,8 +174,9 @@ def test_p6_an_uplink_gets_another_mtu_and_other_names() -> None:
     edit(TEXT)
 
 
-def test_p6_one_command_changes_a_lab_at_a_time() -> None:
+def test_p6_one_command_changes_a_lab_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     edit(TEXT)
+    monkeypatch.setattr(kept, "PATIENCE_S", 0.0)
     with kept.locked(LAB):
         for change in (lambda: lab.up(TEXT), lambda: lab.down(LAB)):
             with pytest.raises(RefusedError) as refused:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from openfex.model.documents import LONGEST_NAME, NAME
 from openfex.plan.allotment import Allotment
 
 STATE = Path("/run/openfex")
+PATIENCE_S = 3.0
+_LOOK_AGAIN_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -74,26 +77,36 @@ def write(lab: str, kept: Kept | None) -> None:
 
 @contextmanager
 def locked(lab: str) -> Iterator[None]:
-    """Be the only one who changes this lab. Raises RefusedError when somebody else does; ends with the process."""
+    """Be the only one who changes this lab. Raises RefusedError if somebody else goes on doing so for PATIENCE_S.
+
+    The lock ends with the process, however that ends.
+    """
     with crossing(f"lock lab {lab}"):
-        handle = _open(lab)
+        handle = _lock(lab)
     try:
         yield
     finally:
         os.close(handle)
 
 
-def _open(lab: str) -> int:
-    place = folder(lab)
-    while True:
-        place.mkdir(parents=True, exist_ok=True)
-        handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if place.exists() and os.path.samestat(os.fstat(handle), place.stat()):
-                return handle
-        except BlockingIOError as cause:
-            os.close(handle)
+def _lock(lab: str) -> int:
+    end = time.monotonic() + PATIENCE_S
+    while (handle := _try_lock(folder(lab))) is None:
+        if time.monotonic() >= end:
             remedy = "wait until that command has ended"
-            raise RefusedError(f"another command is changing lab {lab}", code="lab-busy", remedy=remedy) from cause
-        os.close(handle)  # it was removed while we waited for it
+            raise RefusedError(f"another command is changing lab {lab}", code="lab-busy", remedy=remedy)
+        time.sleep(_LOOK_AGAIN_S)
+    return handle
+
+
+def _try_lock(place: Path) -> int | None:
+    place.mkdir(parents=True, exist_ok=True)
+    handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(handle), place.stat()):
+            return handle
+    except (BlockingIOError, FileNotFoundError):
+        pass  # somebody has it, or has just removed it with all that was in it
+    os.close(handle)
+    return None

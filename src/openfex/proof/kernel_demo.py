@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from openfex.errors import VerificationError
-from openfex.lab import lab
+from openfex.errors import RefusedError, VerificationError
+from openfex.lab import kept, lab
 from openfex.model.values import ChannelKind
 from openfex.proof import claims
 from openfex.proof.bed import Proof, Stage
@@ -76,10 +76,20 @@ def _bound(options: Options) -> Iterator[Proof]:
         yield tcp_throughput(wanted)
 
 
+def _make_room() -> None:
+    """Remove what an earlier demo left, that was kept or killed. Raises RefusedError where it is somebody's own lab."""
+    found = kept.read(LAB)
+    ours = [documents(kind, bound=bound) for kind in ChannelKind for bound in (True, False)]
+    if found is not None and found.text not in ours:
+        remedy = f"give it another name, or take it down with `fex lab down {LAB}`"
+        raise RefusedError(f"a lab named {LAB} is up that no demo made", code="lab-exists", remedy=remedy)
+    lab.down(LAB)
+
+
 def kernel_proofs(options: Options) -> Iterator[Proof]:
     """All proofs, on real frames. The lab is removed at the end, also after Ctrl-C, unless it is to be kept."""
+    _make_room()
     before = links_here()
-    lab.down(LAB)  # an earlier demo may have been killed
     try:
         yield from _carved(options)
         yield from _bound(options)

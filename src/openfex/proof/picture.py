@@ -9,7 +9,7 @@ from openfex.model.layout import Binding, Host, Layout
 def _nic(binding: Binding) -> str:
     own = binding.profile
     vlan = f"VLAN {own.vlan}" if own.allowed is None else "trunk"
-    return f"{binding.machine:<8} {binding.nic:<5} {binding.function.name:<12} {vlan:<8} {own.name}"
+    return f"{binding.machine:<8} {binding.nic:<5} {binding.function.name:<12} {vlan:<8} {own.name:<8}"
 
 
 def _host(layout: Layout, host: Host) -> list[str]:
@@ -22,7 +22,7 @@ def _host(layout: Layout, host: Host) -> list[str]:
     for binding in bindings:
         arrow = f"══ {host.kind.value} {binding.function.channel:>4} ══"
         veth = f"{uplink.bridge}/veth{uplink.bridge_link - 15}.{binding.function.channel}"
-        lines.append(f"    {_nic(binding)}  {arrow}  {veth}")
+        lines.append(f"    {_nic(binding)} {arrow}  {veth}")
     return lines
 
 
