@@ -12,9 +12,12 @@ from openfex.cli.paper import Column, print_json, table
 
 COLUMNS: tuple[Column, ...] = (
     ("what", "what"),
-    ("", lambda row: "good" if row["good"] else "MISSING"),
-    ("needed for", "needed_for"),
+    ("state", "state"),
+    ("found", "found"),
+    ("lost", "lost"),
+    ("remedy", "remedy"),
 )
+NARROW: tuple[Column, ...] = (("what", "what"), ("state", "state"), ("remedy", "remedy"))
 
 Proofs = Annotated[str, Parameter(help="Only these proofs; all if none is named.")]
 Channel = Annotated[
@@ -50,32 +53,36 @@ def demo(
 def doctor(*, json: Json = False) -> int:
     """Say what this machine can and cannot do.
 
-    And what is missing for the rest. Exit status 1 if it cannot forward frames.
+    Each line is good, limited (then what is lost) or bad (then what mends it). Exit status 1 if frames cannot be
+    forwarded here.
 
     Example: fex doctor
     """
-    from openfex.datapath.objects import PROGRAMS, object_path
-    from openfex.errors import NotFoundError
-    from openfex.lab.view.inventory import doctor_rows
-    from openfex.linux.capability import probe
+    from openfex.lab.view.doctor import TOOLS, examine, is_able
+    from openfex.linux.facts import gather
 
-    found = probe()
-    reasons = list(found.reasons)
-    objects = ""
-    try:
-        for role in PROGRAMS:
-            object_path(role)
-    except NotFoundError as error:
-        objects = str(error)
-        reasons.append(f"{objects}.")
-    able = found.kernel_engine and not objects
-    rows = doctor_rows(found, objects)
+    facts = gather(TOOLS, _missing_objects())
+    checks = examine(facts)
+    able, rows = is_able(checks), [one.row for one in checks]
     if json:
-        print_json({"kernel_engine": able, "checks": rows, "reasons": reasons})
+        print_json({"kernel_engine": able, "checks": rows, "reasons": list(facts.can.reasons)})
     else:
-        print(table(rows, COLUMNS))
-        print("", *reasons, sep="\n")
+        print(table(rows, COLUMNS, NARROW))
+        print("", *facts.can.reasons, sep="\n")
         print(
             "This machine can forward frames." if able else "This machine can only run `fex demo --engine reference`."
         )
     return 0 if able else 1
+
+
+def _missing_objects() -> str:
+    """Why there are no compiled programs."""
+    from openfex.datapath.objects import PROGRAMS, object_path
+    from openfex.errors import NotFoundError
+
+    try:
+        for role in PROGRAMS:
+            object_path(role)
+    except NotFoundError as error:
+        return str(error)
+    return ""

@@ -17,10 +17,10 @@ from openfex.cli import app, lab, show
 from openfex.cli.app import run
 from openfex.errors import KernelError, RefusedError
 from openfex.lab.lab import Report
-from openfex.linux.capability import Capabilities
 from openfex.plan.difference import Operation
 from openfex.plan.objects import SpaceKey, SpaceSpec
 from tests.unit.lab.sights import DOCUMENTS, small_layout, small_path, small_sight
+from tests.unit.lab.test_view_doctor import CAN, HEALTHY
 
 MAKE = Operation(SpaceKey("fex_small_machine_vm1"), None, SpaceSpec(False))
 Said = pytest.CaptureFixture[str]
@@ -256,15 +256,15 @@ def test_exec_becomes_the_command(small: pytest.MonkeyPatch, capsys: Said) -> No
 
 
 def test_doctor_says_what_is_missing(small: pytest.MonkeyPatch, capsys: Said) -> None:
-    good = Capabilities(True, True, True, True, True, True, "1.3", ())
     small.setattr("openfex.datapath.objects.object_path", Path)
-    small.setattr("openfex.linux.capability.probe", lambda: good)
+    small.setattr("openfex.linux.facts.gather", lambda tools, objects: HEALTHY)
     assert run(["doctor"]) == 0
     assert capsys.readouterr().out.endswith("This machine can forward frames.\n")
-    small.setattr("openfex.linux.capability.probe", lambda: replace(good, bpf=False, reasons=("No BPF here.",)))
+    broken = replace(HEALTHY, can=replace(CAN, bpf=False, reasons=("No BPF here.",)))
+    small.setattr("openfex.linux.facts.gather", lambda tools, objects: broken)
     assert run(["doctor"]) == 1
     out = capsys.readouterr().out
-    assert "bpf                MISSING" in out
+    assert "BPF                 bad" in out
     assert "No BPF here." in out
     assert run(["doctor", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["kernel_engine"] is False

@@ -14,7 +14,6 @@ from openfex.lab.view.inventory import (
     binding_of,
     binding_rows,
     catalogue_rows,
-    doctor_rows,
     drop_rows,
     function_rows,
     host_rows,
@@ -23,7 +22,6 @@ from openfex.lab.view.inventory import (
     space_of,
 )
 from openfex.lab.view.sight import NodeSight, node_of
-from openfex.linux.capability import Capabilities
 from openfex.model.drops import DropReason
 from openfex.model.values import port_number
 from openfex.rules.tables import Function
@@ -153,10 +151,3 @@ def test_a_node_is_known_by_its_name_space() -> None:
     assert node_of(layout, HOST) == ("host", "h1")
     assert node_of(layout, "fex_small_network_outside") == ("network", "outside")
     assert node_of(layout, "elsewhere") == ("", "elsewhere")
-
-
-def test_the_doctor_has_a_line_for_each_thing() -> None:
-    found = Capabilities(True, True, True, True, True, False, None, ("no",))
-    rows = {row["what"]: row["good"] for row in doctor_rows(found, "missing")}
-    assert rows["root"] is True
-    assert rows["libbpf"] is rows["tap"] is rows["compiled programs"] is False

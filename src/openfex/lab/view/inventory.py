@@ -13,7 +13,6 @@ from openfex.errors import NotFoundError
 from openfex.lab.names import netns_of
 from openfex.lab.view.ports import vlan_text
 from openfex.lab.view.sight import Row, Sight, bridge_port_name, host_port_name, short_place
-from openfex.linux.capability import Capabilities
 from openfex.model.catalogue import CATALOGUE
 from openfex.model.drops import DropReason
 from openfex.model.layout import Adapter, Binding, Function, Host, Layout, Machine, Purpose
@@ -223,18 +222,3 @@ def binding_of(layout: Layout, name: str) -> Binding:
     known = ", ".join(binding.name for binding in layout.bindings) or "none"
     message = f"there is no bound NIC {name} in lab {layout.lab}"
     raise NotFoundError(message, code="no-such-nic", remedy=f"write MACHINE/NIC, one of: {known}")
-
-
-def doctor_rows(found: Capabilities, objects: str = "") -> list[Row]:
-    """What this machine can and cannot do, a line each. `objects`: why there are no compiled programs, if so."""
-    checks = (
-        ("root", found.root, "changing name spaces, links and programs"),
-        ("name spaces", found.netns, "the nodes of a lab"),
-        ("libbpf", found.libbpf is not None, f"loading programs (version {found.libbpf or 'none'})"),
-        ("bpf", found.bpf, "running programs in the kernel"),
-        ("bpf file system", found.bpffs, "keeping programs and tables without a process"),
-        ("clsact", found.clsact, "putting programs on links"),
-        ("compiled programs", not objects, "what is put there"),
-        ("tap", found.tap, "functions for virtual machines"),
-    )
-    return [{"what": what, "good": good, "needed_for": use} for what, good, use in checks]
