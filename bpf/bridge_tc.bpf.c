@@ -43,7 +43,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f,
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
 	struct tag tag;
 
-	if (!row)
+	if (!row || !row->ifindex)
 		return fail(d, f);
 	tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source);
 	if (turns_in_place(skb, f, d, row->kind)) {
@@ -76,9 +76,19 @@ static __always_inline void sent(struct copies *c, __u32 port, long result)
 {
 	c->sent++;
 	if (result < 0)
-		count_drop(c->decision->in, FEX_DROP_NOT_SENT, c->frame->segments);
+		fail(c->decision, c->frame);
 	else
 		count_out(port, c->frame);
+}
+
+/* The network port's copy bears no channel's tag. */
+static __always_inline void send_network(struct copies *c)
+{
+	__u32 port = c->decision->out, link = link_of(port);
+	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
+	__u32 ifindex = row && row->kind == FEX_KIND_NONE ? row->ifindex : 0;
+
+	sent(c, port, bpf_clone_redirect(c->skb, ifindex, 0));
 }
 
 static long send_uplink(__u32 index, void *context)
@@ -119,25 +129,19 @@ static __always_inline int flood(struct __sk_buff *skb, const struct frame *f, c
 	if (strip(skb, f, has_vlan_tag(f)))
 		return fail(d, f);
 	if (d->out && !d->tagged)
-		sent(&c, d->out, bpf_clone_redirect(skb, ifindex_of(link_of(d->out)), 0));
+		send_network(&c);
 	if (tag_vlan(skb, d))
-		return fail(d, f);
+		return fail_after(d, f, c.sent);
 	if (d->out && d->tagged)
-		sent(&c, d->out, bpf_clone_redirect(skb, ifindex_of(link_of(d->out)), 0));
+		send_network(&c);
 	c.kind = FEX_KIND_VNTAG;
 	bpf_loop(FEX_MAX_UPLINKS, send_uplink, &c, 0);
 	if (c.pushed && pop_tag(skb, FEX_KIND_VNTAG))
-		return fail(d, f);
+		return fail_after(d, f, c.sent);
 	c.pushed = not_yet(skb);
 	c.kind = FEX_KIND_ETAG;
 	bpf_loop(FEX_MAX_UPLINKS, send_uplink, &c, 0);
-	if (!c.sent) { /* uplinks whose links have no row yet */
-		count_drop(d->in, FEX_DROP_NO_RECEIVER, f->segments);
-		return TC_ACT_SHOT;
-	}
-	if (c.sent > 1)
-		count_total(FEX_TOTAL_REPLICATED, (__u64)(c.sent - 1) * f->segments);
-	return TC_ACT_STOLEN;
+	return finish(d, f, c.sent); /* none: uplinks whose links have no row yet */
 }
 
 static __always_inline void decide_here(struct __sk_buff *skb, struct frame *f, struct fex_decision *d)

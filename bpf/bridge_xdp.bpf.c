@@ -11,7 +11,7 @@ static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, co
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
 	struct tag tag = {.kind = FEX_KIND_NONE};
 
-	if (!row)
+	if (!row || !row->ifindex)
 		return fail(d, f);
 	if (row->kind != FEX_KIND_NONE)
 		tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source);

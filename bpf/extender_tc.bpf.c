@@ -80,14 +80,9 @@ static __always_inline int replicate(struct __sk_buff *skb, const struct frame *
 	bpf_loop(64, send_word, &c, 0);
 	c.tagged = false;
 	if (skb->vlan_present && bpf_skb_vlan_pop(skb))
-		return fail(d, f);
+		return fail_after(d, f, c.sent);
 	bpf_loop(64, send_word, &c, 0);
-	if (!c.sent) {
-		count_drop(d->in, FEX_DROP_NO_RECEIVER, f->segments);
-		return TC_ACT_SHOT;
-	}
-	count_total(FEX_TOTAL_REPLICATED, (__u64)(c.sent - 1) * f->segments);
-	return TC_ACT_STOLEN;
+	return finish(d, f, c.sent);
 }
 
 static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d)
@@ -110,7 +105,7 @@ static __always_inline int send_up(struct __sk_buff *skb, const struct frame *f,
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
 	struct tag tag;
 
-	if (!row)
+	if (!row || !row->ifindex) /* in an array a row of zeros is a row that is not there */
 		return fail(d, f);
 	tag = up_tag(row->kind, d->source);
 	if (push_tag(skb, &tag))

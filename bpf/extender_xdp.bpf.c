@@ -9,7 +9,7 @@ static __always_inline int send_up(struct xdp_md *ctx, const struct frame *f, co
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
 	struct tag tag;
 
-	if (!row)
+	if (!row || !row->ifindex)
 		return fail(d, f);
 	tag = up_tag(row->kind, d->source);
 	return write_head(ctx, f, 0, &tag, false, 0) ? fail(d, f) : send_to(d, f, d->out);

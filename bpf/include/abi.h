@@ -177,7 +177,8 @@ struct fex_decision {
 	__u16 vlan; /* VLAN of the frame inside the bridge, 0 on an extender */
 	__u16 tci; /* the VLAN tag to leave with, PCP and DEI kept; meaningful if tagged */
 	__u8 tagged; /* DELIVER, or the network port's copy: leave with a C-tag */
-	__u8 zero[3];
+	__u8 not_learnt; /* counted with the frame: XDP may decide about it first, and pass it to tc uncounted */
+	__u8 zero[2];
 };
 
 #endif

@@ -102,16 +102,17 @@ static __always_inline __s64 age_of(const struct fex_station *station, __u64 now
 }
 
 /* Learn the source of a frame from the network. Its address must not be one of our vEths': see fex_settings.epoch. */
-static __always_inline __u32 learn(const struct frame *f, __u32 vlan, __u32 port, __u64 now)
+static __always_inline __u32 learn(const struct frame *f, __u64 now, struct fex_decision *d)
 {
-	struct fex_station fresh = {.seen_ns = now, .port = port};
-	struct fex_station_key key = station_key(&f->src, vlan);
+	struct fex_station fresh = {.seen_ns = now, .port = d->in};
+	struct fex_station_key key = station_key(&f->src, d->vlan);
 	struct fex_station *known = bpf_map_lookup_elem(&stations, &key);
+	__u32 before = known ? known->port : 0; /* the update below gives the old entry's memory away */
 	struct fex_settings *set = the_settings();
 
 	if (!set)
 		return FEX_DROP_PORT_DOWN;
-	if (known && known->port == port && known->epoch == set->epoch) {
+	if (known && before == d->in && known->epoch == set->epoch) {
 		if (age_of(known, now) > REFRESH_NS)
 			known->seen_ns = now;
 		return FEX_DROP_NONE;
@@ -123,10 +124,10 @@ static __always_inline __u32 learn(const struct frame *f, __u32 vlan, __u32 port
 	}
 	fresh.epoch = set->epoch;
 	if (bpf_map_update_elem(&stations, &key, &fresh, BPF_ANY))
-		count_total(FEX_TOTAL_NOT_LEARNT, 1);
+		d->not_learnt = true;
 	else if (!known)
 		count_total(FEX_TOTAL_LEARNT, 1);
-	else if (known->port != port)
+	else if (before != d->in)
 		count_total(FEX_TOTAL_MOVED, 1);
 	return FEX_DROP_NONE;
 }
@@ -158,10 +159,11 @@ static __always_inline void to_veth(const struct fex_port *from, __u32 number, s
 /* The row of the network port that `from` is pinned to, if it may carry the VLAN. */
 static __always_inline struct fex_port *pinned_port(const struct fex_port *from, __u32 vlan)
 {
+	const __u32 flags = FEX_PORT_UP | FEX_PORT_NETWORK;
 	__u32 number = from->pin;
 	struct fex_port *pin = number ? bpf_map_lookup_elem(&ports, &number) : NULL;
 
-	return pin && pin->flags & FEX_PORT_UP && is_member(pin, vlan) ? pin : NULL;
+	return pin && (pin->flags & flags) == flags && is_member(pin, vlan) ? pin : NULL;
 }
 
 static __always_inline void to_network(const struct fex_port *from, __u32 station_port, struct fex_decision *d)
@@ -283,7 +285,7 @@ static __always_inline void decide_bridge(const struct frame *f, bool whole, __u
 		return drop(d, FEX_DROP_VLAN_NOT_ALLOWED);
 	d->tci = (f->tpid == ETH_P_8021Q ? f->tci & ~VLAN_VID_MASK : 0) | d->vlan;
 	if (port->flags & FEX_PORT_NETWORK) {
-		reason = learn(f, d->vlan, d->in, now);
+		reason = learn(f, now, d);
 		if (reason)
 			return drop(d, reason);
 	}

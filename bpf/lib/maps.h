@@ -92,6 +92,8 @@ static __noinline int count_drop(__u32 port, __u32 reason, __u32 frames)
 static __always_inline void account(const struct fex_decision *d, const struct frame *f)
 {
 	count_in(d->in, f);
+	if (d->not_learnt)
+		count_total(FEX_TOTAL_NOT_LEARNT, 1);
 	if (d->verdict == FEX_VERDICT_DROP)
 		count_drop(d->in, d->reason, f->segments);
 }

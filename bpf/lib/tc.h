@@ -141,18 +141,29 @@ static __noinline int pop_tag(struct __sk_buff *skb, __u32 kind)
 	return 0;
 }
 
-static __always_inline __u32 ifindex_of(__u32 link)
-{
-	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
-
-	return row ? row->ifindex : 0;
-}
-
 /* A frame that could not be shaped after its verdict: the copy is a drop of its own. */
 static __always_inline int fail(const struct fex_decision *d, const struct frame *f)
 {
 	count_drop(d->in, FEX_DROP_NOT_SENT, f->segments);
 	return TC_ACT_SHOT;
+}
+
+/* A frame has become copies; each is counted out, or dropped as not-sent. */
+static __always_inline int finish(const struct fex_decision *d, const struct frame *f, __u32 copies)
+{
+	if (!copies) {
+		count_drop(d->in, FEX_DROP_NO_RECEIVER, f->segments);
+		return TC_ACT_SHOT;
+	}
+	count_total(FEX_TOTAL_REPLICATED, (__u64)(copies - 1) * f->segments);
+	return TC_ACT_STOLEN;
+}
+
+/* It cannot be shaped for the copies that are left: they are one more, that is not sent. */
+static __always_inline int fail_after(const struct fex_decision *d, const struct frame *f, __u32 copies)
+{
+	fail(d, f);
+	return finish(d, f, copies + 1);
 }
 
 #endif

@@ -19,7 +19,13 @@ from openfex.rules.tables import ExtenderTables, Function
 from openfex.testing.frames import Arrival, BridgeScene, ExtenderScene
 from openfex.testing.kernel import KernelEngine
 from openfex.testing.layouts import LayoutBuilder, access, trunk, veth_mac
-from openfex.testing.tables import STATIONS, make_bridge_tables, make_extender_tables
+from openfex.testing.tables import (
+    STATIONS,
+    make_bridge_tables,
+    make_extender_tables,
+    spoil_bridge_tables,
+    spoil_extender_tables,
+)
 from openfex.wire import ETag, VlanTag, VnTag
 from tests.bpf.trials import OctetsTrial
 
@@ -80,6 +86,8 @@ def test_p10_extenders_send_the_same_octets(extender: Pair) -> None:
     for seed in range(FRAMES // A_TABLE):
         chance = random.Random(seed)
         tables = make_extender_tables(chance)
+        if seed % 3 == 0:
+            tables = spoil_extender_tables(chance, tables)
         trial, scene = OctetsTrial(extender[0], tables, extender[1]), ExtenderScene(tables)
         seen.update(trial.feed(scene.arrival(chance)) for _ in range(A_TABLE))
         trial.check()
@@ -92,6 +100,8 @@ def test_p10_bridges_send_the_same_octets(bridge: Pair) -> None:
     for seed in range(FRAMES // A_TABLE):
         chance = random.Random(seed)
         tables = make_bridge_tables(chance)
+        if seed % 3 == 0:
+            tables = spoil_bridge_tables(chance, tables)
         trial, scene = OctetsTrial(bridge[0], tables, bridge[1]), BridgeScene(tables)
         seen.update(trial.feed(scene.arrival(chance)) for _ in range(A_TABLE))
         trial.check()

@@ -143,7 +143,6 @@ def test_p10_without_room_frames_pass_and_known_stations_still_move(small_bridge
     trial.check()
 
 
-@pytest.mark.xfail(strict=True, reason="both count it where the table is full: not_learnt is 2")
 def test_p10_a_frame_that_xdp_passes_to_tc_is_learnt_from_and_counted_once() -> None:
     with (
         KernelEngine("bridge", max_entries={"stations": 1}) as tc,

@@ -7,20 +7,29 @@ a frame before the programs see it, and puts it back behind them.
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 
 import pytest
 
+from openfex.model.drops import DropReason
 from openfex.model.limits import FIRST_UPLINK
-from openfex.model.values import BROADCAST, port_channel, port_link, port_number
+from openfex.model.values import BROADCAST, ChannelKind, port_channel, port_link, port_number
 from openfex.rules.compiler import list_number
 from openfex.rules.engine import Bridge, Extender, Sent
 from openfex.rules.tables import BridgeTables, Flood, Port
 from openfex.testing.frames import BridgeScene, ExtenderScene
 from openfex.testing.kernel import KernelTables, kernel_now_ns
 from openfex.testing.layouts import CHANNELS
-from openfex.testing.tables import STATIONS, from_now, make_bridge_tables, make_extender_tables
+from openfex.testing.tables import (
+    STATIONS,
+    from_now,
+    make_bridge_tables,
+    make_extender_tables,
+    spoil_bridge_tables,
+    spoil_extender_tables,
+)
 from tests.bpf.trials import check_counts
 from tests.bpf.wires import Wires, fits_a_wire, wired
 
@@ -54,7 +63,10 @@ def copies_on_wires(copies: list[Sent]) -> list[Sent]:
 
 def run_bridge(wires: Wires, seed: int, sizes: Counter[int]) -> None:
     chance = random.Random(seed)
-    tables = from_now(make_bridge_tables(chance), kernel_now_ns())
+    tables = make_bridge_tables(chance)
+    if seed % 3 == 0:
+        tables = spoil_bridge_tables(chance, tables)
+    tables = from_now(tables, kernel_now_ns())
     wires.kernel.write(tables, wires.devices)
     node, scene = Bridge(tables=tables), BridgeScene(tables)
     for _ in range(A_TABLE):
@@ -70,6 +82,8 @@ def run_bridge(wires: Wires, seed: int, sizes: Counter[int]) -> None:
 def run_extender(wires: Wires, seed: int, sizes: Counter[int]) -> None:
     chance = random.Random(seed)
     tables = make_extender_tables(chance)
+    if seed % 3 == 0:
+        tables = spoil_extender_tables(chance, tables)
     wires.kernel.write(tables, wires.devices)
     node, scene = Extender(tables=tables), ExtenderScene(tables)
     for _ in range(A_TABLE):
@@ -115,3 +129,23 @@ def test_p4_a_flood_whose_uplinks_have_no_row_yet_is_a_counted_drop() -> None:
         assert wires.kernel_has_seen(1)
         wires.check()
         check_conservation(wires.kernel)
+
+
+def test_p4_copies_are_counted_where_a_later_one_cannot_be_made() -> None:
+    """The kernel grows no frame beyond four pages, so after the copy with a VN-Tag some have no room for an E-Tag."""
+    network, vntag, etag = BRIDGE_PORTS[0], FIRST_UPLINK, FIRST_UPLINK + 1
+    tables = BridgeTables(links={1: None, vntag: ChannelKind.VNTAG, etag: ChannelKind.ETAG})
+    tables.ports[network] = Port(up=True, network=True, vlan=10)
+    tables.floods[1, 10] = Flood(frozenset({vntag, etag}), frozenset(), list_number(0))
+    most = os.sysconf("SC_PAGE_SIZE") << 2
+    ends = set()
+    with wired("bridge", BRIDGE_PORTS, mtu=most) as wires:
+        for size in range(most - 400, most - 200):
+            wires.kernel.write(tables, wires.devices)
+            octets = BROADCAST.octets + STATIONS[0].octets + b"\x12\x34" + bytes(size - 14)
+            wires.sockets[network].send(octets)
+            assert wires.kernel_has_seen(1)
+            check_conservation(wires.kernel)
+            sent = sum(row.out_frames for row in wires.kernel.counters().values())
+            ends.add((sent, wires.kernel.drops()[port_number(1), DropReason.NOT_SENT]))
+    assert ends == {(2, 0), (1, 1), (0, 2)}

@@ -88,7 +88,7 @@ def _attach(netlink: Netlink, kernel: KernelTables, devices: Mapping[int, str]) 
 
 
 @contextmanager
-def wired(role: str, ports: Iterable[int], *, direct: bool = False) -> Iterator[Wires]:
+def wired(role: str, ports: Iterable[int], *, direct: bool = False, mtu: int = MTU) -> Iterator[Wires]:
     """A node with a wire at each of the ports. `direct`: what is for a function is handed to its end at once."""
     inner, outer = (f"fex-test-{os.getpid()}-{end}" for end in ("in", "out"))
     names = {port: f"p{port}" for port in ports}
@@ -102,7 +102,7 @@ def wired(role: str, ports: Iterable[int], *, direct: bool = False) -> Iterator[
             sysctl(name, "net.ipv6.conf.default.disable_ipv6", 1)
         with Netlink(outer) as far, Netlink(inner) as near:
             for device in names.values():
-                far.add_veth(device, device, mtu=MTU, peer_netns=inner)
+                far.add_veth(device, device, mtu=mtu, peer_netns=inner)
                 near.set(device, up=True)
                 far.set(device, up=True)
             _attach(near, kernel, names)

@@ -12,7 +12,7 @@ from openfex.model.drops import DropReason
 from openfex.model.values import ChannelKind, Mac, port_channel, port_link, port_number
 from openfex.rules.bridge import decide_bridge
 from openfex.rules.decision import Decision, Verdict
-from openfex.rules.engine import Bridge, Extender
+from openfex.rules.engine import Bridge, Extender, Node
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import read_head
 from openfex.rules.tables import BridgeTables, ExtenderTables
@@ -49,6 +49,33 @@ def test_a_bridge_decides_about_any_octets(tables: BridgeTables, octets: bytes, 
 @given(extender_tables(), strewn, st.integers(0, 3), st.integers(0, 4095))
 def test_an_extender_decides_about_any_octets(tables: ExtenderTables, octets: bytes, link: int, channel: int) -> None:
     at_extender(Arrival(port_number(link, channel), octets), tables)
+
+
+def is_conserved(node: Node) -> bool:
+    rows = node.counters.values()
+    came, left = sum(row.in_frames for row in rows), sum(row.out_frames for row in rows)
+    return came + node.totals.replicated == left + node.drops.total()
+
+
+@given(bridge_traffic())
+def test_p4_a_bridge_carries_or_counts_every_frame(traffic: tuple[BridgeTables, list[Arrival]]) -> None:
+    tables, arrivals = traffic
+    node = Bridge(tables=tables)
+    for arrival in arrivals:
+        node.receive(port_link(arrival.at), arrival.octets, NOW_NS)
+    assert is_conserved(node)
+
+
+@given(extender_traffic())
+def test_p4_an_extender_carries_or_counts_every_frame(traffic: tuple[ExtenderTables, list[Arrival]]) -> None:
+    tables, arrivals = traffic
+    node = Extender(tables=tables)
+    for arrival in arrivals:
+        if port_channel(arrival.at):
+            node.from_function(arrival.at, arrival.octets)
+        else:
+            node.from_uplink(port_link(arrival.at), arrival.octets)
+    assert is_conserved(node)
 
 
 @given(bridge_traffic())

@@ -25,7 +25,7 @@ FLOOD = struct.Struct("=QQII")
 SETTINGS = struct.Struct("=QII")
 COUNTERS = struct.Struct("=4Q")
 DROP_KEY = struct.Struct("=II")
-DECISION = struct.Struct("=6IQHHB3x")
+DECISION = struct.Struct("=6IQHHBB2x")
 
 ANY_PORT = 0xFFFFFFFF
 TOTAL_ROWS = 8

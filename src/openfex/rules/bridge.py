@@ -107,7 +107,7 @@ def _to_veth(to: int, port: Port, d: Decision, tables: BridgeTables) -> Decision
 
 def _pinned_port(port: Port, vlan: int, tables: BridgeTables) -> Port | None:
     pin = tables.ports.get(port.pin)
-    return pin if pin and pin.up and pin.is_member(vlan) else None
+    return pin if pin and pin.up and pin.network and pin.is_member(vlan) else None
 
 
 def _to_network(station: Station, port: Port, d: Decision, tables: BridgeTables) -> Decision:

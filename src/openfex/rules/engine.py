@@ -37,6 +37,10 @@ def down_tag(kind: ChannelKind, target: int, *, is_list: bool, source: int) -> b
     return VnTag(direction=1, pointer=int(is_list), dvif=target, looped=int(source > 0), svif=source).encode()
 
 
+Copy = Sent | None
+"""A copy of a frame; None where it cannot be sent."""
+
+
 def _behind_macs(octets: bytes, remove: int, insert: bytes = b"") -> bytes:
     return octets[:12] + insert + octets[12 + remove :]
 
@@ -56,13 +60,19 @@ class Node:
         if decision.verdict is Verdict.DROP:
             self.drops[decision.port, decision.reason] += 1
 
-    def _count_out(self, sent: list[Sent], head: Head) -> list[Sent]:
-        for one in sent:
+    def _count_out(self, copies: list[Copy], decision: Decision, head: Head) -> list[Sent]:
+        """Each copy is counted out, or is a drop of its own; and a frame that nobody gets is one, too."""
+        for one in copies:
+            if one is None:
+                self.drops[decision.port, DropReason.NOT_SENT] += 1
+                continue
             row = self.counters.setdefault(one.port, PortCounters())
             row.out_frames += 1
             row.out_octets += head.octets
-        self.totals.replicated += max(0, len(sent) - 1)
-        return sent
+        if not copies:
+            self.drops[decision.port, DropReason.NO_RECEIVER] += 1
+        self.totals.replicated += max(0, len(copies) - 1)
+        return [one for one in copies if one is not None]
 
 
 @dataclass(slots=True)
@@ -78,8 +88,9 @@ class Extender(Node):
         self._count_in(decision, head)
         if decision.verdict is Verdict.DROP:
             return []
-        tag = up_tag(self.tables.links[port_link(port)], decision.source)
-        return self._count_out([Sent(decision.out, _behind_macs(octets, 0, tag))], head)
+        kind = self.tables.links.get(port_link(port))
+        copy = Sent(decision.out, _behind_macs(octets, 0, up_tag(kind, decision.source))) if kind else None
+        return self._count_out([copy], decision, head)
 
     def from_uplink(self, link: int, octets: bytes) -> list[Sent]:
         """The bridge sends; what leaves, leaves by functions."""
@@ -90,19 +101,21 @@ class Extender(Node):
             return []
         bare = _behind_macs(octets, head.kind.overhead)
         if decision.verdict is Verdict.DELIVER:
-            return self._count_out([Sent(decision.out, bare)], head)
+            return self._count_out([Sent(decision.out, bare)], decision, head)
         members = self.tables.lists[link, decision.list_id]
         untagged = _behind_macs(bare, VlanTag.LENGTH) if head.vlan_tags else bare
         copies = [(channel, bare) for channel in sorted(members.tagged)]
         copies += [(channel, untagged) for channel in sorted(members.untagged)]
-        sent = [
+        sent: list[Copy] = [
             Sent(port_number(link, channel), copy)
             for channel, copy in copies
-            if channel != decision.source and self.tables.functions[port_number(link, channel)].up
+            if channel != decision.source and self._is_up(port_number(link, channel))
         ]
-        if not sent:
-            self.drops[decision.port, DropReason.NO_RECEIVER] += 1
-        return self._count_out(sent, head)
+        return self._count_out(sent, decision, head)
+
+    def _is_up(self, port: int) -> bool:
+        function = self.tables.functions.get(port)
+        return function is not None and function.up
 
 
 @dataclass(slots=True)
@@ -123,21 +136,26 @@ class Bridge(Node):
         overhead = head.kind.overhead if head.kind else 0
         bare = _behind_macs(octets, overhead + (VlanTag.LENGTH if head.tpid == C_TAG else 0))
         tagged = _behind_macs(bare, 0, C_TAG.to_bytes(2, "big") + decision.tci.to_bytes(2, "big"))
-        return self._count_out(self._copies(decision, bare, tagged), head)
+        return self._count_out(self._copies(decision, bare, tagged), decision, head)
 
-    def _copies(self, d: Decision, bare: bytes, tagged: bytes) -> list[Sent]:
-        sent = []
+    def _copies(self, d: Decision, bare: bytes, tagged: bytes) -> list[Copy]:
+        """The one of `out`, and one an uplink; links that are not in the tables take none."""
+        copies: list[Copy] = []
         if d.out:
-            sent.append(self._one(d, tagged if d.tagged else bare))
+            copies.append(self._one(d, tagged if d.tagged else bare))
         for link in sorted(d.uplinks):
-            kind = self.tables.links[link]
+            kind = self.tables.links.get(link)
             source = d.source if link == port_link(d.port) else 0
-            tag = down_tag(kind, d.list_id, is_list=True, source=source) if kind else b""
-            sent.append(Sent(port_number(link), _behind_macs(tagged, 0, tag)))
-        return sent
+            if kind:
+                tag = down_tag(kind, d.list_id, is_list=True, source=source)
+                copies.append(Sent(port_number(link), _behind_macs(tagged, 0, tag)))
+        return copies
 
-    def _one(self, d: Decision, octets: bytes) -> Sent:
-        kind = self.tables.links[port_link(d.out)]
+    def _one(self, d: Decision, octets: bytes) -> Copy:
+        link = port_link(d.out)
+        kind = self.tables.links.get(link)
+        if link not in self.tables.links or (kind and d.verdict is Verdict.FLOOD):
+            return None
         if kind is None:
             return Sent(d.out, octets)
         tag = down_tag(kind, d.out & 0xFFF, is_list=False, source=d.source)

@@ -214,7 +214,7 @@ class KernelEngine(KernelTables):
         self._run(f"{self._program(at)}_decide", at, octets)
         row = self.map("exported").get(U32.pack(0))
         assert row is not None
-        verdict, reason, port, out, number, source, uplinks, vlan, tci, tagged = DECISION.unpack(row)
+        verdict, reason, port, out, number, source, uplinks, vlan, tci, tagged, _ = DECISION.unpack(row)
         self._counted.add(port)
         if verdict == Verdict.DROP:
             return drop(port, DropReason(reason))

@@ -129,7 +129,9 @@ def spoil_extender_tables(chance: Chance, tables: ExtenderTables) -> ExtenderTab
     """The same for an extender: links and functions that are missing, lists of anybody and of nobody."""
     for _ in range(chance.randint(1, 3)):
         link = chance.choice((1, 2))
-        match chance.choice(("function", "list", "link")):
+        match chance.choice(("function", "no function", "list", "link")):
+            case "no function":
+                tables.functions.pop(any_of(chance, sorted(tables.functions), 0), None)
             case "function":
                 tables.functions[port_number(link, chance.choice(CHANNELS))] = Function(one_in(chance, 2))
             case "list":
