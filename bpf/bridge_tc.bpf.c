@@ -81,14 +81,23 @@ static __always_inline void sent(struct copies *c, __u32 port, long result)
 		count_out(port, c->frame);
 }
 
-/* The network port's copy bears no channel's tag. */
-static __always_inline void send_network(struct copies *c)
+/* A network port's copy bears no channel's tag. */
+static __always_inline void send_network(struct copies *c, __u32 link)
 {
-	__u32 port = c->decision->out, link = link_of(port);
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
 	__u32 ifindex = row && row->kind == FEX_KIND_NONE ? row->ifindex : 0;
 
-	sent(c, port, bpf_clone_redirect(c->skb, ifindex, 0));
+	sent(c, port_of(link, 0), bpf_clone_redirect(c->skb, ifindex, 0));
+}
+
+static long send_peer(__u32 index, void *context)
+{
+	struct copies *c = context;
+	__u32 link = 1 + index;
+
+	if (c->decision->peers >> (link & 15) & 1)
+		send_network(c, link);
+	return 0;
 }
 
 static long send_uplink(__u32 index, void *context)
@@ -129,11 +138,13 @@ static __always_inline int flood(struct __sk_buff *skb, const struct frame *f, c
 	if (strip(skb, f, has_vlan_tag(f)))
 		return fail(d, f);
 	if (d->out && !d->tagged)
-		send_network(&c);
+		send_network(&c, link_of(d->out));
 	if (tag_vlan(skb, d))
 		return fail_after(d, f, c.sent);
 	if (d->out && d->tagged)
-		send_network(&c);
+		send_network(&c, link_of(d->out));
+	if (d->peers)
+		bpf_loop(FEX_FIRST_UPLINK - 1, send_peer, &c, 0);
 	c.kind = FEX_KIND_VNTAG;
 	bpf_loop(FEX_MAX_UPLINKS, send_uplink, &c, 0);
 	if (c.pushed && pop_tag(skb, FEX_KIND_VNTAG))

@@ -40,6 +40,7 @@ enum fex_port_flag {
 	FEX_PORT_PEER = 1 << 2, /* extender: deliver straight to the device's peer, past its queue */
 	FEX_PORT_TRUNK = 1 << 3, /* bridge: vlan_set holds what is allowed, vlan is the native one (0: none) */
 	FEX_PORT_NETWORK = 1 << 4, /* bridge: a network port, not a vEth */
+	FEX_PORT_PEERING = 1 << 5, /* bridge: a network port that leads to another bridge of ours */
 };
 
 /* functions: extender, array, key = port */
@@ -95,7 +96,7 @@ struct fex_flood {
 	__u64 any; /* uplinks with at least one member */
 	__u64 many; /* uplinks with at least two: the sender's own uplink needs a copy only then */
 	__u32 list;
-	__u32 zero;
+	__u32 peers; /* scope 0: bit n: the peer port of link n takes what vEths send */
 };
 
 /* settings: bridge, array of one */
@@ -162,7 +163,8 @@ enum fex_verdict {
 	FEX_VERDICT_UP = 1, /* extender: into the uplink, in the port's own channel */
 	FEX_VERDICT_DELIVER = 2, /* one port */
 	FEX_VERDICT_REPLICATE = 3, /* extender: to the members of a list, but not to `source` */
-	FEX_VERDICT_FLOOD = 4, /* bridge: one copy an uplink of `uplinks`, and one to network port `out` unless 0 */
+	FEX_VERDICT_FLOOD =
+		4, /* bridge: a copy an uplink of `uplinks` and a peer of `peers`, and one to `out` unless 0 */
 };
 
 /* What is to be done with a frame. The decision fills it, the shells act on it, the test build exports it. */
@@ -178,7 +180,7 @@ struct fex_decision {
 	__u16 tci; /* the VLAN tag to leave with, PCP and DEI kept; meaningful if tagged */
 	__u8 tagged; /* DELIVER, or the network port's copy: leave with a C-tag */
 	__u8 not_learnt; /* counted with the frame: XDP may decide about it first, and pass it to tc uncounted */
-	__u8 zero[2];
+	__u16 peers; /* FLOOD: bit n: the peer port of link n */
 };
 
 #endif

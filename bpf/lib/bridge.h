@@ -147,7 +147,7 @@ static __always_inline void to_veth(const struct fex_port *from, __u32 number, s
 		return drop(d, FEX_DROP_SAME_PORT);
 	if (!to || !(to->flags & FEX_PORT_UP))
 		return drop(d, FEX_DROP_PORT_DOWN);
-	if (from->flags & FEX_PORT_NETWORK && to->pin != d->in)
+	if ((from->flags & (FEX_PORT_NETWORK | FEX_PORT_PEERING)) == FEX_PORT_NETWORK && to->pin != d->in)
 		return drop(d, FEX_DROP_NOT_PINNED);
 	if (!is_member(to, d->vlan))
 		return drop(d, FEX_DROP_VLAN_MISMATCH);
@@ -156,34 +156,45 @@ static __always_inline void to_veth(const struct fex_port *from, __u32 number, s
 	leave_by(to, number, d);
 }
 
-/* The row of the network port that `from` is pinned to, if it may carry the VLAN. */
-static __always_inline struct fex_port *pinned_port(const struct fex_port *from, __u32 vlan)
+/* The row of a network port, if it may carry the VLAN. */
+static __always_inline struct fex_port *network_port(__u32 number, __u32 vlan)
 {
 	const __u32 flags = FEX_PORT_UP | FEX_PORT_NETWORK;
-	__u32 number = from->pin;
-	struct fex_port *pin = number ? bpf_map_lookup_elem(&ports, &number) : NULL;
+	struct fex_port *port = number ? bpf_map_lookup_elem(&ports, &number) : NULL;
 
-	return pin && (pin->flags & flags) == flags && is_member(pin, vlan) ? pin : NULL;
+	return port && (port->flags & flags) == flags && is_member(port, vlan) ? port : NULL;
 }
 
+static __always_inline bool is_peer(__u32 number)
+{
+	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
+
+	return port && port->flags & FEX_PORT_PEERING;
+}
+
+/* To the pinned port, wherever the station was heard, unless that was at a peer. */
 static __always_inline void to_network(const struct fex_port *from, __u32 station_port, struct fex_decision *d)
 {
-	struct fex_port *pin;
+	__u32 number = from->pin;
+	struct fex_port *way;
 
 	if (from->flags & FEX_PORT_NETWORK)
 		return drop(d, station_port == d->in ? FEX_DROP_SAME_PORT : FEX_DROP_NETWORK_TO_NETWORK);
-	pin = pinned_port(from, d->vlan);
-	if (!pin)
+	if (station_port != number && is_peer(station_port))
+		number = station_port;
+	way = network_port(number, d->vlan);
+	if (!way)
 		return drop(d, FEX_DROP_NO_RECEIVER);
-	leave_by(pin, from->pin, d);
+	leave_by(way, number, d);
 }
 
 static __always_inline void to_all(const struct fex_port *from, struct fex_decision *d)
 {
 	bool network = from->flags & FEX_PORT_NETWORK;
-	__u32 key = (network ? link_of(d->in) : 0) << FEX_CHANNEL_BITS | d->vlan;
+	__u32 scope = network && !(from->flags & FEX_PORT_PEERING) ? link_of(d->in) : 0;
+	__u32 key = scope << FEX_CHANNEL_BITS | d->vlan;
 	struct fex_flood *flood = bpf_map_lookup_elem(&floods, &key);
-	struct fex_port *pin = network ? NULL : pinned_port(from, d->vlan);
+	struct fex_port *pin = network ? NULL : network_port(from->pin, d->vlan);
 
 	if (flood) {
 		d->uplinks = flood->any;
@@ -195,10 +206,11 @@ static __always_inline void to_all(const struct fex_port *from, struct fex_decis
 		if (!flood || !(flood->many & own))
 			d->uplinks &= ~own;
 		d->source = d->in & FEX_CHANNEL_MASK;
+		d->peers = flood ? flood->peers : 0;
 	}
 	if (pin)
 		leave_by(pin, from->pin, d);
-	if (!d->uplinks && !pin)
+	if (!d->uplinks && !d->peers && !pin)
 		return drop(d, FEX_DROP_NO_RECEIVER);
 	d->verdict = FEX_VERDICT_FLOOD;
 }

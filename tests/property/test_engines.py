@@ -93,7 +93,7 @@ def test_a_frame_is_dropped_for_a_reason_or_goes_somewhere(traffic: tuple[Bridge
         decision = at_bridge(arrival, tables)
         dropped = decision.verdict is Verdict.DROP
         assert dropped == (decision.reason is not DropReason.NONE)
-        assert dropped != bool(decision.out or decision.uplinks)
+        assert dropped != bool(decision.out or decision.uplinks or decision.peers)
         assert decision.port == arrival.at or port_link(decision.port) == port_link(arrival.at)
 
 
@@ -105,8 +105,10 @@ def test_p11_from_a_network_port_nothing_goes_to_the_network(traffic: tuple[Brid
         port = tables.ports.get(decision.port)
         if decision.verdict is Verdict.DROP or port is None or not port.network:
             continue
-        assert decision.verdict is Verdict.DELIVER or decision.out == 0
+        assert decision.verdict is Verdict.DELIVER or not (decision.out or decision.peers)
         if decision.out:
+            assert not tables.ports[decision.out].network
+        if decision.out and not port.peer:
             assert tables.ports[decision.out].pin == decision.port
 
 

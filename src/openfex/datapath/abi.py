@@ -25,7 +25,7 @@ FLOOD = struct.Struct("=QQII")
 SETTINGS = struct.Struct("=QII")
 COUNTERS = struct.Struct("=4Q")
 DROP_KEY = struct.Struct("=II")
-DECISION = struct.Struct("=6IQHHBB2x")
+DECISION = struct.Struct("=6IQHHBBH")
 
 ANY_PORT = 0xFFFFFFFF
 TOTAL_ROWS = 8
@@ -64,6 +64,7 @@ class PortFlag(IntFlag):
     PEER = 4
     TRUNK = 8
     NETWORK = 16
+    PEERING = 32
 
 
 class Total(IntEnum):

@@ -124,6 +124,7 @@ def _port_row(port: Port, sets: Mapping[frozenset[int], int]) -> bytes:
     flags = PortFlag.KNOWN
     flags |= PortFlag.UP if port.up else 0
     flags |= PortFlag.NETWORK if port.network else 0
+    flags |= PortFlag.PEERING if port.peer else 0
     flags |= PortFlag.TRUNK if port.trunk else 0
     row = sets[port.vlans] if port.vlans is not None else 0
     return PORT.pack(port.mac.octets if port.mac else bytes(6), 0, flags, port.pin, row, port.vlan, 0)
@@ -139,7 +140,7 @@ def bridge_rows(tables: BridgeTables, devices: Devices, held: Mapping[frozenset[
         "veths": {MAC.pack(mac.octets, 0): _key(number) for mac, number in tables.veths.items()},
         "floods": {
             _key(scope << 12 | vlan): FLOOD.pack(
-                mask(flood.any, FIRST_UPLINK), mask(flood.many, FIRST_UPLINK), flood.list_id, 0
+                mask(flood.any, FIRST_UPLINK), mask(flood.many, FIRST_UPLINK), flood.list_id, mask(flood.peers, 0)
             )
             for (scope, vlan), flood in tables.floods.items()
         },
@@ -156,6 +157,7 @@ def _read_port(value: bytes, sets: Mapping[int, frozenset[int]]) -> Port:
     return Port(
         up=bool(flags & PortFlag.UP),
         network=bool(flags & PortFlag.NETWORK),
+        peer=bool(flags & PortFlag.PEERING),
         vlan=vlan,
         vlans=sets.get(row, frozenset()) if flags & PortFlag.TRUNK else None,
         mac=Mac(octets) if any(octets) else None,
@@ -173,8 +175,8 @@ def read_bridge(rows: Rows, devices: Devices | None) -> BridgeTables:
     for key, value in rows["veths"].items():
         tables.veths[Mac(MAC.unpack(key)[0])] = U32.unpack(value)[0]
     for key, value in rows["floods"].items():
-        any_, many, number, _ = FLOOD.unpack(value)
+        any_, many, number, peers = FLOOD.unpack(value)
         scope = U32.unpack(key)[0]
-        flood = Flood(links_of(any_, FIRST_UPLINK), links_of(many, FIRST_UPLINK), number)
+        flood = Flood(links_of(any_, FIRST_UPLINK), links_of(many, FIRST_UPLINK), number, links_of(peers, 0))
         tables.floods[scope >> 12, scope & 0xFFF] = flood
     return tables

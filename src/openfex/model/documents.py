@@ -57,6 +57,7 @@ class NetworkPortSpec(Spec):
     """A port of a bridge towards the network. Without a profile: every VLAN tagged, nothing untagged."""
 
     profile: Name | None = None
+    peer: bool = False
 
 
 class BridgeSpec(Spec):

@@ -25,12 +25,13 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class NetworkPort:
-    """A port of a bridge towards the network."""
+    """A port of a bridge towards the network; `peer`: towards another bridge of ours."""
 
     bridge: str
     name: str
     link: int
     profile: Profile
+    peer: bool = False
 
     @property
     def number(self) -> int:

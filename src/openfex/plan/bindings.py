@@ -106,10 +106,11 @@ def _choose_uplink(draft: Draft, host: Host, name: str, nic: NicSpec) -> Uplink 
 
 
 def _choose_pin(draft: Draft, bridge: Bridge, name: str, nic: NicSpec, profile: Profile) -> NetworkPort | None:
-    """The one asked for, else the one it has, else one that carries its VLANs, spread evenly."""
+    """The one asked for, else the one it has, else one that carries its VLANs, spread evenly. A peer is for all."""
+    ports = [port for port in bridge.ports if not port.peer]
     if nic.pin is not None:
-        return next((port for port in bridge.ports if port.name == nic.pin), None)
-    usable = [port for port in bridge.ports if port.profile.vlans & profile.vlans]
+        return next((port for port in ports if port.name == nic.pin), None)
+    usable = [port for port in ports if port.profile.vlans & profile.vlans]
     seat = draft.held.nics.get(name)
     held = next((port for port in usable if seat and port.name == seat.pin), None)
     if held or not usable:
@@ -153,8 +154,9 @@ def _bind(draft: Draft, document: Document, nic_name: str, nic: NicSpec) -> None
     draft.taken.add(function.name)
     pin = _choose_pin(draft, draft.bridges[uplink.bridge], name, nic, profile)
     if nic.pin is not None and pin is None:
-        message = f"bridge {uplink.bridge} has no network port {nic.pin}"
-        draft.refuse(document, "unknown-port", message, "", "nics", nic_name, "pin")
+        known = ", ".join(port.name for port in draft.bridges[uplink.bridge].ports if not port.peer) or "none"
+        message = f"bridge {uplink.bridge} has no network port {nic.pin} that a vEth can be pinned to"
+        draft.refuse(document, "unknown-port", message, f"those are: {known}", "nics", nic_name, "pin")
     identity = str(uuid.uuid5(_NAMESPACE, f"{draft.lab}/{name}"))
     draft.bindings[name] = Binding(
         identity, 1, machine.name, nic_name, function, profile, mac, nic.addresses, nic.mtu, uplink, pin

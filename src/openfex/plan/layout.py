@@ -49,8 +49,11 @@ def _lay_bridge(draft: Draft, document: Document, name: str, spec: BridgeSpec) -
         path = ("bridges", name, "ports", port, "profile")
         given = port_spec.profile
         profile = OPEN_TRUNK if given is None else draft.profile(document, given, *path) or OPEN_TRUNK
+        if port_spec.peer and (profile.allowed is None or profile.vlan):
+            message = f"what goes to another bridge is always tagged, profile {profile.name} has untagged frames"
+            draft.refuse(document, "peer-needs-trunk", message, "give it a trunk without a native VLAN", *path)
         if f"{name}/{port}" in links:
-            ports.append(NetworkPort(name, port, links[f"{name}/{port}"], profile))
+            ports.append(NetworkPort(name, port, links[f"{name}/{port}"], profile, port_spec.peer))
     draft.bridges[name] = Bridge(name, spec.fabric, tuple(ports), spec.ageing)
 
 

@@ -7,6 +7,9 @@ To the network the bridge is an end host (promise P11): every vEth is pinned to 
 sends reaches only the vEths that are pinned to the port it came by, and never another network port. So there is no
 path from network to network, hence no loop, hence no spanning tree. All addresses of vEths are known from their
 bindings; only what is on the network is learnt.
+
+A network port that is a peer leads to another bridge of ours. What vEths send may leave by it, whatever they are pinned
+to, always with a VLAN tag; what comes by it may reach any vEth, but no network port either.
 """
 
 from __future__ import annotations
@@ -97,7 +100,7 @@ def _to_veth(to: int, port: Port, d: Decision, tables: BridgeTables) -> Decision
         return drop(d.port, DropReason.SAME_PORT, d.learnt)
     if target is None or not target.up:
         return drop(d.port, DropReason.PORT_DOWN, d.learnt)
-    if port.network and target.pin != d.port:
+    if port.network and not port.peer and target.pin != d.port:
         return drop(d.port, DropReason.NOT_PINNED, d.learnt)
     if not target.is_member(d.vlan):
         return drop(d.port, DropReason.VLAN_MISMATCH, d.learnt)
@@ -105,30 +108,34 @@ def _to_veth(to: int, port: Port, d: Decision, tables: BridgeTables) -> Decision
     return replace(d, out=to, source=source, tagged=target.leaves_tagged(d.vlan))
 
 
-def _pinned_port(port: Port, vlan: int, tables: BridgeTables) -> Port | None:
-    pin = tables.ports.get(port.pin)
-    return pin if pin and pin.up and pin.network and pin.is_member(vlan) else None
+def _network_port(number: int, vlan: int, tables: BridgeTables) -> Port | None:
+    port = tables.ports.get(number)
+    return port if port and port.up and port.network and port.is_member(vlan) else None
 
 
 def _to_network(station: Station, port: Port, d: Decision, tables: BridgeTables) -> Decision:
+    """To the pinned port, wherever the station was heard, unless that was at a peer."""
     if port.network:
         same = station.port == d.port
         return drop(d.port, DropReason.SAME_PORT if same else DropReason.NETWORK_TO_NETWORK, d.learnt)
-    pin = _pinned_port(port, d.vlan, tables)
-    if pin is None:
+    heard = tables.ports.get(station.port)
+    out = station.port if heard and heard.peer else port.pin
+    way = _network_port(out, d.vlan, tables)
+    if way is None:
         return drop(d.port, DropReason.NO_RECEIVER, d.learnt)
-    return replace(d, out=port.pin, tagged=pin.leaves_tagged(d.vlan))
+    return replace(d, out=out, tagged=way.leaves_tagged(d.vlan))
 
 
 def _to_all(port: Port, d: Decision, tables: BridgeTables) -> Decision:
-    """One copy an uplink with a list id, which the extender replicates, and one to the pinned network port."""
+    """One copy an uplink with a list id, which the extender replicates, one to the pinned port, one a peer."""
     link = port_link(d.port)
-    flood = tables.floods.get((link if port.network else 0, d.vlan))
+    flood = tables.floods.get((link if port.network and not port.peer else 0, d.vlan))
     uplinks = flood.any if flood else frozenset()
-    pin = None if port.network else _pinned_port(port, d.vlan, tables)
+    peers = flood.peers if flood and not port.network else frozenset()
+    pin = None if port.network else _network_port(port.pin, d.vlan, tables)
     if not port.network and (flood is None or link not in flood.many):
         uplinks -= {link}
-    if not uplinks and pin is None:
+    if not uplinks and not peers and pin is None:
         return drop(d.port, DropReason.NO_RECEIVER, d.learnt)
     return replace(
         d,
@@ -138,6 +145,7 @@ def _to_all(port: Port, d: Decision, tables: BridgeTables) -> Decision:
         source=port_channel(d.port),
         out=port.pin if pin else 0,
         tagged=pin is not None and pin.leaves_tagged(d.vlan),
+        peers=peers,
     )
 
 

@@ -63,7 +63,7 @@ def _members(layout: Layout, bridge: str) -> dict[Scope, dict[int, list[Binding]
 
 def _network_row(port: NetworkPort) -> Port:
     profile = port.profile
-    return Port(up=True, network=True, vlan=profile.vlan, vlans=profile.allowed)
+    return Port(up=True, network=True, peer=port.peer, vlan=profile.vlan, vlans=profile.allowed)
 
 
 def _veth_row(binding: Binding) -> Port:
@@ -91,7 +91,8 @@ def compile_bridge(layout: Layout, name: str, held: Mapping[Scope, int] | None =
     ids = allot_lists(members, held or {})
     for scope, by_link in members.items():
         many = frozenset(link for link, bound in by_link.items() if len(bound) > 1)
-        tables.floods[scope] = Flood(frozenset(by_link), many, ids[scope])
+        peers = frozenset(port.link for port in bridge.ports if port.peer and scope[1] in port.profile.vlans)
+        tables.floods[scope] = Flood(frozenset(by_link), many, ids[scope], frozenset() if scope[0] else peers)
     return tables
 
 

@@ -33,7 +33,7 @@ class Learnt:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Verdict and everything needed to act on it; fields as in bpf/include/abi.h, uplinks as a set of links."""
+    """Verdict and all that is needed to act on it; fields as in bpf/include/abi.h, masks as sets of links."""
 
     verdict: Verdict
     port: int
@@ -45,6 +45,7 @@ class Decision:
     vlan: int = 0
     tci: int = 0
     tagged: bool = False
+    peers: frozenset[int] = frozenset()
     learnt: Learnt | None = None
 
 

@@ -139,10 +139,13 @@ class Bridge(Node):
         return self._count_out(self._copies(decision, bare, tagged), decision, head)
 
     def _copies(self, d: Decision, bare: bytes, tagged: bytes) -> list[Copy]:
-        """The one of `out`, and one an uplink; links that are not in the tables take none."""
+        """The one of `out`, one a peer, and one an uplink; uplinks that are not in the tables take none."""
         copies: list[Copy] = []
         if d.out:
             copies.append(self._one(d, tagged if d.tagged else bare))
+        for link in sorted(d.peers):
+            is_there = link in self.tables.links and self.tables.links[link] is None
+            copies.append(Sent(port_number(link), tagged) if is_there else None)
         for link in sorted(d.uplinks):
             kind = self.tables.links.get(link)
             source = d.source if link == port_link(d.port) else 0

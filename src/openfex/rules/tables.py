@@ -45,10 +45,14 @@ class ExtenderTables:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A port of the bridge: a vEth, or a network port. `vlans` is None for an access port."""
+    """A port of the bridge: a vEth, or a network port. `vlans` is None for an access port.
+
+    `peer`: a network port that leads to another bridge of ours, for all vEths whatever they are pinned to.
+    """
 
     up: bool = False
     network: bool = False
+    peer: bool = False
     vlan: int = 0
     vlans: frozenset[int] | None = None
     mac: Mac | None = None
@@ -70,11 +74,15 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """Where a flooded frame goes: uplinks with one member at least, and with two at least; the list's id there."""
+    """Where a flooded frame goes: uplinks with one member at least, and with two at least; the list's id there.
+
+    And the links of the peer ports that take what vEths send.
+    """
 
     any: frozenset[int] = frozenset()
     many: frozenset[int] = frozenset()
     list_id: int = 0
+    peers: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

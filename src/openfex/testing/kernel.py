@@ -214,12 +214,13 @@ class KernelEngine(KernelTables):
         self._run(f"{self._program(at)}_decide", at, octets)
         row = self.map("exported").get(U32.pack(0))
         assert row is not None
-        verdict, reason, port, out, number, source, uplinks, vlan, tci, tagged, _ = DECISION.unpack(row)
+        verdict, reason, port, out, number, source, uplinks, vlan, tci, tagged, _, peers = DECISION.unpack(row)
         self._counted.add(port)
         if verdict == Verdict.DROP:
             return drop(port, DropReason(reason))
         links = links_of(uplinks, FIRST_UPLINK) if verdict == Verdict.FLOOD else frozenset()
-        found = (DropReason(reason), out, number, source, links, vlan, tci, bool(tagged))
+        joined = links_of(peers, 0) if verdict == Verdict.FLOOD else frozenset()
+        found = (DropReason(reason), out, number, source, links, vlan, tci, bool(tagged), joined)
         return Decision(Verdict(verdict), port, *found)
 
     def act(self, at: int, octets: bytes) -> Acted:

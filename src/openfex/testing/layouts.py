@@ -45,10 +45,10 @@ class LayoutBuilder:
         self._bridges[name] = []
         return name
 
-    def port(self, bridge: str, profile: Profile) -> NetworkPort:
+    def port(self, bridge: str, profile: Profile, *, peer: bool = False) -> NetworkPort:
         """The bridge's next network port."""
         link = len(self._bridges[bridge]) + 1
-        port = NetworkPort(bridge, f"net{link}", link, profile)
+        port = NetworkPort(bridge, f"net{link}", link, profile, peer)
         self._bridges[bridge].append(port)
         return port
 
@@ -83,7 +83,7 @@ class LayoutBuilder:
     def layout(self) -> Layout:
         """All of it."""
         bridges = tuple(
-            Bridge(name, "ab"[index], tuple(ports), 300_000)
+            Bridge(name, "ab"[index % 2], tuple(ports), 300_000)
             for index, (name, ports) in enumerate(self._bridges.items())
         )
         profiles = tuple({binding.profile.name: binding.profile for binding in self._bindings}.values())
@@ -107,6 +107,9 @@ def make_layout(chance: Chance, *, most_hosts: int = 4, two_fabrics: bool = Fals
     pins = {
         bridge: [builder.port(bridge, make_profile(chance)) for _ in range(chance.randint(1, 3))] for bridge in bridges
     }
+    for bridge in bridges:
+        for _ in range(chance.choice((0, 0, 1, 2))):
+            builder.port(bridge, trunk(some(chance, VLANS, 1, len(VLANS))), peer=True)
     for number in range(chance.randint(1, most_hosts)):
         kind = chance.choice(tuple(ChannelKind))
         channels = some(chance, CHANNELS, 1, 6)

@@ -71,6 +71,7 @@ def _spoil_port(chance: Chance, tables: BridgeTables) -> None:
             replace(port, vlan=0),
             replace(port, vlan=20),
             replace(port, network=not port.network),
+            replace(port, peer=not port.peer),
             replace(port, pin=chance.choice(pins)),
             None,
         )
@@ -94,7 +95,9 @@ def _spoil_flood(chance: Chance, tables: BridgeTables) -> None:
     """A flood that is missing, or whose masks do not fit the uplinks or each other."""
     scope = (chance.choice((0, 1, 2)), chance.choice(VLANS))
     links = (*range(FIRST_UPLINK, FIRST_UPLINK + 4), FIRST_UPLINK + 63)
-    flood = Flood(frozenset(some(chance, links, 0, 5)), frozenset(some(chance, links, 0, 5)), chance.randint(0, 0x3FFF))
+    peers = frozenset(some(chance, (1, 2, 3, 15), 0, 2))
+    one, many = (frozenset(some(chance, links, 0, 5)) for _ in range(2))
+    flood = Flood(one, many, chance.randint(0, 0x3FFF), peers)
     tables.floods[chance.choice((scope, *sorted(tables.floods)))] = flood
     if one_in(chance, 3):
         tables.floods.pop(chance.choice(sorted(tables.floods)))

@@ -53,11 +53,11 @@ STRUCTS: dict[str, tuple[struct.Struct, str]] = {
     "fex_vlan_set": (abi.VLAN_SET, "bits"),
     "fex_station_key": (abi.STATION_KEY, "mac vlan"),
     "fex_station": (abi.STATION, "seen_ns port epoch"),
-    "fex_flood": (abi.FLOOD, "any many list zero"),
+    "fex_flood": (abi.FLOOD, "any many list peers"),
     "fex_settings": (abi.SETTINGS, "ageing_ns epoch zero"),
     "fex_counters": (abi.COUNTERS, "in_frames in_octets out_frames out_octets"),
     "fex_drop_key": (abi.DROP_KEY, "port reason"),
-    "fex_decision": (abi.DECISION, "verdict reason in out list source uplinks vlan tci tagged not_learnt zero"),
+    "fex_decision": (abi.DECISION, "verdict reason in out list source uplinks vlan tci tagged not_learnt peers"),
 }
 """The Python format, and the C fields in the order of its items."""
 

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 
 from openfex.model.drops import DropReason
+from openfex.model.layout import NetworkPort
 from openfex.model.values import BROADCAST, ChannelKind, Mac, port_number
 from openfex.rules.bridge import decide_bridge
 from openfex.rules.decision import Decision, Verdict
@@ -14,7 +17,7 @@ from openfex.rules.extender import decide_up
 from openfex.rules.head import read_head
 from openfex.rules.tables import BridgeTables, Station
 from openfex.testing.fabric import Fabric, Spot
-from openfex.testing.layouts import LayoutBuilder, access
+from openfex.testing.layouts import LayoutBuilder, access, trunk
 from openfex.testing.tables import all_down
 from openfex.wire import ETag, Frame, Tag, VlanTag, VnTag
 from tests.unit.rules.lab import (
@@ -197,6 +200,58 @@ def test_p11_our_own_frames_that_come_back_from_the_network_are_dropped_and_forg
     assert bridge.receive(2, frame(BROADCAST, mac(H1, 1)), 0) == []
     assert bridge.drops == {(NET2, DropReason.OWN_SOURCE): 1}
     assert bridge.tables.stations == {}
+
+
+SWITCHES = {"sw-a": 1, "sw-b": 4, "sw-c": 7}
+"""Three bridges, and the channel of the first of each one's three vEths."""
+
+
+def joined() -> Fabric:
+    """Joined pairwise by peers for VLAN 10. Each has a vEth that is pinned, one that is not, and one in VLAN 20."""
+    builder = LayoutBuilder()
+    ups = {name: builder.port(builder.bridge(name), trunk({10, 20})) for name in SWITCHES}
+    for one, other in combinations(SWITCHES, 2):
+        builder.wire(builder.port(one, trunk({10}), peer=True), builder.port(other, trunk({10}), peer=True))
+    for name, first in SWITCHES.items():
+        host = builder.host(f"h-{name}", ChannelKind.ETAG, [name], range(first, first + 3))
+        builder.bind(host, first, access(10), ups[name])
+        builder.bind(host, first + 1, access(10))
+        builder.bind(host, first + 2, access(20), ups[name])
+    return Fabric(builder.layout())
+
+
+def spot(name: str, which: int) -> Spot:
+    return Spot(f"h-{name}", port_number(1, SWITCHES[name] + which))
+
+
+def say(fabric: Fabric, name: str, which: int, dst: Mac) -> list[Spot]:
+    """Where it comes out what the nth vEth of a bridge sends."""
+    sender = spot(name, which)
+    return fabric.from_function(sender.node, sender.port, frame(dst, mac(H1, SWITCHES[name] + which)))
+
+
+@pytest.mark.parametrize(("name", "which"), [("sw-a", 0), ("sw-b", 1), ("sw-c", 0)])
+def test_p11_a_peer_takes_what_any_veth_sends_and_gives_it_to_any_once(name: str, which: int) -> None:
+    reached = say(joined(), name, which, BROADCAST)
+    members = {spot(one, number) for one in SWITCHES for number in (0, 1)} - {spot(name, which)}
+    assert sorted(reached, key=str) == sorted(members | ({Spot(name, NET1)} if which == 0 else set()), key=str)
+
+
+def test_p11_a_peer_takes_nothing_of_vlans_it_does_not_carry() -> None:
+    assert say(joined(), "sw-a", 2, BROADCAST) == [Spot("sw-a", NET1)]
+
+
+def test_p11_what_the_network_sends_leaves_by_no_peer() -> None:
+    up = NetworkPort("sw-a", "net1", 1, trunk({10, 20}))
+    assert joined().from_network(up, frame(BROADCAST, STATION, VlanTag(10))) == [spot("sw-a", 0)]
+
+
+def test_p11_a_station_behind_a_peer_is_learnt_and_reached_there() -> None:
+    fabric = joined()
+    say(fabric, "sw-b", 1, BROADCAST)
+    assert say(fabric, "sw-a", 0, mac(H1, SWITCHES["sw-b"] + 1)) == [spot("sw-b", 1)]
+    assert say(fabric, "sw-b", 1, mac(H1, SWITCHES["sw-a"])) == [spot("sw-a", 0)]
+    assert fabric.dropped == 0
 
 
 def test_p11_bpdus_from_the_network_go_nowhere() -> None:

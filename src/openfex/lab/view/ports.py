@@ -73,7 +73,7 @@ def _port_row(view: _View, number: int) -> Row:
         "name": bridge_port_name(view.layout, view.bridge, number),
         "bridge": view.bridge.name,
         "channel": channel or None,
-        "kind": uplink.kind.value if uplink else "network",
+        "kind": uplink.kind.value if uplink else "peer" if shown.peer else "network",
         "host": uplink.host if uplink else None,
         "function": function.name if function else None,
         "nic": binding.name if binding else None,
