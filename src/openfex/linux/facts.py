@@ -29,6 +29,8 @@ class Facts:
     largest_mtu: bool
     offloads: frozenset[str]
     bridge_filter: str | None
+    backlog: int
+    """Frames that may wait for a CPU (net.core.netdev_max_backlog); 0 where that cannot be read."""
     tools: Mapping[str, str | None]
     objects: str
     """Why there are no compiled programs; empty if there are."""
@@ -50,7 +52,8 @@ def gather(tools: Iterable[str], objects: str) -> Facts:
         kernel_types=Path("/sys/kernel/btf/vmlinux").exists(),
         largest_mtu=largest,
         offloads=offloads,
-        bridge_filter=_bridge_filter(),
+        bridge_filter=_setting("net.bridge.bridge-nf-call-iptables"),
+        backlog=int(_setting("net.core.netdev_max_backlog") or 0),
         tools={name: shutil.which(name) for name in tools},
         objects=objects,
     )
@@ -68,8 +71,8 @@ def _try_veth() -> tuple[frozenset[str], bool]:
         return frozenset(), False
 
 
-def _bridge_filter() -> str | None:
+def _setting(key: str) -> str | None:
     try:
-        return read_sysctl(None, "net.bridge.bridge-nf-call-iptables")
+        return read_sysctl(None, key)
     except OpenfexError:
         return None

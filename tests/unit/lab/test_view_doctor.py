@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from openfex.lab.view.doctor import TOOLS, examine, is_able
+from openfex.lab.view.doctor import ENOUGH_BACKLOG, TOOLS, examine, is_able
 from openfex.linux.capability import Capabilities
 from openfex.linux.facts import OFFLOADS, Facts
 
@@ -19,6 +19,7 @@ HEALTHY = Facts(
     largest_mtu=True,
     offloads=frozenset(OFFLOADS),
     bridge_filter=None,
+    backlog=ENOUGH_BACKLOG,
     tools={name: f"/usr/bin/{name}" for name in TOOLS},
     objects="",
 )
@@ -59,6 +60,7 @@ def test_what_frames_need_is_bad_when_it_is_missing(what: str, facts: Facts) -> 
         ("MTU", replace(HEALTHY, largest_mtu=False)),
         ("offloads", replace(HEALTHY, offloads=frozenset(OFFLOADS[1:]))),
         ("br_netfilter", replace(HEALTHY, bridge_filter="1")),
+        ("backlog", replace(HEALTHY, backlog=1000)),
         ("tshark", replace(HEALTHY, tools={**HEALTHY.tools, "tshark": None})),
     ],
 )

@@ -10,6 +10,7 @@ from openfex.lab.view.sight import Row
 from openfex.linux.facts import LARGEST_MTU, OFFLOADS, Facts
 
 OLDEST_KERNEL = (6, 1)
+ENOUGH_BACKLOG = 10_000
 IN_A_CONTAINER = "in a container: run it privileged"
 TOOLS = {
     "ip": ("iproute2", "the bench's peers"),
@@ -89,6 +90,10 @@ def _wanted(facts: Facts) -> Iterator[Check]:
     yield _judge(facts.largest_mtu, Check("MTU", "limited", mtu, "large MTUs", "a newer kernel"))
     yield _offloads(facts)
     yield _bridge_filter(facts)
+    lost = "floods to hundreds of NICs of a lab at once: counted as not-sent"
+    remedy = f"sysctl net.core.netdev_max_backlog={ENOUGH_BACKLOG}"
+    backlog = Check("backlog", "limited", f"{facts.backlog} frames may wait for a CPU", lost, remedy)
+    yield _judge(facts.backlog >= ENOUGH_BACKLOG, backlog)
 
 
 def _offloads(facts: Facts) -> Check:
