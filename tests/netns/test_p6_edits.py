@@ -7,12 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from openfex.errors import DocumentError, InputError, RefusedError
+from openfex.errors import DocumentError, InputError, NotFoundError, RefusedError
 from openfex.lab import kept, lab
 from openfex.lab.names import netns_of
 from openfex.lab.view.look import look
+from openfex.lab.view.ports import port_rows
 from openfex.linux.netlink import Netlink
+from openfex.linux.packet import PacketCapture, PacketSocket
 from openfex.model.layout import Layout
+from openfex.proof.bed import frame, numbers
+from openfex.proof.kernel_bed import nic_place
 from tests.netns.test_p6_apply import BOUND
 
 pytestmark = pytest.mark.root
@@ -165,6 +169,59 @@ def test_p6_a_machine_moves_to_another_host_and_back() -> None:
     assert _functions(layout)["m1"].startswith("n0/")
     assert _addresses() == ["10.0.10.1/24"]
     edit(OTHER_HOST + TEXT)
+
+
+def _send(layout: Layout, sender: str, receiver: str, count: int) -> list[int]:
+    """Frames between two machines; the numbers of those that arrive."""
+    one, other = (next(nic for nic in layout.bindings if nic.machine == name) for name in (sender, receiver))
+    here, there = nic_place(layout, one), nic_place(layout, other)
+    with PacketSocket(here.device, netns=here.netns) as out, PacketSocket(there.device, netns=there.netns) as into:
+        out.send_many([frame(other.mac, one.mac, number) for number in range(count)])
+        capture = PacketCapture({"into": into})
+        capture.collect(lambda seen: len(numbers(seen["into"])) >= count, 5.0)
+        return numbers(capture.frames["into"])
+
+
+def _port(machine: str) -> dict[str, object]:
+    return next(row for row in port_rows(look(lab.layout_of(LAB))) if row["nic"] == f"{machine}/eth0")
+
+
+def test_p4_a_machine_migrates_with_its_binding_and_what_its_port_has_counted() -> None:
+    layout = edit(OTHER_HOST + TEXT)
+    assert _send(layout, "m1", "m0", 50) == list(range(50))
+    before, held = _port("m1"), next(one for one in layout.bindings if one.machine == "m1")
+    raw = {name: sum(row.in_frames for row in node.counters.values()) for name, node in look(layout).nodes.items()}
+    moved = lab.migrate(LAB, "m1", "h0").layout
+    now = next(one for one in moved.bindings if one.machine == "m1")
+    after = _port("m1")
+    assert (now.uuid, now.mac, now.profile, now.addresses) == (held.uuid, held.mac, held.profile, held.addresses)
+    assert (now.uplink.host, now.generation) == ("h0", 2)
+    assert after["name"] != before["name"]
+    assert int(str(after["in_frames"])) >= int(str(before["in_frames"])) >= 50
+    assert _send(moved, "m1", "m0", 50) == list(range(50))
+    assert int(str(_port("m1")["in_frames"])) >= int(str(before["in_frames"])) + 50
+    bridge = netns_of(LAB, "bridge", "sw")
+    shown = sum(int(str(row["in_frames"])) for row in port_rows(look(moved)))
+    assert shown == sum(row.in_frames for row in look(moved).nodes[bridge].counters.values()) >= raw[bridge]
+    assert lab.drift(LAB).operations == ()
+    assert lab.migrate(LAB, "m1", "h0").operations == ()
+
+
+@pytest.mark.parametrize(("machine", "host", "code"), [("m1", "h9", "no-such-host"), ("m9", "h0", "no-such-machine")])
+def test_p8_a_machine_that_cannot_move_stays(machine: str, host: str, code: str) -> None:
+    before = edit(OTHER_HOST + TEXT)
+    with pytest.raises(NotFoundError) as refused:
+        lab.migrate(LAB, machine, host)
+    assert refused.value.code == code
+    assert lab.layout_of(LAB) == before
+
+
+def test_p8_a_machine_that_finds_no_function_stays() -> None:
+    before = edit(OTHER_HOST.replace("functions: 2", "functions: 1") + TEXT)
+    with pytest.raises(DocumentError, match="no free"):
+        lab.migrate(LAB, "m1", "h0")
+    assert lab.layout_of(LAB) == before
+    assert lab.drift(LAB).operations == ()
 
 
 def test_p6_an_uplink_gets_another_mtu_and_other_names() -> None:

@@ -33,6 +33,8 @@ NOT_RUNNABLE, NOT_FOUND = 126, 127
 Foreground = Annotated[Flag, Parameter(help="Stay until Ctrl-C or SIGTERM, then take the lab down.")]
 All = Annotated[Flag, Parameter(help="Every lab on this machine.")]
 Machine = Annotated[str, Parameter(help="A machine of the lab; a host or a bridge will do as well.")]
+Migrant = Annotated[str, Parameter(help="A machine of the lab that is a name space of its own.")]
+Target = Annotated[str, Parameter(help="The host it is to be on.")]
 Program = Annotated[str, Parameter(help="The program to run there.")]
 Arguments = Annotated[str, Parameter(help="Its arguments, dashes and all.")]
 
@@ -118,6 +120,35 @@ def down(lab: Lab = None, *, all: All = False, json: Json = False) -> None:  # n
         print_json({"labs": list(removed), "removed": gone, "duration_s": round(duration_s, 3)})
     elif not removed:
         print("no lab is up: nothing to do")
+
+
+@app.command(help_epilogue="")
+def migrate(machine: Migrant, host: Target, /, *, lab: Lab = None, json: Json = False) -> None:
+    """Put a machine on another host.
+
+    Its NICs get functions there; MAC, addresses, profile and counters go with them. What runs in the machine goes on,
+    without its NICs for a moment; routes it has added itself are gone.
+
+    FILE is not changed: write the new host there, too.
+
+    Example: fex lab migrate vm1 h2
+    """
+    from openfex.lab import lab as labs
+    from openfex.lab.view.plan import report_line, report_view
+
+    start, name = time.monotonic(), labs.the_lab(lab)
+    with progress(quiet=json) as step:
+        report = labs.migrate(name, machine, host, step)
+    duration_s = time.monotonic() - start
+    if json:
+        print_json(report_view(name, report.operations, duration_s))
+    elif not report.operations:
+        print(f"{machine} is on {host} already: nothing to do")
+    else:
+        bound = [one for one in report.layout.bindings if one.machine == machine]
+        for one in bound:
+            print(f"{one.name} is function {one.function.name} now, generation {one.generation}")
+        print(report_line(name, report.operations, duration_s))
 
 
 @app.command(help_epilogue="")

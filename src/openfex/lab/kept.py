@@ -7,19 +7,21 @@ It lies in `/run/openfex/LAB`, and goes with the next start of the machine, as a
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from openfex.errors import InputError, RefusedError
 from openfex.linux.border import crossing
 from openfex.model.documents import LONGEST_NAME, NAME
 from openfex.plan.allotment import Allotment
+from openfex.plan.ledger import Ledger, Tally
 
 STATE = Path("/run/openfex")
 PATIENCE_S = 3.0
@@ -28,10 +30,11 @@ _LOOK_AGAIN_S = 0.02
 
 @dataclass(frozen=True)
 class Kept:
-    """The text of a lab's documents, and what was given by them."""
+    """The text of a lab's documents, what was given by them, and what its vEths' numbers are adjusted by."""
 
     text: str
     held: Allotment
+    ledger: Ledger = field(default_factory=dict)
 
 
 def is_lab_name(name: str) -> bool:
@@ -61,7 +64,11 @@ def read(lab: str) -> Kept | None:
     documents, given = document_file(lab), folder(lab) / "given.json"
     if not documents.exists():
         return None
-    return Kept(documents.read_text(), Allotment.from_text(given.read_text()) if given.exists() else Allotment())
+    if not given.exists():
+        return Kept(documents.read_text(), Allotment())
+    raw = json.loads(given.read_text())
+    ledger = {port: Tally(*numbers) for port, numbers in raw["ledger"].items()}
+    return Kept(documents.read_text(), Allotment.from_json(raw["given"]), ledger)
 
 
 def write(lab: str, kept: Kept | None) -> None:
@@ -69,7 +76,8 @@ def write(lab: str, kept: Kept | None) -> None:
     if kept is None:
         shutil.rmtree(folder(lab), ignore_errors=True)
         return
-    for name, text in (("given.json", kept.held.to_text()), ("lab.yaml", kept.text)):
+    given = json.dumps({"given": kept.held.to_json(), "ledger": kept.ledger}, indent=1)
+    for name, text in (("given.json", given), ("lab.yaml", kept.text)):
         new = folder(lab) / f"{name}.new"
         new.write_text(text)
         new.replace(folder(lab) / name)

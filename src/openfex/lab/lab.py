@@ -23,11 +23,13 @@ from openfex.lab.wanted import want
 from openfex.lab.workshop import Workshop
 from openfex.linux import netns
 from openfex.linux.signals import undisturbed
+from openfex.model.editor import replace_host
 from openfex.model.layout import Layout
 from openfex.model.reader import of_kind, read_documents
 from openfex.plan.allotment import allotment_of
 from openfex.plan.difference import Operation, difference
 from openfex.plan.layout import lay_out
+from openfex.plan.ledger import follow, moves
 from openfex.plan.objects import State
 
 READY_S = 10.0
@@ -70,10 +72,18 @@ def the_lab(name: str | None = None) -> str:
 
 def layout_of(lab: str) -> Layout:
     """The layout of a lab that is up. Raises NotFoundError."""
+    return _layout_kept(lab, _kept(lab))
+
+
+def _kept(lab: str) -> kept.Kept:
     found = kept.read(lab)
     if found is None:
         remedy = f"remove what is left of it with `fex lab down {lab}`"
         raise NotFoundError(f"the documents of lab {lab} are gone", code="lab-incomplete", remedy=remedy)
+    return found
+
+
+def _layout_kept(lab: str, found: kept.Kept) -> Layout:
     return lay_out(read_documents(found.text, str(kept.document_file(lab))), found.held)
 
 
@@ -147,16 +157,40 @@ def up(text: str, file: str = "", progress: Progress = _silent) -> Report:
     """Bring a lab to what the documents say, from whatever there is of it. Idempotent; undone whole if it fails."""
     lab = _lay_out(text, file).lab
     with kept.locked(lab):
-        older = kept.read(lab)
-        layout = _lay_out(text, file)
-        kept.write(lab, kept.Kept(text, allotment_of(layout)))
-        try:
-            with Workshop(lab) as workshop:
-                operations = _change(workshop, layout, progress)
-        except BaseException:
-            kept.write(lab, older)
-            raise
+        return _up(lab, text, file, progress)
+
+
+def _up(lab: str, text: str, file: str, progress: Progress) -> Report:
+    older = kept.read(lab)
+    layout = _lay_out(text, file)
+    ledger = older.ledger if older else {}
+    moved = moves(_layout_kept(lab, older), layout) if older else {}
+    kept.write(lab, kept.Kept(text, allotment_of(layout), ledger))
+    try:
+        with Workshop(lab) as workshop:
+            before = workshop.tallies() if moved else {}
+            operations = _change(workshop, layout, progress)
+            if moved:
+                ledger = follow(ledger, moved, before, workshop.tallies())
+                kept.write(lab, kept.Kept(text, allotment_of(layout), ledger))
+    except BaseException:
+        kept.write(lab, older)
+        raise
     return Report(layout, tuple(operations))
+
+
+def migrate(lab: str, machine: str, host: str, progress: Progress = _silent) -> Report:
+    """Put a machine on another host: its NICs get functions there, and keep MAC, profile and numbers.
+
+    The kept documents are changed, not the file they came from. Raises NotFoundError, RefusedError, DocumentError.
+    """
+    with kept.locked(lab):
+        found = _kept(lab)
+        known = [one.name for one in _layout_kept(lab, found).hosts]
+        if host not in known:
+            message, remedy = f"there is no host {host} in lab {lab}", f"the hosts are: {', '.join(known)}"
+            raise NotFoundError(message, code="no-such-host", remedy=remedy)
+        return _up(lab, replace_host(found.text, machine, host), str(kept.document_file(lab)), progress)
 
 
 def down(lab: str) -> list[str]:

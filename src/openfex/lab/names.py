@@ -32,6 +32,11 @@ def lab_of(netns: str) -> str:
     return parts[0] if len(parts) > 2 else ""
 
 
+def name_of(netns: str) -> str:
+    """The node's own name by that of its name space."""
+    return netns.split("_", 3)[3]
+
+
 def role_of(netns: str) -> str:
     """The role of a node's datapath by the name of its name space."""
     return "bridge" if netns.split("_")[2] == "bridge" else "extender"

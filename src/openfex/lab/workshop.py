@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -10,14 +11,16 @@ from openfex.adapter import soft
 from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import build_of
 from openfex.datapath.rows import Device, Devices
-from openfex.datapath.tables import read_tables, write_tables
-from openfex.lab.names import is_node, prefix_of, role_of
+from openfex.datapath.tables import read_counters, read_drops, read_tables, write_tables
+from openfex.lab.names import is_node, name_of, prefix_of, role_of
 from openfex.linux import netns
 from openfex.linux.links import Link
 from openfex.linux.spaces import Spaces
 from openfex.linux.sysctl import sysctl
+from openfex.model.counters import PortCounters
 from openfex.model.place import Place
 from openfex.plan.difference import Operation
+from openfex.plan.ledger import Ledger, Tally
 from openfex.plan.objects import (
     FunctionKey,
     FunctionSpec,
@@ -78,6 +81,15 @@ class Workshop:
         for name in sorted(pinned):
             state.update(self._observe_node(name, wanted, links.get(name, [])))
         return state
+
+    def tallies(self) -> Ledger:
+        """What the bridges' ports have counted."""
+        found: dict[str, Tally] = {}
+        for pins in pin_folder().glob(f"{prefix_of(self.lab)}bridge_*"):
+            node = self.node(pins.name)
+            if node.rows:
+                found.update({f"{name_of(pins.name)}:{port}": tally for port, tally in _tallies(node).items()})
+        return found
 
     def _observe_wires(self, links: dict[str, list[Link]]) -> State:
         ends: dict[str, dict[str, tuple[Place, Link]]] = {}
@@ -204,6 +216,14 @@ class Workshop:
         links = netlink.links()
         attached = node.attached(netlink, [link.name for link in links])
         return {port: device_of(link) for port, one in attached for link in links if link.name == one}
+
+
+def _tallies(node: Node) -> dict[int, Tally]:
+    counters, drops = read_counters(node), Counter[int]()
+    for (port, _), frames in read_drops(node).items():
+        drops[port] += frames
+    ports = counters.keys() | drops.keys()
+    return {port: Tally.of(counters.get(port, PortCounters()), drops[port]) for port in ports}
 
 
 def device_of(link: Link) -> Device:

@@ -7,10 +7,9 @@ or taken out elsewhere renumbers nobody and moves no NIC to another function.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from openfex.model.layout import Layout
 
@@ -27,11 +26,15 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """What a NIC was given: its function, the fabric, and the network port of its vEth, if it has one."""
+    """What a NIC was given: its function, the fabric, and the network port of its vEth, if it has one.
+
+    `generation` grows whenever it is given another function or fabric.
+    """
 
     function: str
     fabric: str
     pin: str | None
+    generation: int = 1
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,13 @@ class Allotment:
     nics: Mapping[str, Seat] = field(default_factory=dict)
     """`vm1/eth0`."""
 
-    def to_text(self) -> str:
-        """As JSON."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True)
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
 
     @classmethod
-    def from_text(cls, text: str) -> Allotment:
-        """From the JSON of `to_text`."""
-        raw = json.loads(text)
+    def from_json(cls, raw: Mapping[str, Any]) -> Allotment:
+        """From the plain values of `to_json`."""
         spans = {name: Span(**one) for name, one in raw["adapters"].items()}
         seats = {name: Seat(**one) for name, one in raw["nics"].items()}
         return cls(raw["ports"], raw["uplinks"], spans, seats)
@@ -67,7 +69,7 @@ def allotment_of(layout: Layout) -> Allotment:
         {f"{one.bridge}/{one.host}": one.bridge_link for host in layout.hosts for one in host.uplinks},
         {f"{one.host}/{one.name}": Span(one.slot, one.base) for host in layout.hosts for one in host.adapters},
         {
-            one.name: Seat(one.function.name, one.uplink.fabric, one.pin.name if one.pin else None)
+            one.name: Seat(one.function.name, one.uplink.fabric, one.pin.name if one.pin else None, one.generation)
             for one in layout.bindings
         },
     )

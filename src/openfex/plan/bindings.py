@@ -17,6 +17,7 @@ from openfex.model.layout import Binding, Bridge, Function, Host, Machine, Netwo
 from openfex.model.limits import VLAN_ROOM
 from openfex.model.reader import Document, of_kind
 from openfex.model.values import Mac
+from openfex.plan.allotment import Seat
 from openfex.plan.carving import Refusal
 from openfex.plan.draft import Draft
 
@@ -158,9 +159,16 @@ def _bind(draft: Draft, document: Document, nic_name: str, nic: NicSpec) -> None
         message = f"bridge {uplink.bridge} has no network port {nic.pin} that a vEth can be pinned to"
         draft.refuse(document, "unknown-port", message, f"those are: {known}", "nics", nic_name, "pin")
     identity = str(uuid.uuid5(_NAMESPACE, f"{draft.lab}/{name}"))
+    generation = _next_generation(draft.held.nics.get(name), function, uplink)
     draft.bindings[name] = Binding(
-        identity, 1, machine.name, nic_name, function, profile, mac, nic.addresses, nic.mtu, uplink, pin
+        identity, generation, machine.name, nic_name, function, profile, mac, nic.addresses, nic.mtu, uplink, pin
     )
+
+
+def _next_generation(seat: Seat | None, function: Function, uplink: Uplink) -> int:
+    if seat is None:
+        return 1
+    return seat.generation + ((function.name, uplink.fabric) != (seat.function, seat.fabric))
 
 
 def _check_host_names(draft: Draft) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import PROGRAMS
 from openfex.datapath.tables import read_counters, read_drops, read_tables
+from openfex.lab import kept
 from openfex.lab.names import prefix_of
 from openfex.lab.view.sight import DeviceSight, NodeSight, Sight
 from openfex.lab.wanted import want
@@ -26,7 +27,8 @@ def look(layout: Layout) -> Sight:
         links = workshop.spaces.links()
         pinned = sorted(one.name for one in pin_folder().glob(f"{prefix_of(layout.lab)}*"))
         nodes = {name: _node(workshop.node(name), wanted, links.get(name, [])) for name in pinned}
-    return Sight(layout, links, nodes)
+    found = kept.read(layout.lab)
+    return Sight(layout, links, nodes, found.ledger if found else {})
 
 
 def _node(node: Node, wanted: State, links: list[Link]) -> NodeSight:

@@ -10,7 +10,7 @@ or lost where nobody counts (`reason` is None).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from openfex.lab.names import netns_of
 from openfex.lab.view.inventory import machine_space
@@ -22,6 +22,7 @@ from openfex.model.layout import Binding
 from openfex.model.limits import VLAN_ROOM
 from openfex.model.place import Place
 from openfex.model.values import port_channel, port_link, port_number
+from openfex.plan.ledger import Tally
 from openfex.rules.tables import BridgeTables, ExtenderTables, Port
 
 LABEL = "openfex:"
@@ -129,7 +130,7 @@ def hop_rows(path: Path) -> list[Row]:
 def _hop_row(path: Path, step: int, hop: Hop) -> Row:
     device, filter_, node = path.device(hop), path.filter(hop), path.node(hop)
     link, lost = device.link, device.statistics
-    counted = node.counters.get(hop.number, PortCounters()) if hop.number else PortCounters()
+    counted = _counted(path, hop)
     return {
         "hop": step,
         "what": hop.what,
@@ -147,10 +148,17 @@ def _hop_row(path: Path, step: int, hop: Hop) -> Row:
         "number": hop.number or None,
         "channel": port_channel(hop.number) or None,
         "state": _port_state(node, hop),
-        **asdict(counted),
-        "drops": sum(frames for (number, _), frames in node.drops.items() if number == hop.number),
+        **counted._asdict(),
         "lost": lost.rx_dropped + lost.tx_dropped if lost else 0,
     }
+
+
+def _counted(path: Path, hop: Hop) -> Tally:
+    node = path.node(hop)
+    if hop.what == "vEth":
+        return path.sight.tally(node_of(path.sight.layout, hop.place.netns)[1], hop.number)
+    counters = node.counters.get(hop.number, PortCounters()) if hop.number else PortCounters()
+    return Tally.of(counters, sum(frames for (port, _), frames in node.drops.items() if port == hop.number))
 
 
 def _mac(path: Path, hop: Hop) -> str | None:

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from openfex.lab.view.sight import NodeSight, Row, Sight, bridge_port_name
-from openfex.model.counters import PortCounters
+from openfex.lab.view.sight import Row, Sight, bridge_port_name
 from openfex.model.layout import Binding, Bridge, Function, Layout, Profile, Uplink
 from openfex.model.quantities import format_vlans
 from openfex.model.values import port_channel, port_link
@@ -22,15 +20,14 @@ NO_PROFILE = "down, no profile"
 class _View:
     """One bridge, with what its ports are looked up in."""
 
+    sight: Sight
     layout: Layout
     bridge: Bridge
-    node: NodeSight
     tables: BridgeTables | None
     wanted: Mapping[int, Port]
     uplinks: Mapping[int, Uplink]
     functions: Mapping[tuple[str, int], Function]
     bindings: Mapping[int, Binding]
-    drops: Mapping[int, int]
 
 
 def port_rows(sight: Sight) -> list[Row]:
@@ -44,20 +41,16 @@ def port_rows(sight: Sight) -> list[Row]:
 
 
 def _view(sight: Sight, bridge: Bridge) -> _View:
-    layout, node = sight.layout, sight.node("bridge", bridge.name)
-    drops: Counter[int] = Counter()
-    for (number, _), frames in node.drops.items():
-        drops[number] += frames
+    layout = sight.layout
     return _View(
+        sight=sight,
         layout=layout,
         bridge=bridge,
-        node=node,
         tables=sight.bridge(bridge.name),
         wanted=compile_bridge(layout, bridge.name).ports,
         uplinks={uplink.bridge_link: uplink for uplink in layout.uplinks_of(bridge.name)},
         functions={(host.name, one.channel): one for host in layout.hosts for one in host.functions},
         bindings={one.bridge_port: one for one in layout.bindings if one.uplink.bridge == bridge.name},
-        drops=drops,
     )
 
 
@@ -68,7 +61,7 @@ def _port_row(view: _View, number: int) -> Row:
     function = view.functions.get((uplink.host, channel)) if uplink else None
     binding = view.bindings.get(number)
     profile = _profile(view, number, shown) if shown.up else None
-    counted = view.node.counters.get(number, PortCounters())
+    counted = view.sight.tally(view.bridge.name, number)
     return {
         "name": bridge_port_name(view.layout, view.bridge, number),
         "bridge": view.bridge.name,
@@ -83,8 +76,7 @@ def _port_row(view: _View, number: int) -> Row:
         "trunk": None if shown.vlans is None else format_vlans(shown.vlans),
         "mac": str(shown.mac) if shown.mac else None,
         "pin": bridge_port_name(view.layout, view.bridge, shown.pin) if shown.pin else None,
-        **asdict(counted),
-        "drops": view.drops.get(number, 0),
+        **counted._asdict(),
         "note": _note(view.tables, number, view.wanted.get(number)),
     }
 

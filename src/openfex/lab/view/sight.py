@@ -17,6 +17,7 @@ from openfex.model.layout import Bridge, Function, Host, Layout
 from openfex.model.limits import FIRST_UPLINK
 from openfex.model.place import Place
 from openfex.model.values import port_channel, port_link, port_number
+from openfex.plan.ledger import NOTHING, Ledger, Tally
 from openfex.rules.tables import BridgeTables, ExtenderTables
 
 Row = dict[str, object]
@@ -51,6 +52,7 @@ class Sight:
     layout: Layout
     links: Mapping[str, Sequence[Link]] = field(default_factory=dict)
     nodes: Mapping[str, NodeSight] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=dict)
 
     def node(self, kind: str, name: str) -> NodeSight:
         """The datapath of a host or bridge; an empty one where there is none."""
@@ -65,6 +67,13 @@ class Sight:
         """The tables of a bridge, as its kernel has them."""
         tables = self.node("bridge", name).tables
         return tables if isinstance(tables, BridgeTables) else None
+
+    def tally(self, bridge: str, number: int) -> Tally:
+        """What a port of a bridge has counted; a vEth what its NIC has, wherever that was before."""
+        node = self.node("bridge", bridge)
+        drops = sum(frames for (port, _), frames in node.drops.items() if port == number)
+        counted = Tally.of(node.counters.get(number, PortCounters()), drops)
+        return counted.plus(self.ledger.get(f"{bridge}:{number}", NOTHING))
 
     def is_bound(self, host: Host, function: Function) -> bool:
         """True if the host's kernel lets the function speak, on whichever uplink."""
