@@ -14,7 +14,7 @@ from openfex.linux.links import LinkStatistics
 from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
 from openfex.model.values import Mac, port_number
-from openfex.rules.tables import Function
+from openfex.rules.tables import Function, Station
 from tests.unit.lab.sights import (
     BRIDGE,
     HOST,
@@ -63,7 +63,8 @@ def test_a_hop_says_what_runs_there_and_what_it_counted() -> None:
 def test_nothing_would_drop_on_a_path_that_is_as_wanted() -> None:
     path = small_path(small_sight())
     assert would_drop(path) == []
-    assert tail_lines(path) == ["nothing on this path would drop what the profile allows"]
+    assert tail_lines(path)[0].startswith("attachment: tc; ")
+    assert tail_lines(path)[-1] == "nothing on this path would drop what the profile allows"
     assert "channel 1 (etag) on fabric a" in head_lines(path.binding)[0]
     assert path_view(path)["would_drop"] == []
 
@@ -149,6 +150,23 @@ def test_without_a_datapath_every_hop_of_the_node_says_so() -> None:
     path = small_path(with_node(small_sight(), HOST, NodeSight()))
     assert reasons(path) == [(2, None), (3, None)]
     assert hop_rows(path)[1]["state"] == "no datapath"
-    assert tail_lines(path)[1] == "  hop 2, nic0/0: the host has no datapath [lost, not counted]"
+    assert tail_lines(path)[-2] == "  hop 2, nic0/0: the host has no datapath [lost, not counted]"
     path = small_path(with_node(small_sight(), BRIDGE, NodeSight()))
     assert reasons(path) == [(4, None), (6, "no-receiver")]
+
+
+def test_the_entries_are_the_veth_s_own_and_what_was_heard_in_its_vlans() -> None:
+    sight = small_sight()
+    node = sight.nodes[BRIDGE]
+    far, second = Mac.parse("02:00:00:00:00:01"), 10**9
+    stations = {
+        (far, 10): Station(port_number(1), 7 * second),
+        (far, 20): Station(port_number(1), 7 * second),
+        (Mac.parse("02:00:00:00:00:02"), 10): Station(port_number(1), -400 * second),
+    }
+    path = small_path(with_node(sight, BRIDGE, replace(node, stations=stations, now_ns=9 * second)))
+    assert path_view(path)["entries"] == [
+        {"mac": str(VM1), "vlan": None, "port": "sw-a/veth1.1", "from": "binding", "age_s": None},
+        {"mac": str(far), "vlan": 10, "port": "sw-a/up0", "from": "learnt", "age_s": 2.0},
+    ]
+    assert "  02:00:00:00:00:01 in VLAN 10 is behind sw-a/up0, heard 2.0 s ago" in tail_lines(path)

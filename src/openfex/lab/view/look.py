@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import PROGRAMS
-from openfex.datapath.tables import read_counters, read_drops, read_tables
+from openfex.datapath.tables import read_counters, read_drops, read_stations, read_tables
 from openfex.lab import kept
 from openfex.lab.names import prefix_of
 from openfex.lab.view.sight import DeviceSight, NodeSight, Sight
@@ -36,7 +37,9 @@ def _node(node: Node, wanted: State, links: list[Link]) -> NodeSight:
     if not node.rows or not isinstance(spec, NodeSpec):
         return NodeSight(programs=_programs(node))
     tables = read_tables(node, devices_of(spec, links))
-    return NodeSight(tables, read_counters(node), read_drops(node), _programs(node))
+    stations = read_stations(node) if node.role == "bridge" else {}
+    now_ns = time.monotonic_ns()
+    return NodeSight(tables, read_counters(node), read_drops(node), _programs(node), stations, now_ns)
 
 
 def _programs(node: Node) -> dict[int, str]:

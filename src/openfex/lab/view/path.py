@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from openfex.lab.names import netns_of
 from openfex.lab.view.inventory import machine_space
 from openfex.lab.view.sight import DeviceSight, NodeSight, Row, Sight, bridge_port_name, host_port_name, node_of
+from openfex.lab.view.stations import entry_lines, entry_rows
 from openfex.linux.filters import Filter
 from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
@@ -27,6 +28,8 @@ from openfex.rules.tables import BridgeTables, ExtenderTables, Port
 
 LABEL = "openfex:"
 """What the names of our filters begin with."""
+ATTACHMENT = {"chosen": "tc", "why": "the wires of a lab carry super-frames (GSO), which XDP would have cut"}
+"""How the programs get at the frames; the same for every wire of this version."""
 Problem = tuple[DropReason | None, str]
 """Why a frame is dropped, or None where it is lost uncounted; and the same in words."""
 
@@ -117,7 +120,9 @@ def path_view(path: Path) -> Row:
         "kind": binding.uplink.kind.value,
         "channel": binding.function.channel,
         "mac": str(binding.mac),
+        "attachment": ATTACHMENT,
         "hops": hop_rows(path),
+        "entries": entry_rows(path.sight, binding),
         "would_drop": would_drop(path),
     }
 
@@ -299,7 +304,12 @@ def head_lines(binding: Binding) -> list[str]:
 
 
 def tail_lines(path: Path) -> list[str]:
-    """What would drop a frame, for people."""
+    """How a path is attached, the bridge's entries for it, and what would drop a frame, for people."""
+    attachment = f"attachment: {ATTACHMENT['chosen']}; {ATTACHMENT['why']}"
+    return [attachment, *entry_lines(entry_rows(path.sight, path.binding)), *_drop_lines(path)]
+
+
+def _drop_lines(path: Path) -> list[str]:
     found = would_drop(path)
     if not found:
         return ["nothing on this path would drop what the profile allows"]

@@ -16,9 +16,9 @@ from openfex.model.drops import DropReason
 from openfex.model.layout import Bridge, Function, Host, Layout
 from openfex.model.limits import FIRST_UPLINK
 from openfex.model.place import Place
-from openfex.model.values import port_channel, port_link, port_number
+from openfex.model.values import Mac, port_channel, port_link, port_number
 from openfex.plan.ledger import NOTHING, Ledger, Tally
-from openfex.rules.tables import BridgeTables, ExtenderTables
+from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 
 Row = dict[str, object]
 """One line of a view: plain values only, so that it can be printed as a table or as JSON."""
@@ -33,6 +33,9 @@ class NodeSight:
     drops: Mapping[tuple[int, DropReason], int] = field(default_factory=dict)
     programs: Mapping[int, str] = field(default_factory=dict)
     """The programs that are pinned: id -> name."""
+    stations: Mapping[tuple[Mac, int], Station] = field(default_factory=dict)
+    now_ns: int = 0
+    """The time by the clock of the stations' `seen_ns`."""
 
 
 @dataclass(frozen=True)
