@@ -63,9 +63,13 @@ class Problem:
     file: str = ""
     line: int = 0
     path: str = ""
+    column: int = 0
+    """Known where the text is no YAML, and 0 elsewhere: there `path` says more."""
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}: " if self.file else ""
+        numbers = ":".join(str(number) for number in (self.line, self.column) if number)
+        place = [part for part in (self.file, numbers) if part]
+        where = f"{'' if self.file else 'line '}{':'.join(place)}: " if place else ""
         at = f" at {self.path}" if self.path else ""
         cure = f"; {self.remedy}" if self.remedy else ""
         return f"{where}{self.subject}{at}: {self.message}{cure} [{self.code}]"
@@ -83,7 +87,7 @@ class DocumentError(InputError):
 
     def describe(self) -> dict[str, object]:
         """The error as `--json` prints it, one entry a problem."""
-        fields = ("code", "subject", "message", "remedy", "file", "line", "path")
+        fields = ("code", "subject", "message", "remedy", "file", "line", "column", "path")
         rows = [{name: getattr(problem, name) for name in fields} for problem in self.problems]
         return {**super().describe(), "problems": rows}
 

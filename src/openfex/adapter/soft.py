@@ -97,7 +97,7 @@ def remove(spaces: Spaces, key: FunctionKey, spec: FunctionSpec) -> None:
 def raise_nic(spaces: Spaces, key: NicKey, old: NicSpec | None, spec: NicSpec) -> None:
     """Give a NIC what it is to have, then set it up, the machine's end first: what it says first is carried."""
     if spec.place.netns == key.netns:  # hosts are quiet by default, their own NICs are not
-        sysctl(key.netns, f"net.ipv6.conf.{spec.place.device}.disable_ipv6", "0")
+        sysctl(key.netns, f"net/ipv6/conf/{spec.place.device}/disable_ipv6", "0")
     target = spaces.netlink(spec.place.netns)
     gone = set(old.addresses) - set(spec.addresses) if old and old.place == spec.place else set()
     with target.batch():

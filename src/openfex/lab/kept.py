@@ -19,7 +19,7 @@ from pathlib import Path
 
 from openfex.errors import InputError, RefusedError
 from openfex.linux.border import crossing
-from openfex.model.documents import LONGEST_NAME, NAME
+from openfex.model.names import LONGEST_NAME, NAME
 from openfex.plan.allotment import Allotment
 from openfex.plan.ledger import Ledger, Tally
 

@@ -1,156 +1,296 @@
 # SPDX-License-Identifier: Apache-2.0
 """The documents people write: `{kind, name, spec}`, checked one by one. What ties them together is plan/'s to check.
 
-Unknown keys are errors. Quote nothing: YAML 1.2 is read, so a MAC stays a MAC.
+Unknown keys are errors; a key with nothing behind it is not written. What is said of a key here (its description, its
+example) is what messages, `fex explain`, docs/reference/documents.md and the JSON Schema say.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from openfex.model.quantities import parse_duration, parse_vlan, parse_vlans
+from openfex.errors import InputError
+from openfex.model import written
 from openfex.model.values import Mac
+from openfex.model.written import Named, NameOf, Otherwise, Shorthand
 
 DEFAULT_UPLINK_MTU = 9216
 DEFAULT_FUNCTION_MTU = 1500
 
-
-def _parse_mac(value: object) -> Mac:
-    mac = value if isinstance(value, Mac) else Mac.parse(str(value))
-    if mac.is_multicast or not any(mac.octets):
-        raise ValueError(f"{mac} is not the address of one station: a group address or zero")
-    return mac
-
-
-def _parse_address(value: object) -> str:
-    return str(ipaddress.ip_interface(str(value)))
-
-
-def _parse_ports(value: object) -> object:
-    """`[up0, up1]` is short for `{up0: {}, up1: {}}`."""
-    return {str(name): {} for name in value} if isinstance(value, list) else value
-
-
-NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
-"""Of documents and bridges. No underscore: it parts the names of what a lab leaves in the kernel."""
-LONGEST_NAME = 40
-Name = Annotated[str, StringConstraints(pattern=NAME, max_length=LONGEST_NAME)]
-Device = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=15)]
-Vlan = Annotated[int, BeforeValidator(parse_vlan)]
-Vlans = Annotated[frozenset[int], BeforeValidator(parse_vlans)]
-MacAddress = Annotated[Mac, BeforeValidator(_parse_mac)]
-Address = Annotated[str, BeforeValidator(_parse_address)]
-Milliseconds = Annotated[int, BeforeValidator(parse_duration)]
-Mtu = Annotated[int, Field(ge=68, le=65_535)]
+Fabric = Literal["a", "b"]
+FABRICS: tuple[str, ...] = get_args(Fabric)
+Name = Annotated[str, written.NAME]
+BridgeName = Annotated[str, written.NAME, NameOf("bridge")]
+HostName = Annotated[str, written.NAME, NameOf("host")]
+ProfileName = Annotated[str, written.NAME, NameOf("profile")]
+Device = Annotated[str, written.DEVICE]
+PortName = Annotated[str, written.DEVICE, NameOf("network port")]
+Function = Annotated[str, written.FUNCTION]
+Wire = Annotated[tuple[str, str], written.WIRE]
+Vlan = Annotated[int, written.VLAN]
+Vlans = Annotated[frozenset[int], written.VLANS]
+MacAddress = Annotated[Mac, written.MAC]
+Address = Annotated[str, written.ADDRESS]
+Milliseconds = Annotated[int, written.DURATION]
+Mtu = Annotated[int, written.MTU]
+Count = Annotated[int, written.COUNT]
+Model = Annotated[str, written.MODEL]
+Truth = Annotated[bool, written.TRUTH]
 
 
 class Spec(BaseModel):
     """Base of all specs: strict about keys, frozen once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nothing(cls, value: object) -> object:
+        """A key with nothing behind it is not written."""
+        if not isinstance(value, Mapping):
+            return value
+        return {key: one for key, one in value.items() if one is not None or key not in cls.model_fields}
 
 
 class NetworkPortSpec(Spec):
-    """A port of a bridge towards the network. Without a profile: every VLAN tagged, nothing untagged."""
+    """A port of a bridge towards the network."""
 
-    profile: Name | None = None
-    peer: bool = False
+    profile: Annotated[ProfileName | None, Otherwise("every VLAN tagged, nothing untagged")] = Field(
+        None,
+        description="the VLANs of the port (`unknown-profile`)",
+        examples=["wan"],
+    )
+    peer: Truth = Field(
+        False,
+        description="the port leads to another bridge of ours: all vEths reach it in its VLANs, and it reaches them, "
+        "whatever they are pinned to. Its profile is a trunk without a native VLAN (`peer-needs-trunk`)",
+        examples=[True],
+    )
+
+
+def _long_ports(value: object) -> object:
+    """`[up0, up1]` is short for `{up0: {}, up1: {}}`, and `up0:` for `up0: {}`."""
+    if isinstance(value, Mapping):
+        return {name: {} if one is None else one for name, one in value.items()}
+    if not isinstance(value, list):
+        return value
+    if any(isinstance(name, Mapping | list) for name in value):
+        remedy = "write a port that has keys as {up0: {}, up1: {profile: wan}}"
+        raise InputError("a list of ports holds only their names", code="bad-value", remedy=remedy)
+    if twice := sorted({str(name) for name in value if value.count(name) > 1}):
+        raise InputError(f"{', '.join(twice)} is in the list twice", code="duplicate-key", remedy="name each port once")
+    return {name: {} for name in value}
+
+
+Ports = Annotated[
+    dict[Device, NetworkPortSpec],
+    Named("PORT", "port"),
+    Shorthand(
+        "list of devices", _long_ports, {"type": "array", "items": dict(written.DEVICE.schema), "uniqueItems": True}
+    ),
+]
 
 
 class BridgeSpec(Spec):
     """A controlling bridge."""
 
-    fabric: Literal["a", "b"] = "a"
-    ports: Annotated[dict[Device, NetworkPortSpec], BeforeValidator(_parse_ports)] = {}
-    ageing: Milliseconds = 300_000
+    fabric: Fabric = Field(
+        "a",
+        description="which fabric it is; a host's uplink must be of the same (`wrong-fabric`)",
+        examples=["a"],
+    )
+    ports: Ports = Field(
+        {},
+        description="its ports towards the network, at most 15 (`too-many-network-ports`)",
+        examples=[["up0"], {"up0": {}, "up1": {"profile": "wan"}}],
+    )
+    ageing: Milliseconds = Field(
+        "300s",
+        validate_default=True,
+        description="a learnt station that is not heard for so long is forgotten",
+        examples=["5m"],
+    )
 
 
 class NetworkSpec(Spec):
-    """The bridges of a network, and in a lab which of their ports are cabled together."""
+    """The bridges of a lab, and which of their ports are cabled together. The document's name is the lab's."""
 
-    bridges: Annotated[dict[Name, BridgeSpec], Field(min_length=1)]
-    wires: list[tuple[str, str]] = []
+    bridges: Annotated[dict[Name, BridgeSpec], Named("BRIDGE", "bridge"), Field(min_length=1)] = Field(
+        description="the controlling bridges",
+        examples=[{"sw-a": {"fabric": "a", "ports": ["up0"]}}],
+    )
+    wires: list[Wire] = Field(
+        [],
+        description="network ports that are cabled together; each port once (`bad-wire`)",
+        examples=[[["sw-a/up1", "sw-b/up1"]]],
+    )
 
 
 class TrunkSpec(Spec):
     """Tagged frames of the VLANs allowed; untagged ones belong to the native VLAN, if there is one."""
 
-    allowed: Vlans
-    native: Vlan | None = None
+    allowed: Vlans = Field(description="the port takes and gets frames with these tags", examples=["10,20-29"])
+    native: Vlan | None = Field(
+        None,
+        description="untagged frames belong to this VLAN, which is then allowed too; without it they are dropped",
+        examples=[10],
+    )
 
 
 class VlanSpec(Spec):
-    """Access or trunk, one of the two."""
+    """The VLANs of a port: access or trunk, one of the two."""
 
-    access: Vlan | None = None
-    trunk: TrunkSpec | None = None
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    access: Vlan | None = Field(
+        None,
+        description="the port is in this VLAN, and takes and gets untagged frames; "
+        "those with a priority tag (VLAN 0) are untagged ones",
+        examples=[10],
+    )
+    trunk: TrunkSpec | None = Field(
+        None,
+        description="the port takes and gets tagged frames",
+        examples=[{"allowed": "10,20-29", "native": 10}],
+    )
 
     @model_validator(mode="after")
     def _one_of_two(self) -> VlanSpec:
         if (self.access is None) == (self.trunk is None):
-            raise ValueError("say either access: VLAN or trunk: {allowed: VLANS}")
+            both = "both access and trunk are" if self.access else "neither access nor trunk is"
+            raise InputError(f"{both} said", code="bad-value", remedy="write one of the two")
         return self
 
 
 class ProfileSpec(Spec):
-    """What a port may do. `rate` is read and refused: this version does not enforce it."""
+    """What a port may do: that of a NIC, or one towards the network."""
 
-    vlan: VlanSpec
-    rate: dict[str, Any] | None = None
+    vlan: VlanSpec = Field(description="access or trunk, one of the two", examples=[{"access": 10}])
+    rate: Any = Field(None, description="not built yet, and refused (`rate-not-supported`)", examples=["1Gbit"])
 
 
 class UplinkSpec(Spec):
     """The host's cable to a fabric's bridge."""
 
-    device: Device
-    bridge: Name
-    mtu: Mtu = DEFAULT_UPLINK_MTU
+    device: Device = Field(description="the uplink's name in the host", examples=["up-a"])
+    bridge: BridgeName = Field(
+        description="where it ends (`unknown-bridge`); a bridge takes 64 uplinks (`too-many-uplinks`)",
+        examples=["sw-a"],
+    )
+    mtu: Mtu = Field(
+        DEFAULT_UPLINK_MTU,
+        description="must have room for a NIC's MTU, the channel's tag and two VLAN tags (`mtu-too-large`)",
+        examples=[9216],
+    )
 
 
 class HostSpec(Spec):
-    """A host: how its functions' frames are told apart, and its uplinks by fabric."""
+    """A host: how its functions' frames are told apart, and its uplinks."""
 
-    channel: Literal["vntag", "etag", "schannel", "vepa"]
-    uplinks: Annotated[dict[Literal["a", "b"], UplinkSpec], Field(min_length=1)]
+    channel: Literal["vntag", "etag", "schannel", "vepa"] = Field(
+        description="how its functions' frames are told apart on the uplinks; "
+        "`schannel` and `vepa` are not built yet, and refused (`channel-not-supported`)",
+        examples=["vntag"],
+    )
+    uplinks: Annotated[dict[Fabric, UplinkSpec], Named("FABRIC", "uplink"), Field(min_length=1)] = Field(
+        description="its uplinks, one a fabric",
+        examples=[{"a": {"device": "up-a", "bridge": "sw-a"}}],
+    )
 
 
 class AdapterSpec(Spec):
     """An adapter of a host, and how many functions to carve."""
 
-    host: Name
-    driver: Literal["soft"] = "soft"
-    model: str
-    functions: Annotated[int, Field(ge=0)] = 0
-    storage: Annotated[int, Field(ge=0)] = 0
-    backing: Literal["veth", "tap"] = "veth"
+    host: HostName = Field(description="where it is (`unknown-host`)", examples=["h1"])
+    driver: Literal["soft"] = Field("soft", description="`soft` adapters are emulated", examples=["soft"])
+    model: Model = Field(
+        description="what it emulates (`unknown-model`); `fex show adapters --catalogue` lists the models",
+        examples=["vic-1280"],
+    )
+    functions: Count = Field(0, description="NIC functions to carve (`too-many-functions`)", examples=[16])
+    storage: Count = Field(
+        0,
+        description="storage functions to carve (`no-storage`); with a channel and a vEth each, but without a device: "
+        "soft adapters have no storage behind them",
+        examples=[2],
+    )
+    backing: Literal["veth", "tap"] = Field(
+        "veth",
+        description="what a NIC function is made of; a TAP is for a program that opens it, for example a virtual "
+        "machine, and stays in the host's name space (`tap-needs-host`)",
+        examples=["veth"],
+    )
+
+
+def _long_addresses(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+Addresses = Annotated[
+    tuple[Address, ...],
+    Shorthand("address", _long_addresses, dict(written.ADDRESS.schema)),
+]
 
 
 class NicSpec(Spec):
-    """A machine's NIC: its profile, and what of the binding is to be fixed rather than chosen."""
+    """A NIC of a machine: its profile, and what of its binding is to be fixed rather than chosen."""
 
-    profile: Name
-    mac: MacAddress | None = None
-    address: Address | list[Address] = []
-    mtu: Mtu = DEFAULT_FUNCTION_MTU
-    fabric: Literal["a", "b"] | None = None
-    function: str | None = None
-    pin: Device | None = None
+    profile: ProfileName = Field(description="the profile of its vEth (`unknown-profile`)", examples=["web"])
+    mac: Annotated[MacAddress | None, Otherwise("`52:54:01:` and three octets made from the names")] = Field(
+        None,
+        description="the only source address that its port takes; each NIC of a lab has its own (`duplicate-mac`)",
+        examples=["52:54:00:00:00:01"],
+    )
+    address: Addresses = Field(
+        (),
+        description="what the NIC is given (`duplicate-address`)",
+        examples=["10.0.10.1/24", ["10.0.10.1/24", "fd00:10::1/64"]],
+    )
+    mtu: Mtu = Field(
+        DEFAULT_FUNCTION_MTU,
+        description="of the function, on both sides (`mtu-too-large`); with an IPv6 address at least 1280 "
+        "(`mtu-too-small`)",
+        examples=[9000],
+    )
+    fabric: Annotated[Fabric | None, Otherwise("the host's first, `a` before `b`")] = Field(
+        None,
+        description="on which uplink of the host it is bound (`unknown-fabric`)",
+        examples=["b"],
+    )
+    function: Annotated[Function | None, Otherwise("a free NIC function of the host")] = Field(
+        None,
+        description="which function it is (`unknown-function`, `function-taken`, `soft-storage-not-bindable`, "
+        "`no-free-function`)",
+        examples=["h1-nic0/3"],
+    )
+    pin: Annotated[PortName | None, Otherwise("one that carries one of its VLANs")] = Field(
+        None,
+        description="the network port of the bridge that it uses (`unknown-port`, `pin-without-vlan`)",
+        examples=["up1"],
+    )
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """The addresses, however many were written."""
-        return (self.address,) if isinstance(self.address, str) else tuple(self.address)
+        return self.address
 
 
 class MachineSpec(Spec):
-    """What holds NICs: a name space of its own, or the host itself."""
+    """What holds NICs: a name space of its own, or the host itself. Each NIC is bound to one function."""
 
-    host: Name
-    type: Literal["namespace", "host"] = "namespace"
-    nics: Annotated[dict[Device, NicSpec], Field(min_length=1)]
+    host: HostName = Field(description="where it runs (`unknown-host`)", examples=["h1"])
+    type: Literal["namespace", "host"] = Field(
+        "namespace",
+        description="a name space of its own, or the host's own",
+        examples=["host"],
+    )
+    nics: Annotated[dict[Device, NicSpec], Named("NIC", "NIC"), Field(min_length=1)] = Field(
+        description="its NICs by device. With `type: host` the name must be free in the host (`duplicate-device`)",
+        examples=[{"eth0": {"profile": "web", "address": "10.0.10.1/24"}}],
+    )
 
 
 SPECS: dict[str, type[Spec]] = {
@@ -160,3 +300,12 @@ SPECS: dict[str, type[Spec]] = {
     "adapter": AdapterSpec,
     "machine": MachineSpec,
 }
+
+EXAMPLES: dict[str, tuple[str, dict[str, object]]] = {
+    "network": ("lab", {"bridges": {"sw-a": {"fabric": "a", "ports": ["up0"]}}}),
+    "profile": ("web", {"vlan": {"access": 10}}),
+    "host": ("h1", {"channel": "vntag", "uplinks": {"a": {"device": "up-a", "bridge": "sw-a"}}}),
+    "adapter": ("h1-nic0", {"host": "h1", "model": "vic-1280", "functions": 16}),
+    "machine": ("vm1", {"host": "h1", "nics": {"eth0": {"profile": "web", "address": "10.0.10.1/24"}}}),
+}
+"""Name and spec of a document of each kind. Together they are a lab."""

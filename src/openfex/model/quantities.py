@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quantities as people write them: VLAN lists (`10, 20-30`), durations (`300s`)."""
+"""Quantities as people write them: whole numbers, VLAN lists (`10, 20-30`), durations (`300s`)."""
 
 from __future__ import annotations
 
@@ -8,37 +8,66 @@ from collections.abc import Iterable
 
 from openfex.errors import InputError
 from openfex.model.values import LAST_VLAN
+from openfex.model.wording import shown
 
-_DURATION = re.compile(r"(\d+)(ms|s|m|h)")
+_DIGITS = re.compile(r"[0-9]{1,15}")
+_RANGE = re.compile(r"([0-9]{1,15})(?:\s*-\s*([0-9]{1,15}))?")
+_DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h)")
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+LONGEST_DURATION_S = 1_000_000
+"""The longest ageing time that a bridge may have (IEEE 802.1Q, table 8-6)."""
+
+
+def parse_whole(value: object) -> int | None:
+    """A whole number from 0, also in quotes; None if it is none."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def parse_truth(value: object) -> bool:
+    """`true` or `false`, also in quotes. Raises InputError."""
+    found = {True: True, False: False, "true": True, "false": False}.get(value if isinstance(value, bool | str) else "")
+    if found is None:
+        raise InputError(f"{shown(value)} is not true or false", code="bad-value")
+    return found
 
 
 def parse_vlan(value: object) -> int:
     """A VLAN id, 1..4094. Raises InputError."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LAST_VLAN:
-        raise InputError(f"{value!r} is not a VLAN id from 1 to {LAST_VLAN}", code="bad-vlan")
-    return value
+    number = parse_whole(value)
+    if number is None or not 1 <= number <= LAST_VLAN:
+        raise InputError(f"{shown(value)} is not a VLAN id from 1 to {LAST_VLAN}", code="bad-vlan")
+    return number
 
 
-def _parse_range(text: str) -> range:
-    first, _, last = text.partition("-")
-    if not first.strip().isdigit() or (last and not last.strip().isdigit()):
-        raise InputError(f"{text!r} is not a VLAN id or a range like 20-30", code="bad-vlan")
-    low = parse_vlan(int(first))
-    high = parse_vlan(int(last)) if last else low
+def _parse_range(part: object) -> range:
+    match = _RANGE.fullmatch(part.strip()) if isinstance(part, str) else None
+    if match is None:
+        if isinstance(part, int) and not isinstance(part, bool):
+            return range(parse_vlan(part), part + 1)
+        raise InputError(f"{shown(part)} is not a VLAN id or a range like 20-30", code="bad-vlan")
+    low, high = parse_vlan(match[1]), parse_vlan(match[2] or match[1])
     if high < low:
-        raise InputError(f"the VLAN range {text!r} runs backwards", code="bad-vlan")
+        raise InputError(f"the VLAN range {shown(part)} runs backwards", code="bad-vlan", remedy=f"write {high}-{low}")
     return range(low, high + 1)
 
 
 def parse_vlans(value: object) -> frozenset[int]:
-    """VLAN ids from `10`, `"10,20-30"`, `[10, "20-30"]` or `all`. Raises InputError."""
+    """VLAN ids from `10`, `"10,20-30"`, `[10, "20-30"]` or `all`; each is said once. Raises InputError."""
     if value == "all":
         return frozenset(range(1, LAST_VLAN + 1))
     parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+    if not parts:
+        raise InputError("the list names no VLAN", code="bad-vlan", remedy='write for example [10, "20-30"], or all')
     vlans: set[int] = set()
     for part in parts:
-        vlans.update(_parse_range(part.strip()) if isinstance(part, str) else [parse_vlan(part)])
+        found = _parse_range(part)
+        if twice := vlans.intersection(found):
+            message = f"VLAN {format_vlans(twice)} is in the list more than once"
+            remedy = f'the same without overlaps: "{format_vlans(vlans.union(*map(_parse_range, parts)))}"'
+            raise InputError(message, code="overlapping-vlans", remedy=remedy)
+        vlans.update(found)
     return frozenset(vlans)
 
 
@@ -57,5 +86,8 @@ def parse_duration(value: object) -> int:
     """Milliseconds from `250ms`, `300s`, `5m`, `1h`. Raises InputError."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if not match or not int(match[1]):
-        raise InputError(f"{value!r} is not a duration like 300s, 5m or 250ms", code="bad-duration")
-    return int(match[1]) * _MILLISECONDS[match[2]]
+        raise InputError(f"{shown(value)} is not a duration like 300s, 5m or 250ms", code="bad-duration")
+    duration = int(match[1]) * _MILLISECONDS[match[2]]
+    if duration > LONGEST_DURATION_S * 1000:
+        raise InputError(f"{value} is longer than {LONGEST_DURATION_S}s", code="bad-duration")
+    return duration

@@ -1,129 +1,186 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading documents: YAML 1.2 text to checked specs, every problem of the text reported at once with its line."""
+"""Reading documents: YAML text to checked specs, and every problem of the text with its line.
+
+What could be read is laid out even if other documents could not, so that all problems of a file are told at once.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from io import StringIO
-from typing import Any
+from typing import TypeVar, overload
 
-from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from openfex.errors import InputError, Problem
+from openfex.model.documents import SPECS, Spec
+from openfex.model.faults import Fault, check_spec
+from openfex.model.names import parse_name
+from openfex.model.source import Place, Source, read_sources
+from openfex.model.wording import choose, nearest, shown
 
-from openfex.errors import DocumentError, Problem
-from openfex.model.documents import LONGEST_NAME, NAME, SPECS, Spec
-
-Path = tuple[str | int, ...]
+AnySpec = TypeVar("AnySpec", bound=Spec)
+Identity = tuple[str, str]
+"""Kind and name of a document; empty where it is not known."""
+NOBODY: Identity = ("none", "")
+"""What is no document at all, and cannot be referred to."""
+HEAD = ("kind", "name", "spec")
+_NO_SOURCE = Source(None)
 
 
 @dataclass(frozen=True)
 class Document:
-    """One document. `raw` keeps the YAML nodes, whose lines the messages name."""
+    """One document. `source` knows the lines that messages name."""
 
     kind: str
     name: str
     spec: Spec
     file: str = ""
-    raw: Any = field(default=None, compare=False, repr=False)
+    source: Source = field(default=_NO_SOURCE, compare=False, repr=False)
 
     @property
     def subject(self) -> str:
         """How messages call it."""
         return f"{self.kind} {self.name}"
 
-    def problem(self, code: str, message: str, remedy: str = "", path: Path = ()) -> Problem:
-        """A problem of this document, with the line that `path` (below spec) is on."""
-        line = line_of(self.raw, ("spec", *path)) if self.raw is not None else 0
-        return Problem(code, self.subject, message, remedy, self.file, line, _dotted(("spec", *path)))
+    def problem(self, code: str, message: str, remedy: str = "", path: Place = ()) -> Problem:
+        """A problem of this document, with the line that `path` (below spec) is on; without one, that of its name."""
+        place = ("spec", *path) if path else ("name",)
+        return _problem(self.subject, self.source, self.file, Fault(code, place, message, remedy))
 
 
-def _dotted(path: Path) -> str:
-    return ".".join(str(part) for part in path)
+@dataclass(frozen=True)
+class Reading(Sequence[Document]):
+    """The documents of a text that are good, and the problems of the others.
+
+    `unread` identifies the documents that are not good: what refers to one of them is not to blame.
+    """
+
+    good: tuple[Document, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    unread: frozenset[Identity] = frozenset()
+    file: str = ""
+
+    @overload
+    def __getitem__(self, index: int) -> Document: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Document]: ...
+
+    def __getitem__(self, index: int | slice) -> Document | Sequence[Document]:
+        return self.good[index]
+
+    def __len__(self) -> int:
+        return len(self.good)
+
+    def may_hold(self, kind: str, name: str = "") -> bool:
+        """Whether one of the documents that are not good may be this one, or with no name, any of the kind."""
+        return any(one in ("", kind) and (not name or other in ("", name)) for one, other in self.unread)
 
 
-def line_of(node: Any, path: Path) -> int:
-    """The line (from 1) of the deepest part of `path` that the YAML has."""
-    line: int = node.lc.line + 1 if isinstance(node, CommentedMap | CommentedSeq) else 0
-    for part in path:
+def _problem(subject: str, source: Source, file: str, fault: Fault) -> Problem:
+    """A fault as a problem. The path ends where the document does, but names a key that is missing."""
+    line, there = source.find(fault.place)
+    path = fault.place if fault.code == "missing-key" else there
+    dotted = ".".join(map(str, path))
+    return Problem(fault.code, subject, fault.message, fault.remedy, file, line if source.root else 0, dotted)
+
+
+def _check_head(value: dict[str, object]) -> Iterable[Fault]:
+    kind, name = value.get("kind"), value.get("name")
+    spec = SPECS.get(str(kind))
+    misspelt = {nearest(key, HEAD) for key in value if key not in HEAD}
+    if kind is None and "kind" not in misspelt:
+        yield Fault("unknown-kind", (), "has no kind", f"the kinds are: {', '.join(SPECS)}")
+    elif kind is not None and spec is None:
+        yield Fault("unknown-kind", ("kind",), f"there is no kind {shown(kind)}", choose(str(kind), SPECS, "kinds"))
+    if name is None and "name" not in misspelt:
+        yield Fault("missing-name", (), "has no name", "write for example `name: h1`")
+    elif name is not None:
         try:
-            position = node.lc.key(part) if isinstance(node, CommentedMap) else node.lc.item(part)
-            line, node = position[0] + 1, node[part]
-        except (AttributeError, KeyError, IndexError, TypeError):
-            break
-    return line
+            parse_name(name)
+        except InputError as error:
+            yield Fault(error.code, ("name",), error.message, error.remedy)
+    if value.get("spec") is None and "spec" not in misspelt:
+        remedy = f"see `fex explain {kind}`" if spec else "see `fex explain`"
+        yield Fault("missing-key", ("spec",), "is missing", remedy)
+    for key in value:
+        if key not in HEAD:
+            inside = spec is not None and key in spec.model_fields
+            remedy = "it is a key of spec" if inside else choose(key, HEAD, "keys")
+            yield Fault("unknown-key", (key,), f"{shown(key)} is not a key of a document", remedy)
 
 
-def _check_document(raw: Any, file: str) -> tuple[Document | None, list[Problem]]:
-    if not isinstance(raw, Mapping):
-        return None, [Problem("bad-document", "document", "is not a mapping of kind, name and spec", "", file, 1)]
-    kind, name = str(raw.get("kind", "")), str(raw.get("name", ""))
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else "" if value is None else shown(value)
+
+
+def _identity(value: dict[str, object]) -> Identity:
+    """Kind and name, as far as they are known; each may also stand behind a key that is misspelt."""
+    likely = {nearest(key, HEAD): one for key, one in value.items() if key not in HEAD}
+    kind, name = (_as_text(value.get(key) or likely.get(key)) for key in ("kind", "name"))
+    return (kind if kind in SPECS else nearest(kind, SPECS) or ""), name
+
+
+def _check_document(source: Source, file: str, value: dict[str, object]) -> Document | list[Problem]:
+    """The document, or everything that is wrong with it."""
+    kind, name = (_as_text(value.get(key)) for key in ("kind", "name"))
+    faults = list(_check_head(value))
+    spec = check_spec(kind, value["spec"]) if kind in SPECS and value.get("spec") is not None else None
+    if isinstance(spec, list):
+        faults += [Fault(one.code, ("spec", *one.place), one.message, one.remedy) for one in spec]
+    if isinstance(spec, Spec) and not faults and not source.problems:
+        return Document(kind, name, spec, file, source)
     subject = f"{kind or 'document'} {name}".strip()
-    problems = []
-    if kind not in SPECS:
-        remedy = f"the kinds are {', '.join(SPECS)}"
-        problems.append(Problem("unknown-kind", subject, f"kind {kind!r} is not known", remedy, file, line_of(raw, ())))
-    if not name:
-        problems.append(Problem("missing-name", subject, "has no name", "", file, line_of(raw, ())))
-    elif len(name) > LONGEST_NAME or not re.fullmatch(NAME, name):
-        remedy = f"use at most {LONGEST_NAME} lower-case letters, digits and hyphens, not at either end"
-        problems.append(
-            Problem("bad-name", subject, f"{name!r} cannot be a name", remedy, file, line_of(raw, ("name",)))
-        )
-    for key in raw:
-        if key not in ("kind", "name", "spec"):
-            line = line_of(raw, (key,))
-            problems.append(Problem("unknown-key", subject, f"{key!r} is not a key of a document", "", file, line))
-    if problems:
-        return None, problems
-    try:
-        spec = SPECS[kind].model_validate(raw.get("spec") or {})
-    except ValidationError as error:
-        return None, [_translate(subject, raw, file, one) for one in error.errors()]
-    return Document(kind, name, spec, file, raw), []
+    return [*source.problems, *(_problem(subject, source, file, fault) for fault in faults)]
 
 
-def _translate(subject: str, raw: Any, file: str, error: Any) -> Problem:
-    path: Path = ("spec", *error["loc"])
-    kinds = {"extra_forbidden": "unknown-key", "missing": "missing-key", "literal_error": "bad-choice"}
-    message = {"extra_forbidden": f"{error['loc'][-1]!r} is not a key here" if error["loc"] else ""}
-    text = message.get(error["type"]) or error["msg"].removeprefix("Value error, ")
-    cause = error.get("ctx", {}).get("error")
-    code = kinds.get(error["type"]) or getattr(cause, "code", None) or "bad-value"
-    return Problem(code, subject, text, "", file, line_of(raw, path), _dotted(path))
+def _read_document(source: Source, file: str) -> Document | list[Problem]:
+    value = source.value
+    if source.root is None:
+        return list(source.problems)
+    if isinstance(value, dict):
+        return _check_document(source, file, value)
+    remedy = "write for example `kind: host`, `name: h1` and `spec: …`"
+    fault = Fault("bad-document", (), f"{shown(value)} is not a mapping of kind, name and spec", remedy)
+    return [*source.problems, _problem("document", source, file, fault)]
 
 
-def read_documents(text: str, file: str = "") -> list[Document]:
-    """All documents of a YAML text. Raises DocumentError with every problem found."""
-    yaml = YAML(typ="rt")
-    try:
-        raws = [raw for raw in yaml.load_all(StringIO(text)) if raw is not None]
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = mark.line + 1 if mark else 0
-        raise DocumentError([Problem("bad-yaml", "YAML", str(error.problem), "", file, line)]) from error
-    except YAMLError as error:
-        raise DocumentError([Problem("bad-yaml", "YAML", str(error), "", file)]) from error
-    documents, problems, seen = [], [], set()
-    for raw in raws:
-        document, found = _check_document(raw, file)
-        problems += found
-        if document is None:
-            continue
-        if (document.kind, document.name) in seen:
-            problems.append(document.problem("duplicate-document", "is written twice", "give each its own name"))
-        seen.add((document.kind, document.name))
-        documents.append(document)
-    if not raws:
-        problems.append(Problem("no-documents", file or "text", "holds no documents"))
-    if problems:
-        raise DocumentError(problems)
-    return documents
+def _repeated(source: Source, file: str, seen: dict[Identity, int]) -> list[Problem]:
+    """The problem that there was a document of this kind and name before; `seen` are their lines."""
+    if source.root is None or not isinstance(source.value, dict):
+        return []
+    kind, name = (_as_text(source.value.get(key)) for key in ("kind", "name"))
+    line = source.find(("name",))[0]
+    first = seen.setdefault((kind, name), line) if kind and name else line
+    fault = Fault("duplicate-document", ("name",), f"is written twice, first in line {first}", "give each its own name")
+    return [_problem(f"{kind} {name}", source, file, fault)] if first != line else []
 
 
-def of_kind(documents: Sequence[Document], kind: str) -> list[Document]:
+def read_documents(text: str, file: str = "") -> Reading:
+    """All documents of a YAML text, and every problem of it."""
+    good: list[Document] = []
+    problems: list[Problem] = []
+    unread: set[Identity] = set()
+    seen: dict[Identity, int] = {}
+    for source in read_sources(text, file):
+        document = _read_document(source, file)
+        repeated = _repeated(source, file, seen)
+        problems += repeated
+        if not isinstance(document, Document):
+            problems += document
+            unread.add(_identity(source.value) if isinstance(source.value, dict) else NOBODY)
+        elif not repeated:
+            good.append(document)
+    if not good and not problems:
+        problems.append(Problem("no-documents", "documents", "there are none", "write some, or copy an example", file))
+        unread.add(("", ""))
+    return Reading(tuple(good), tuple(problems), frozenset(unread), file)
+
+
+def of_kind(documents: Iterable[Document], kind: str) -> list[Document]:
     """The documents of one kind, in the order they were written."""
     return [document for document in documents if document.kind == kind]
+
+
+def of_spec(documents: Iterable[Document], spec: type[AnySpec]) -> list[tuple[Document, AnySpec]]:
+    """The documents of one kind with their specs, in the order they were written."""
+    return [(document, document.spec) for document in documents if isinstance(document.spec, spec)]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from openfex.model.catalogue import CATALOGUE
+from openfex.model.wording import choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,9 @@ def check_carving(model: str, functions: int, storage: int) -> Refusal | None:
     """Why `functions` NIC and `storage` storage functions cannot be carved from a model; None if they can."""
     found = CATALOGUE.get(model)
     if found is None:
-        remedy = f"the models are: {', '.join(CATALOGUE)}"
-        return Refusal("unknown-model", "model", f"there is no adapter model {model}", remedy)
+        return Refusal(
+            "unknown-model", "model", f"there is no adapter model {model}", choose(model, CATALOGUE, "models")
+        )
     if functions + storage > found.functions:
         message = f"{functions + storage} functions asked for, a {model} has {found.functions}"
         return Refusal("too-many-functions", "functions", message, f"carve at most {found.functions}")

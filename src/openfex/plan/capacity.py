@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether there is room: for functions, channels, uplinks, ports and lists. Pure.
+
+Where too much is asked for, one problem says how much there is and how much is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from openfex.errors import Problem
+from openfex.model.catalogue import CATALOGUE
+from openfex.model.documents import AdapterSpec
+from openfex.model.limits import MAX_NETWORK_PORTS, MAX_UPLINKS
+from openfex.model.values import LAST_CHANNEL
+from openfex.model.wording import many
+from openfex.plan.carving import check_carving
+from openfex.plan.inventory import Inventory, Nic
+
+
+def check_bridges(inventory: Inventory) -> Iterator[Problem]:
+    """The ports of each bridge, towards the network and towards hosts."""
+    for document, network in inventory.networks:
+        for name, bridge in network.bridges.items():
+            if len(bridge.ports) > MAX_NETWORK_PORTS:
+                message = f"bridge {name} has {len(bridge.ports)} network ports, the most is {MAX_NETWORK_PORTS}"
+                first = list(bridge.ports)[MAX_NETWORK_PORTS]
+                remedy = "put some at another bridge"
+                yield document.problem("too-many-network-ports", message, remedy, ("bridges", name, "ports", first))
+    for name in inventory.bridges:
+        ends = [
+            (document, fabric)
+            for document, host in inventory.hosts
+            for fabric, uplink in sorted(host.uplinks.items())
+            if uplink.bridge == name
+        ]
+        if len(ends) > MAX_UPLINKS:
+            document, fabric = ends[MAX_UPLINKS]
+            message = f"{len(ends)} uplinks end at bridge {name}, the most is {MAX_UPLINKS}"
+            remedy = "let some end at another bridge"
+            yield document.problem("too-many-uplinks", message, remedy, ("uplinks", fabric, "bridge"))
+
+
+def check_adapters(inventory: Inventory) -> Iterator[Problem]:
+    """The functions of each adapter, and the channels of each host."""
+    channels: dict[str, int] = {}
+    for document, adapter in inventory.adapters:
+        if refusal := check_carving(adapter.model, adapter.functions, adapter.storage):
+            yield document.problem(refusal.code, refusal.message, refusal.remedy, (refusal.key,))
+        model = CATALOGUE.get(adapter.model)
+        before = channels.get(adapter.host, 0)
+        channels[adapter.host] = before + (model.functions if model else 0)
+        if before <= LAST_CHANNEL < channels[adapter.host]:
+            message = f"the adapters of host {adapter.host} could have more than {LAST_CHANNEL} functions together"
+            yield document.problem("too-many-channels", message, "put it into another host", ("model",))
+
+
+def check_functions_left(inventory: Inventory) -> Iterator[Problem]:
+    """Whether each host has a function for every NIC, unless something else is wrong with its adapters."""
+    for document, _ in inventory.hosts:
+        adapters = inventory.adapters_of(document.name)
+        sound = not any(check_carving(one.model, one.functions, one.storage) for one in adapters.values())
+        if sound and not inventory.reading.may_hold("adapter"):
+            yield from _check_room(document.name, adapters, inventory.nics_of(document.name))
+
+
+def _check_room(host: str, adapters: Mapping[str, AdapterSpec], nics: Sequence[Nic]) -> Iterator[Problem]:
+    """First those that need a veth, then all: a machine with a name space of its own cannot hold a TAP.
+
+    The problem stands where the first NIC does that finds none; NICs that name their function are bound first.
+    """
+    backings = {nic.label: _backing(adapters, nic) for nic in nics}
+    asking = sorted((nic for nic in nics if backings[nic.label]), key=lambda nic: nic.spec.function is None)
+    own = [nic for nic in asking if backings[nic.label] == "veth"]
+    veths = sum(one.functions for one in adapters.values() if one.backing == "veth")
+    taps = sum(one.functions for one in adapters.values() if one.backing == "tap")
+    if len(own) > veths:
+        have = f"{many(veths, 'NIC function')} {'beside its TAPs ' if taps else ''}for {many(len(own), 'NIC')}"
+        yield _shortage(own[veths], have, _where_to_carve(host, adapters, len(own) - veths))
+    elif len(asking) > veths + taps:
+        have = f"{many(veths + taps, 'NIC function')} for {many(len(asking), 'NIC')}"
+        yield _shortage(asking[veths + taps], have, _where_to_carve(host, adapters, len(asking) - veths - taps))
+
+
+def _backing(adapters: Mapping[str, AdapterSpec], nic: Nic) -> str:
+    """What the function of a NIC has to be made of; nothing if it names one that is not here."""
+    if nic.spec.function is None:
+        return "any" if nic.in_host else "veth"
+    named = adapters.get(nic.spec.function.partition("/")[0])
+    return named.backing if named else ""
+
+
+def _shortage(first: Nic, have: str, remedy: str) -> Problem:
+    message = f"host {first.machine.host} has {have}, this is the first that finds none"
+    return first.problem("no-free-function", message, remedy)
+
+
+def _where_to_carve(host: str, adapters: Mapping[str, AdapterSpec], lack: int) -> str:
+    if not adapters:
+        return f"write an adapter with `host: {host}`"
+    for name, adapter in adapters.items():
+        wanted = adapter.functions + lack
+        if adapter.backing == "veth" and not check_carving(adapter.model, wanted, adapter.storage):
+            return f"carve {lack} more (`functions: {wanted}` of {name}), or use another host"
+    return "write another adapter, or use another host"

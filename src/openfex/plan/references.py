@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What documents name must be there, and go together: hosts, bridges, profiles, the ends of wires. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from openfex.errors import Problem
+from openfex.model.documents import NetworkSpec, ProfileSpec
+from openfex.model.reader import Document, of_spec
+from openfex.model.values import ChannelKind
+from openfex.model.wording import choose, either
+from openfex.plan.inventory import Inventory
+
+
+def check_network(inventory: Inventory) -> Iterator[Problem]:
+    """A file is one lab, so it has one network."""
+    documents = [document for document, _ in inventory.networks]
+    if not documents and not inventory.reading.may_hold("network"):
+        message = "there is no network document, a lab needs one"
+        remedy = "write one: its name is the lab's, and its spec has the bridges"
+        yield Problem("one-network", "documents", message, remedy, inventory.reading.file, 1)
+    for document in documents[1:]:
+        message = f"is another network beside {inventory.lab}, a file is one lab"
+        yield document.problem("one-network", message, "put its bridges into one network, or into another file")
+
+
+def check_ports(inventory: Inventory) -> Iterator[Problem]:
+    """The profiles of network ports, and the wires between them."""
+    for document, network in inventory.networks:
+        for name, bridge in network.bridges.items():
+            for port, spec in bridge.ports.items():
+                path = ("bridges", name, "ports", port, "profile")
+                if spec.profile is not None:
+                    yield from inventory.lost(document, "profile", spec.profile, inventory.profiles, path)
+                profile = inventory.port_profile(spec)
+                if spec.peer and profile and (profile.allowed is None or profile.vlan):
+                    message = f"a peer sends and takes tagged frames alone, profile {profile.name} has untagged ones"
+                    remedy = "give it a trunk without a native VLAN, or no profile"
+                    yield document.problem("peer-needs-trunk", message, remedy, path)
+        yield from _check_wires(document, network)
+
+
+def _check_wires(document: Document, network: NetworkSpec) -> Iterator[Problem]:
+    known = [f"{name}/{port}" for name, bridge in network.bridges.items() for port in bridge.ports]
+    used: set[str] = set()
+    for index, wire in enumerate(network.wires):
+        for end in wire:
+            if end not in known:
+                remedy = choose(end, known, "network ports")
+                yield document.problem("bad-wire", f"there is no network port {end}", remedy, ("wires", index))
+            elif end in used:
+                remedy = "cable each network port once"
+                yield document.problem("bad-wire", f"{end} is cabled already", remedy, ("wires", index))
+            used.add(end)
+
+
+def check_profiles(inventory: Inventory) -> Iterator[Problem]:
+    """What a profile says and this version does not do."""
+    for document, profile in of_spec(inventory.reading, ProfileSpec):
+        if profile.rate is not None:
+            message, remedy = "rates are not enforced by this version", "take the key out"
+            yield document.problem("rate-not-supported", message, remedy, ("rate",))
+
+
+def check_hosts(inventory: Inventory) -> Iterator[Problem]:
+    """The channel of a host, and where its uplinks end."""
+    channels = [kind.value for kind in ChannelKind]
+    for document, host in inventory.hosts:
+        if host.channel not in channels:
+            message = f"channel {host.channel} is not built by this version"
+            yield document.problem("channel-not-supported", message, f"use {either(channels)}", ("channel",))
+        for fabric, uplink in host.uplinks.items():
+            path = ("uplinks", fabric, "bridge")
+            if not inventory.networks:
+                continue
+            yield from inventory.lost(document, "bridge", uplink.bridge, inventory.bridges, path)
+            bridge = inventory.bridges.get(uplink.bridge)
+            if bridge and bridge.fabric != fabric:
+                message = f"bridge {uplink.bridge} is of fabric {bridge.fabric}, the uplink is of fabric {fabric}"
+                others = [name for name, one in inventory.bridges.items() if one.fabric == fabric]
+                remedy = choose(uplink.bridge, others, f"bridges of fabric {fabric}")
+                yield document.problem("wrong-fabric", message, remedy, path)
+
+
+def check_machines(inventory: Inventory) -> Iterator[Problem]:
+    """Where adapters are and machines run, and the profiles of NICs."""
+    for document, adapter in inventory.adapters:
+        yield from inventory.lost(document, "host", adapter.host, inventory.host_of, ("host",))
+    for document, machine in inventory.machines:
+        yield from inventory.lost(document, "host", machine.host, inventory.host_of, ("host",))
+    for nic in inventory.nics:
+        path = ("nics", nic.name, "profile")
+        yield from inventory.lost(nic.document, "profile", nic.spec.profile, inventory.profiles, path)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that is wrong with the documents of a file, at once and in the order of its lines. Pure.
+
+Each check looks at what is certain: what could not be read is not missing, and what one check complains about is not
+complained about by the next. A new check is a function over the inventory, and stands in CHECKS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from openfex.errors import DocumentError, Problem
+from openfex.model.layout import Layout
+from openfex.model.reader import Reading
+from openfex.plan.allotment import Allotment
+from openfex.plan.capacity import check_adapters, check_bridges, check_functions_left
+from openfex.plan.devices import check_host_devices, check_machine_devices, check_port_devices
+from openfex.plan.inventory import Inventory
+from openfex.plan.lists import check_lists
+from openfex.plan.nics import (
+    check_addresses,
+    check_fabrics,
+    check_functions,
+    check_macs,
+    check_mtus,
+    check_pins,
+)
+from openfex.plan.references import check_hosts, check_machines, check_network, check_ports, check_profiles
+
+CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
+    check_network,
+    check_ports,
+    check_port_devices,
+    check_bridges,
+    check_profiles,
+    check_hosts,
+    check_host_devices,
+    check_adapters,
+    check_machines,
+    check_machine_devices,
+    check_fabrics,
+    check_functions,
+    check_functions_left,
+    check_pins,
+    check_macs,
+    check_addresses,
+    check_mtus,
+)
+
+
+def review(reading: Reading, held: Allotment) -> None:
+    """Raise DocumentError with every problem that documents have, each by itself and all together."""
+    inventory = Inventory(reading, held)
+    _refuse([*reading.problems, *(problem for check in CHECKS for problem in check(inventory))])
+
+
+def review_layout(layout: Layout, reading: Reading) -> None:
+    """Raise DocumentError with what can only be seen when every NIC has its port."""
+    _refuse(check_lists(layout, reading))
+
+
+def _refuse(problems: Iterable[Problem]) -> None:
+    if found := sorted(problems, key=lambda one: (one.line, one.column)):
+        raise DocumentError(found)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is said of bad documents, to the letter. The cases are in tests/data/problems."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from openfex.model.reader import read_documents
+from openfex.plan.layout import lay_out
+from tests.unit.plan.problems import FOLDER, Case, cases, completed, told
+
+CASES = [(path, case) for path in sorted(FOLDER.glob("*.txt")) for case in cases(path)]
+
+
+def test_the_documents_behind_the_cases_are_good() -> None:
+    assert told(completed("")) == []
+
+
+@pytest.mark.parametrize(("path", "case"), CASES, ids=[f"{path.stem}: {case.title}" for path, case in CASES])
+def test_what_is_said(path: Path, case: Case) -> None:
+    assert case.expected, f"{path.name} does not say what is expected"
+    assert told(completed(case.text)) == list(case.expected)
+
+
+def test_there_are_many_kinds_of_problems() -> None:
+    codes = {re.sub(r".* \[(.*)\]$", r"\1", line) for _, case in CASES for line in case.expected}
+    assert len(CASES) >= 60
+    assert len(codes) >= 30
+
+
+def test_a_problem_says_where_it_is_without_a_file_too() -> None:
+    assert told("kind: [a", file="") == ["fex: line 1:7: YAML: the bracket is not closed with ]; close it [bad-yaml]"]
+
+
+def test_an_empty_text_is_one_problem() -> None:
+    for text in ("", "# nothing\n", "---\n---\n"):
+        assert told(text) == ["fex: lab.yaml: documents: there are none; write some, or copy an example [no-documents]"]
+
+
+def test_anchors_merges_directives_and_line_ends_are_yaml() -> None:
+    text = completed("").replace("kind: profile\nname: web", "kind: profile\nname: &name web")
+    text += """---
+kind: machine
+name: vm1
+spec:
+  host: h1
+  nics:
+    eth0: &nic {profile: web, mtu: 9000}
+    eth1: {<<: *nic, mtu: 1500}
+    eth2: *nic
+"""
+    for written in (text, text.replace("\n", "\r\n"), "%YAML 1.2\n---\n" + text, "\ufeff" + text):
+        layout = lay_out(read_documents(written))
+        assert [one.mtu for one in layout.bindings] == [9000, 1500, 9000]
+
+
+def test_a_problem_in_what_was_merged_is_found_where_it_is_written() -> None:
+    text = """kind: machine
+name: vm1
+spec:
+  host: h1
+  nics:
+    eth0: &nic
+      profile: wbe
+    eth1:
+      <<: *nic
+"""
+    assert [line.split(": ")[1] for line in told(completed(text))] == ["lab.yaml:7", "lab.yaml:7"]
+
+
+def test_taps_do_not_take_the_name_of_the_nic() -> None:
+    text = """kind: adapter
+name: h1-nic0
+spec: {host: h1, model: vic-1280, functions: 4, backing: tap}
+---
+kind: machine
+name: vm1
+spec: {host: h1, type: host, nics: {eth0: {profile: web}}}
+---
+kind: machine
+name: vm2
+spec: {host: h1, type: host, nics: {eth0: {profile: web}, up-a: {profile: web}}}
+"""
+    assert told(completed(text)) == []
