@@ -16,7 +16,7 @@ nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "unit", "bpf"]
 
-PYTHON_FILES = ("src", "tests", "bpf/build.py", "hatch_build.py", "noxfile.py")
+PYTHON_FILES = ("src", "tests", "bpf/build.py", "docs/pages.py", "hatch_build.py", "noxfile.py")
 SHELL_FILES = ("fex", ".ci/run")
 
 
@@ -98,6 +98,13 @@ def build(session: nox.Session) -> None:
         session.run(python, "-m", "pip", "install", "--require-hashes", "-r", "requirements/run.txt", external=True)
         session.run(python, "-m", "pip", "install", "--no-deps", "--no-index", str(wheel), external=True)
         session.run(python, "-P", "-m", "openfex", "--help", external=True)
+
+
+@nox.session
+def pages(session: nox.Session) -> None:
+    """Write what of docs/ is made from the sources."""
+    prepare(session)
+    session.run("python", "docs/pages.py")
 
 
 @nox.session

@@ -4,15 +4,23 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
+import json
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from openfex.cli.app import app
+from openfex.cli.failure import lines_of
+from openfex.errors import DocumentError
 from openfex.model.documents import SPECS
 from openfex.model.drops import DropReason
 from openfex.model.reader import read_documents
@@ -127,6 +135,37 @@ def test_every_command_and_option_is_told(name: str, found: set[str]) -> None:
     assert [option for option in found if not re.search(rf"(?<![\w-]){option}(?![\w-])", text)] == []
 
 
+def pages_script() -> ModuleType:
+    """docs/pages.py as a module."""
+    spec = importlib.util.spec_from_file_location("openfex_docs_pages", ROOT / "docs" / "pages.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_is_made_from_the_sources_is_current() -> None:
+    """`nox -s pages` makes it so."""
+    script = pages_script()
+    text = script.PAGE.read_text()
+    assert script.page(text) == text
+    assert script.schema() == script.SCHEMA.read_text()
+    assert {found[1] for found in script.BLOCK.findall(text)} == {"values", *SPECS}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name_of)
+def test_examples_fit_the_schema(path: Path) -> None:
+    text = path.read_text()
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
+    assert named
+    schema = json.loads((path.parent / named[1]).read_text())
+    validator = Draft202012Validator(schema)
+    validator.check_schema(schema)
+    for document in YAML(typ="safe").load_all(text):
+        assert [error.message for error in validator.iter_errors(document)] == []
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=name_of)
 def test_examples_lay_out(path: Path) -> None:
     layout = lay_out(read_documents(path.read_text(), str(path)))
@@ -147,7 +186,20 @@ def test_the_tutorial_writes_its_example() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=name_of)
 def test_documents_on_a_page_can_be_read(path: Path) -> None:
     for text in blocks(path, "yaml"):
-        assert read_documents(text, name_of(path))
+        assert read_documents(text, name_of(path)).problems == ()
+
+
+REFUSED = re.compile(r"^\$ (sed .*) \| (?:\./)?fex plan -(?: --json)?\n((?:fex: .*\n)+)", re.MULTILINE)
+"""A sample of a page: an example that is changed until it is refused, and what is said."""
+
+
+@pytest.mark.parametrize("path", pages(), ids=name_of)
+def test_what_pages_say_is_refused_is_refused_so(path: Path) -> None:
+    for command, said in REFUSED.findall(path.read_text()):
+        changed = subprocess.run(shlex.split(command), cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        with pytest.raises(DocumentError) as refused:
+            lay_out(read_documents(changed, "standard input"))
+        assert said.splitlines() == lines_of(refused.value)
 
 
 def anchors(path: Path) -> set[str]:

@@ -11,8 +11,8 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 from openfex import __version__
+from openfex.cli import explain, machine, plan, show
 from openfex.cli import lab as labs
-from openfex.cli import machine, plan, show
 from openfex.cli.arguments import shield_command, wants_json
 from openfex.cli.failure import INTERRUPTED, Misuse, as_error, leave_quietly, misused, refuse
 from openfex.errors import OpenfexError
@@ -23,6 +23,7 @@ Examples:
 
   fex doctor                           what this machine can and cannot do
   fex demo                             the main job, end to end, with proofs
+  fex explain machine                  what a document may say
   fex lab up examples/two-hosts.yaml   build the datacentre of that file here
   fex show ports                       every function's port on the bridges
   fex lab exec vm1 ip address          a command inside a machine
@@ -48,6 +49,7 @@ app.command(labs.app)
 app.command(show.app)
 app.command(plan.plan, help_epilogue="")
 app.command(plan.apply, help_epilogue="")
+app.command(explain.explain, help_epilogue="")
 
 
 def run(arguments: Sequence[str]) -> int:

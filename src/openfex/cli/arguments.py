@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from openfex.errors import InputError, NotFoundError
+from openfex.model.names import parse_name
 
 STANDARD_INPUT = "-"
-_LAB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def _is_no_option(_: object, value: str) -> None:
@@ -49,9 +48,7 @@ def read_text(file: str) -> tuple[str, str]:
 
 def lab_name(name: str) -> str:
     """The name if it can be a lab's. Raises InputError: patterns and paths name more than one may want to remove."""
-    if not _LAB_NAME.fullmatch(name):
-        raise InputError(f"{name!r} cannot be the name of a lab", code="bad-name")
-    return name
+    return parse_name(name)
 
 
 def shield_command(tokens: Sequence[str]) -> list[str]:

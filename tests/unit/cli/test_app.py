@@ -62,7 +62,7 @@ def test_help_teaches(words: str, capsys: Said) -> None:
 def test_every_command_says_what_it_is_for(capsys: Said) -> None:
     run([])
     told = capsys.readouterr().out
-    assert all(f"│ {name} " in told for name in ("apply", "demo", "doctor", "lab", "plan", "show"))
+    assert all(f"│ {name} " in told for name in ("apply", "demo", "doctor", "explain", "lab", "plan", "show"))
     run(["show"])
     told = capsys.readouterr().out
     names = ("adapters", "functions", "ports", "profiles", "hosts", "machines", "bindings", "path", "drops")

@@ -60,13 +60,13 @@ def test_a_file_that_cannot_be_read_is_refused_with_a_code(tmp_path: Path) -> No
         assert bad.value.code == "bad-file"
 
 
-@pytest.mark.parametrize("name", ["", "*", "..", ".", "/etc", "a/b", "x[y]", "-x", "a b"])
+@pytest.mark.parametrize("name", ["", "*", "..", ".", "/etc", "a/b", "x[y]", "-x", "x-", "a b", "a_b", "L", "a" * 41])
 def test_what_names_more_than_a_lab_is_no_name(name: str) -> None:
     with pytest.raises(InputError) as bad:
         lab_name(name)
     assert bad.value.code == "bad-name"
 
 
-@pytest.mark.parametrize("name", ["lab", "two-2", "L", "a_b"])
+@pytest.mark.parametrize("name", ["lab", "two-2", "2", "a" * 40])
 def test_names_are_names(name: str) -> None:
     assert lab_name(name) == name

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What of docs/ is made from the sources: the tables of the reference of documents, and the JSON Schema of a document.
+
+`nox -s pages` writes them. A block of a page that is made begins with `<!-- made: NAME -->` and ends with
+`<!-- end -->`; a test holds all of it current.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from openfex.model.reference import all_below, kind_key
+from openfex.model.schema import document_schema
+from openfex.model.written import VALUES
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+PAGE = REFERENCE / "documents.md"
+SCHEMA = REFERENCE / "document.schema.json"
+BLOCK = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines)
+
+
+def code(words: Iterable[str]) -> str:
+    """Words as code, with commas."""
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def keys_table(kind: str) -> str:
+    """The keys of a kind, however deep."""
+    rows = []
+    for key in all_below(kind_key(kind)):
+        default = key.default if " " in key.default or key.default in ("required", "none") else f"`{key.default}`"
+        rows.append((f"`{key.path.removeprefix(f'{kind}.')}`", key.type.words, default, key.meaning))
+    return table(("key", "type", "default", "meaning"), rows)
+
+
+def values_table() -> str:
+    """The kinds of values."""
+    rows = [(value.name, value.form, code(value.examples), code(value.codes)) for value in VALUES]
+    return table(("type", "what", "examples", "code if wrong"), rows)
+
+
+def page(text: str) -> str:
+    """A page with its blocks as they have to be."""
+    return BLOCK.sub(
+        lambda found: found[1] + (values_table() if found[2] == "values" else keys_table(found[2])) + found[3], text
+    )
+
+
+def schema() -> str:
+    """The JSON Schema as it is written."""
+    return json.dumps(document_schema(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text()))
+    SCHEMA.write_text(schema())
