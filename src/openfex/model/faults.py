@@ -40,28 +40,27 @@ def check_spec(kind: str, value: object) -> Spec | list[Fault]:
 
 
 def _faults(kind: str, errors: Sequence[ErrorDetails]) -> Iterator[Fault]:
-    misspelt = {place for error in errors for place in _meant(kind, error, errors)}
+    misspelt = {place for error in errors if error["type"] == "extra_forbidden" for place in _meant(error, errors)}
     for error in errors:
         if not (error["type"] == "missing" and error["loc"] in misspelt):
             yield _fault(kind, error)
 
 
-def _meant(kind: str, error: ErrorDetails, errors: Sequence[ErrorDetails]) -> Iterator[Place]:
+def _meant(unknown: ErrorDetails, errors: Sequence[ErrorDetails]) -> Iterator[Place]:
     """The missing key that an unknown one beside it stands for: one mistake, not two."""
-    if error["type"] == "extra_forbidden":
-        *around, name = error["loc"]
-        missing = [one["loc"] for one in errors if one["type"] == "missing" and one["loc"][:-1] == tuple(around)]
-        found = nearest(str(name), [str(place[-1]) for place in missing])
-        yield from (place for place in missing if place[-1] == found)
+    *around, name = unknown["loc"]
+    missing = [one["loc"] for one in errors if one["type"] == "missing" and one["loc"][:-1] == tuple(around)]
+    found = nearest(str(name), [str(place[-1]) for place in missing])
+    yield from (place for place in missing if place[-1] == found)
 
 
 def _fault(kind: str, error: ErrorDetails) -> Fault:
     place = tuple(part for part in error["loc"] if part != _OF_KEY)
     cause = error.get("ctx", {}).get("error")
     key = key_at(kind, place if place == error["loc"] else place[:-1])
-    example = (
-        f"for example `{key.example}`" if key and key.example else f"see `fex explain {key.path if key else kind}`"
-    )
+    example = f"see `fex explain {key.path if key else kind}`"
+    if key and key.example:
+        example = f"for example `{key.example}`"
     if error["type"] == "extra_forbidden":
         return _unknown(kind, place)
     if error["type"] == "missing":
