@@ -120,7 +120,7 @@ def _default(field: FieldInfo) -> str:
     for mark in field.metadata:
         if isinstance(mark, Otherwise):
             return mark.words
-    return str(field.default) if field.default or field.default == 0 else "none"
+    return "none" if field.default in (None, (), [], {}) else as_yaml(field.default)
 
 
 def _key(path: str, field: FieldInfo) -> Key:

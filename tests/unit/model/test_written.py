@@ -8,7 +8,7 @@ import pytest
 from openfex.errors import InputError
 from openfex.model.addresses import parse_address, parse_mac
 from openfex.model.names import parse_device, parse_function, parse_name, parse_wire
-from openfex.model.quantities import format_vlans, parse_duration, parse_vlan, parse_vlans
+from openfex.model.quantities import format_vlans, parse_duration, parse_truth, parse_vlan, parse_vlans
 from openfex.model.wording import as_yaml, choose, either, many, nearest, shown
 from openfex.model.written import VALUES, Written
 
@@ -117,7 +117,7 @@ def test_functions_and_wires() -> None:
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: value.name)
 def test_no_value_takes_nothing_or_a_mapping(value: Written) -> None:
-    nothings: tuple[object, ...] = (None, {}, {"a": 1}, [[]], True, object())
+    nothings: tuple[object, ...] = (None, {}, {"a": 1}, [[]], object())
     for wrong in nothings:
         with pytest.raises(InputError) as refused:
             value.read(wrong)
@@ -137,6 +137,13 @@ def test_what_was_meant_is_named() -> None:
     assert choose("x", ["web", "db"], "profiles") == "the profiles are: web, db"
     assert choose("x", [], "profiles") == "there are no profiles"
     assert choose("x", map(str, range(12)), "ports").endswith("8, 9 and 2 more")
+
+
+def test_truth() -> None:
+    assert [parse_truth(one) for one in (True, False, "true", "false")] == [True, False, True, False]
+    for wrong in (0, 1, "yes", "True"):
+        with pytest.raises(InputError):
+            parse_truth(wrong)
 
 
 def test_small_words() -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openfex.model.reader import read_documents
+from openfex.model.reader import Reading, read_documents
 from openfex.model.values import ChannelKind
 from openfex.plan.allotment import Allotment, Span, allot, allot_spans, allotment_of
 from openfex.plan.layout import lay_out
@@ -63,4 +63,4 @@ def test_the_same_documents_are_laid_out_the_same_again() -> None:
     documents = read_documents(topology.documents(ChannelKind.VNTAG))
     layout = lay_out(documents)
     assert lay_out(documents, allotment_of(layout)) == layout
-    assert lay_out(list(reversed(documents)), allotment_of(layout)).bindings[::-1] == layout.bindings
+    assert lay_out(Reading(tuple(reversed(documents))), allotment_of(layout)).bindings[::-1] == layout.bindings

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from openfex.model.reader import read_documents
+from openfex.plan.allotment import Allotment, Seat
 from openfex.plan.layout import lay_out
 from tests.unit.plan.problems import FOLDER, Case, cases, completed, told
 
@@ -85,3 +86,43 @@ name: vm2
 spec: {host: h1, type: host, nics: {eth0: {profile: web}, up-a: {profile: web}}}
 """
     assert told(completed(text)) == []
+
+
+def test_a_nic_is_judged_on_the_uplink_that_it_has() -> None:
+    """A lab keeps a NIC on its fabric, also when its host is given another uplink in front of that one."""
+    text = """kind: host
+name: h1
+spec: {channel: vntag, uplinks: {a: {device: up-a, bridge: sw-a, mtu: 1600}, b: {device: up-b, bridge: sw-b}}}
+---
+kind: machine
+name: vm1
+spec: {host: h1, nics: {eth0: {profile: web, mtu: 9000}}}
+"""
+    held = Allotment(nics={"vm1/eth0": Seat("h1-nic0/0", "b", "up0")})
+    assert lay_out(read_documents(completed(text)), held).bindings[0].uplink.fabric == "b"
+    assert [line.rpartition(" ")[2] for line in told(completed(text))] == ["[mtu-too-large]"]
+
+
+def test_what_can_only_be_seen_when_laying_out_is_a_problem_too() -> None:
+    """There are enough functions, but the host itself has the one that a name space could hold."""
+    text = """kind: adapter
+name: h2-nic0
+spec: {host: h2, model: bcm-8, functions: 1}
+---
+kind: adapter
+name: h2-tap0
+spec: {host: h2, model: bcm-8, functions: 1, backing: tap}
+---
+kind: machine
+name: own
+spec: {host: h2, type: host, nics: {data0: {profile: web}}}
+---
+kind: machine
+name: vm1
+spec: {host: h2, nics: {eth0: {profile: web}}}
+"""
+    (line,) = told(completed(text))
+    assert line == (
+        "fex: lab.yaml:15: machine vm1 at spec.nics.eth0: host h2 has no free NIC function that a name space can hold; "
+        "carve more, or name the functions of the host's own NICs [no-free-function]"
+    )
