@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
+import pytest
+
+from openfex.errors import DocumentError
 from openfex.model.limits import MAX_LISTS, MAX_NETWORK_PORTS, MAX_UPLINKS, MAX_VLAN_SETS
+from openfex.model.reader import read_documents
+from openfex.plan.allotment import Allotment, Span
+from openfex.plan.layout import lay_out
 from tests.unit.plan.problems import told
 
 WEB = "---\nkind: profile\nname: web\nspec: {vlan: {access: 10}}\n"
@@ -64,6 +70,14 @@ def test_channels_of_a_host() -> None:
         "71: adapter h1-nic15 at spec.model: the adapters of host h1 could have more than 4094 functions ",
         "together; put it into another host [too-many-channels]",
     )
+
+
+def test_channels_of_a_host_that_are_not_side_by_side() -> None:
+    """What other adapters have is not moved."""
+    spans = {f"h1/h1-nic{number}": Span(number, number * 300) for number in range(13)}
+    with pytest.raises(DocumentError) as refused:
+        lay_out(read_documents(network() + host("h1") + adapters("h1", 14)), Allotment(adapters=spans))
+    assert [problem.code for problem in refused.value.problems] == ["too-many-channels"]
 
 
 def test_replication_lists_of_a_bridge() -> None:
