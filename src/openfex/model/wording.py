@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 
 MOST_QUOTED = 40
 MOST_LISTED = 10
@@ -26,6 +27,12 @@ def shown(value: object) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that was most likely meant."""
+    return _nearest(name, tuple(known))
+
+
+@lru_cache(maxsize=1000)
+def _nearest(name: str, known: tuple[str, ...]) -> str | None:
+    """One mistake is often made in many places."""
     by_case = {one.casefold(): one for one in known}
     found = get_close_matches(name.casefold(), by_case, 1, _LIKENESS)
     return by_case[found[0]] if found else None

@@ -61,16 +61,22 @@ def check_functions_left(inventory: Inventory) -> Iterator[Problem]:
         adapters = inventory.adapters_of(document.name)
         sound = not any(check_carving(one.model, one.functions, one.storage) for one in adapters.values())
         if sound and not inventory.reading.may_hold("adapter"):
-            yield from _check_room(document.name, adapters, inventory.nics_of(document.name))
+            yield from _check_room(document.name, adapters, _in_turn(inventory, document.name))
+
+
+def _in_turn(inventory: Inventory, host: str) -> list[Nic]:
+    """The NICs of a host as they are bound: those that name their function, those that have one, the others."""
+    held = inventory.held.nics
+    return sorted(inventory.nics_of(host), key=lambda nic: (nic.spec.function is None, nic.label not in held))
 
 
 def _check_room(host: str, adapters: Mapping[str, AdapterSpec], nics: Sequence[Nic]) -> Iterator[Problem]:
     """First those that need a veth, then all: a machine with a name space of its own cannot hold a TAP.
 
-    The problem stands where the first NIC does that finds none; NICs that name their function are bound first.
+    The problem stands where the first NIC does that finds none.
     """
     backings = {nic.label: _backing(adapters, nic) for nic in nics}
-    asking = sorted((nic for nic in nics if backings[nic.label]), key=lambda nic: nic.spec.function is None)
+    asking = [nic for nic in nics if backings[nic.label]]
     own = [nic for nic in asking if backings[nic.label] == "veth"]
     veths = sum(one.functions for one in adapters.values() if one.backing == "veth")
     taps = sum(one.functions for one in adapters.values() if one.backing == "tap")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -105,12 +105,19 @@ class Inventory:
         """The NICs of all machines, in the order they are written."""
         return [Nic(one, spec, name, nic) for one, spec in self.machines for name, nic in spec.nics.items()]
 
-    def adapters_of(self, host: str) -> dict[str, AdapterSpec]:
+    @cached_property
+    def _adapters_by_host(self) -> Mapping[str, dict[str, AdapterSpec]]:
+        found: dict[str, dict[str, AdapterSpec]] = {}
+        for document, spec in self.adapters:
+            found.setdefault(spec.host, {})[document.name] = spec
+        return found
+
+    def adapters_of(self, host: str) -> Mapping[str, AdapterSpec]:
         """The adapters of a host by name."""
-        return {one.name: spec for one, spec in self.adapters if spec.host == host}
+        return self._adapters_by_host.get(host, {})
 
     @cached_property
-    def _by_host(self) -> Mapping[str, list[Nic]]:
+    def _nics_by_host(self) -> Mapping[str, list[Nic]]:
         found: dict[str, list[Nic]] = {}
         for nic in self.nics:
             found.setdefault(nic.machine.host, []).append(nic)
@@ -118,7 +125,7 @@ class Inventory:
 
     def nics_of(self, host: str) -> Sequence[Nic]:
         """The NICs of a host's machines."""
-        return self._by_host.get(host, [])
+        return self._nics_by_host.get(host, [])
 
     def nics_on(self, host: str, fabric: str) -> Sequence[Nic]:
         """The NICs that are bound on an uplink of a host."""
@@ -141,9 +148,8 @@ class Inventory:
         """The profile of a network port; None while that is not certain."""
         return OPEN_TRUNK if port.profile is None else self.profiles.get(port.profile)
 
-    def lost(self, document: Document, kind: str, name: str, known: Iterable[str], path: Place) -> Iterator[Problem]:
+    def lost(self, document: Document, kind: str, name: str, known: Collection[str], path: Place) -> Iterator[Problem]:
         """The problem that there is no such document, unless it is one that could not be read."""
-        known = list(known)
         if name not in known and not self.reading.may_hold(kind, name):
             remedy = choose(name, known, f"{kind}s")
             yield document.problem(f"unknown-{kind}", f"there is no {kind} {name}", remedy, path)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from openfex.errors import DocumentError
 from openfex.model.reader import read_documents
 from openfex.plan.allotment import Allotment, Seat
 from openfex.plan.layout import lay_out
@@ -126,3 +127,19 @@ spec: {host: h2, nics: {eth0: {profile: web}}}
         "fex: lab.yaml:15: machine vm1 at spec.nics.eth0: host h2 has no free NIC function that a name space can hold; "
         "carve more, or name the functions of the host's own NICs [no-free-function]"
     )
+
+
+def test_who_has_a_function_is_not_the_one_that_finds_none() -> None:
+    text = """kind: machine
+name: new
+spec: {host: h2, nics: {eth0: {profile: web}}}
+---
+kind: machine
+name: old
+spec: {host: h2, nics: {eth0: {profile: web}, eth1: {profile: web}}}
+"""
+    held = Allotment(nics={f"old/eth{number}": Seat(f"h2-nic0/{number}", "a", "up0") for number in range(2)})
+    with pytest.raises(DocumentError) as refused:
+        lay_out(read_documents(completed(text)), held)
+    assert [(one.subject, one.code) for one in refused.value.problems] == [("machine new", "no-free-function")]
+    assert "machine old at spec.nics.eth1" in told(completed(text))[0]
