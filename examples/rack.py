@@ -6,6 +6,8 @@ ROLES = ["web"] * 4 + ["app"] * 2 + ["db"] * 2
 VLANS = {"web": 10, "app": 20, "db": 30}
 
 HEAD = """\
+# yaml-language-server: $schema=../docs/reference/document.schema.json
+#
 # A rack: 32 hosts with 8 functions each, all of them bound, on two controlling bridges that a peer port joins.
 #
 #   fex lab up examples/rack.yaml

@@ -48,6 +48,15 @@ class Source:
             line, node = found
         return self.above + line + 1, place
 
+    def written_at(self, place: Place) -> tuple[int, int]:
+        """Line and column (from 1) of the value at a place that there is."""
+        node = self.root
+        for part in place:
+            found = _step(node, part)
+            node = found[1] if found else None
+        mark = node.start_mark if node else None
+        return (self.above + mark.line + 1, mark.column + 1) if mark else (0, 0)
+
 
 def _step(node: Node | None, part: str | int) -> tuple[int, Node] | None:
     """A part of a node: the value of a key, the nth item, or the item that is a text."""

@@ -28,6 +28,10 @@ name: own
 spec: {host: h1, type: host, nics: {own0: {profile: web}}}
 ---
 kind: machine
+name: 7
+spec: {nics: {eth0: {profile: web}}, host: 1}
+---
+kind: machine
 name: vm3
 spec:
   nics: {eth0: {profile: web}}
@@ -38,7 +42,9 @@ spec:
 def test_one_word_changes() -> None:
     assert replace_host(TEXT, "vm1", "h22") == TEXT.replace("{host: h1, nics", "{host: h22, nics")
     assert replace_host(TEXT, "vm3", "h22") == TEXT.replace('host: "h1"', 'host: "h22"')
+    assert replace_host(TEXT, "7", "h22") == TEXT.replace("host: 1}", "host: h22}")
     assert replace_host(TEXT, "vm1", "h1") == TEXT
+    assert replace_host(TEXT.replace("\n", "\r\n"), "vm1", "h1") == TEXT.replace("\n", "\r\n")
 
 
 @pytest.mark.parametrize(
