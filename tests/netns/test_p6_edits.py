@@ -218,7 +218,7 @@ def test_p8_a_machine_that_cannot_move_stays(machine: str, host: str, code: str)
 
 def test_p8_a_machine_that_finds_no_function_stays() -> None:
     before = edit(OTHER_HOST.replace("functions: 2", "functions: 1") + TEXT)
-    with pytest.raises(DocumentError, match="no free"):
+    with pytest.raises(DocumentError, match="no-free-function"):
         lab.migrate(LAB, "m1", "h0")
     assert lab.layout_of(LAB) == before
     assert lab.drift(LAB).operations == ()

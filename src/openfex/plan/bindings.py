@@ -22,16 +22,19 @@ def lay_machines(draft: Draft) -> None:
     machines = of_spec(draft.documents, MachineSpec)
     draft.machines = {one.name: Machine(one.name, spec.host, spec.type == "host") for one, spec in machines}
     nics = [(one, name, nic) for one, spec in machines for name, nic in spec.nics.items()]
-    for document, name, nic in sorted(nics, key=lambda one: _rank(draft, f"{one[0].name}/{one[1]}", one[2])):
+    for document, name, nic in sorted(nics, key=lambda one: _rank(draft, one[0].name, one[1], one[2])):
         _bind(draft, document, name, nic)
     written = [f"{document.name}/{name}" for document, name, _ in nics]
     draft.bindings = {name: draft.bindings[name] for name in written if name in draft.bindings}
 
 
-def _rank(draft: Draft, name: str, nic: NicSpec) -> int:
+def _rank(draft: Draft, machine: str, name: str, nic: NicSpec) -> int:
+    """A NIC that comes from another host has no function here, and comes last."""
     if nic.function is not None:
         return 0
-    return 1 if name in draft.held.nics else 2
+    seat = draft.held.nics.get(f"{machine}/{name}")
+    here = draft.hosts[draft.machines[machine].host].functions
+    return 1 if seat and any(one.name == seat.function for one in here) else 2
 
 
 def _choose_function(draft: Draft, host: Host, in_host: bool, name: str, nic: NicSpec) -> Function | None:

@@ -65,8 +65,9 @@ def check_functions_left(inventory: Inventory) -> Iterator[Problem]:
 
 
 def _in_turn(inventory: Inventory, host: str) -> list[Nic]:
-    """The NICs of a host as they are bound: those that name their function, those that have one, the others."""
-    held = inventory.held.nics
+    """The NICs of a host as they are bound: those that name their function, those that have one here, the others."""
+    here = {f"{name}/{index}" for name, one in inventory.adapters_of(host).items() for index in range(one.functions)}
+    held = {name for name, seat in inventory.held.nics.items() if seat.function in here}
     return sorted(inventory.nics_of(host), key=lambda nic: (nic.spec.function is None, nic.label not in held))
 
 

@@ -143,3 +143,18 @@ spec: {host: h2, nics: {eth0: {profile: web}, eth1: {profile: web}}}
         lay_out(read_documents(completed(text)), held)
     assert [(one.subject, one.code) for one in refused.value.problems] == [("machine new", "no-free-function")]
     assert "machine old at spec.nics.eth1" in told(completed(text))[0]
+
+
+def test_who_comes_from_another_host_takes_nobodys_function() -> None:
+    """Also if it is written first, and has had a function there."""
+    text = """kind: machine
+name: moved
+spec: {host: h2, nics: {eth0: {profile: web}}}
+---
+kind: machine
+name: old
+spec: {host: h2, nics: {eth0: {profile: web}}}
+"""
+    held = Allotment(nics={"moved/eth0": Seat("h1-nic0/0", "a", "up0"), "old/eth0": Seat("h2-nic0/0", "a", "up0")})
+    layout = lay_out(read_documents(completed(text)), held)
+    assert [one.function.name for one in layout.bindings] == ["h2-nic0/1", "h2-nic0/0"]
