@@ -231,6 +231,14 @@ def test_p6_an_uplink_gets_another_mtu_and_other_names() -> None:
     edit(TEXT)
 
 
+def test_p6_nodes_and_ports_may_have_names_that_look_like_each_other_s() -> None:
+    """A host named like a bridge with a port a; two ports whose far ends would have the same name."""
+    text = TEXT.replace("ports: [up0]", "ports: [up0, a, a-up0]").replace(
+        "{sw: ", "{h1: {ports: [b]}, sw-a: {ports: [up0]}, sw: "
+    )
+    edit(text)
+
+
 def test_p6_one_command_changes_a_lab_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     edit(TEXT)
     monkeypatch.setattr(kept, "PATIENCE_S", 0.0)

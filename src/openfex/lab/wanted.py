@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 
 from openfex.lab.names import netns_of, outside
@@ -47,10 +48,11 @@ def _port_place(layout: Layout, port: NetworkPort) -> Place:
     return Place(netns_of(layout.lab, "bridge", port.bridge), port.name)
 
 
-def outside_device(port: NetworkPort, ordinal: int) -> str:
-    """The far end of a network port: `sw-a-up0`, or a number where that is too long for a device."""
+def outside_device(port: NetworkPort) -> str:
+    """The far end of a network port: `sw-a-up0`, or a digest of that where it is too long, or could be another's."""
     name = f"{port.bridge}-{port.name}"
-    return name if len(name) <= 15 else f"network{ordinal}"
+    plain = len(name) <= 15 and "-" not in port.name
+    return name if plain else f"network{zlib.crc32(name.encode()):08x}"
 
 
 def _wires(layout: Layout) -> State:
@@ -63,12 +65,11 @@ def _wires(layout: Layout) -> State:
     cabled = {port for wire in layout.wires for port in wire}
     for one, other in layout.wires:
         ends = (_port_place(layout, one), _port_place(layout, other))
-        state[WireKey(f"{one.bridge}.{one.name}")] = WireSpec(*ends, DEFAULT_UPLINK_MTU)
-    ports = [port for bridge in layout.bridges for port in bridge.ports]
-    for ordinal, port in enumerate(ports):
+        state[WireKey(f"{one.bridge}/{one.name}")] = WireSpec(*ends, DEFAULT_UPLINK_MTU)
+    for port in (port for bridge in layout.bridges for port in bridge.ports):
         if port not in cabled:
-            far = Place(outside(layout.lab), outside_device(port, ordinal))
-            key = WireKey(f"{port.bridge}.{port.name}")
+            far = Place(outside(layout.lab), outside_device(port))
+            key = WireKey(f"{port.bridge}/{port.name}")
             state[key] = WireSpec(_port_place(layout, port), far, DEFAULT_UPLINK_MTU)
     return state
 

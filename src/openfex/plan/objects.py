@@ -32,7 +32,7 @@ class SpaceSpec:
 
 @dataclass(frozen=True, slots=True, order=True)
 class WireKey:
-    """A cable between two nodes, by name."""
+    """A cable between two nodes, by name: `h1.a` is a host's uplink, `sw-a/up0` a network port's."""
 
     name: str
 

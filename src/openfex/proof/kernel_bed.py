@@ -36,8 +36,7 @@ def port_place(layout: Layout, port: NetworkPort) -> Place:
     for one, other in (*layout.wires, *(wire[::-1] for wire in layout.wires)):
         if one == port:
             return Place(netns_of(layout.lab, "bridge", other.bridge), other.name)
-    ports = [one for bridge in layout.bridges for one in bridge.ports]
-    return Place(outside(layout.lab), outside_device(port, ports.index(port)))
+    return Place(outside(layout.lab), outside_device(port))
 
 
 class KernelBed:

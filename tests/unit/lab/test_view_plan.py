@@ -23,7 +23,7 @@ from tests.unit.lab.sights import BRIDGE, HOST, small_layout
 FUNCTION = FunctionSpec("f0p0", "veth", Place(HOST, "f0v0"), 1500)
 MAKE_SPACE = Operation(SpaceKey("fex_small_machine_vm1"), None, SpaceSpec(False))
 REMOVE_SPACE = Operation(SpaceKey("fex_small_machine_old"), SpaceSpec(False), None)
-MAKE_WIRES = [Operation(WireKey(name), None, None) for name in ("h1.a", "sw-a.up0")]
+MAKE_WIRES = [Operation(WireKey(name), None, None) for name in ("h1.a", "sw-a/up0")]
 
 
 def change_function() -> Operation:
@@ -82,7 +82,7 @@ def test_status_says_by_node_what_is_missing() -> None:
     missing = {row["name"]: row["missing"] for row in rows if row["state"] != "up"}
     assert missing == {
         "h1": ["change function nic0/0", "make wire h1.a"],
-        "sw-a": ["make wire sw-a.up0"],
+        "sw-a": ["make wire sw-a/up0"],
         "vm1": ["make name space fex_small_machine_vm1"],
         "old": ["remove name space fex_small_machine_old"],
     }

@@ -97,9 +97,10 @@ def _node(layout: Layout, operation: Operation) -> str:
     """The name space of the node that an operation is about; a wire belongs to the node it is named after."""
     if not isinstance(operation.key, WireKey):
         return operation.key.netns
-    name, _, rest = operation.key.name.partition(".")
-    kind = "host" if rest in {"a", "b"} and any(one.name == name for one in layout.hosts) else "bridge"
-    return netns_of(layout.lab, kind, name)
+    bridge, slash, _ = operation.key.name.partition("/")
+    if slash:
+        return netns_of(layout.lab, "bridge", bridge)
+    return netns_of(layout.lab, "host", operation.key.name.partition(".")[0])
 
 
 def report_view(lab: str, operations: Sequence[Operation], duration_s: float) -> Row:
