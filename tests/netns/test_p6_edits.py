@@ -201,8 +201,9 @@ def test_p4_a_machine_migrates_with_its_binding_and_what_its_port_has_counted() 
     assert _send(moved, "m1", "m0", 50) == list(range(50))
     assert int(str(_port("m1")["in_frames"])) >= int(str(before["in_frames"])) + 50
     bridge = netns_of(LAB, "bridge", "sw")
-    shown = sum(int(str(row["in_frames"])) for row in port_rows(look(moved)))
-    assert shown == sum(row.in_frames for row in look(moved).nodes[bridge].counters.values()) >= raw[bridge]
+    sight = look(moved)
+    shown = sum(int(str(row["in_frames"])) for row in port_rows(sight))
+    assert shown == sum(row.in_frames for row in sight.nodes[bridge].counters.values()) >= raw[bridge]
     assert lab.drift(LAB).operations == ()
     assert lab.migrate(LAB, "m1", "h0").operations == ()
 
