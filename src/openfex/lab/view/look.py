@@ -12,7 +12,6 @@ from openfex.lab.names import prefix_of
 from openfex.lab.view.sight import DeviceSight, NodeSight, Sight
 from openfex.lab.wanted import want
 from openfex.lab.workshop import Workshop, devices_of
-from openfex.linux.libbpf import Program
 from openfex.linux.links import Link
 from openfex.model.layout import Layout
 from openfex.model.place import Place
@@ -39,12 +38,7 @@ def _node(node: Node, wanted: State, links: list[Link]) -> NodeSight:
 
 def _programs(node: Node) -> dict[int, str]:
     """The programs that are pinned, by id."""
-    found = {}
-    for build in node.builds:
-        for name in PROGRAMS[node.role]:
-            with Program.pinned(node.pins / build / name) as program:
-                found[program.id] = name
-    return found
+    return {number: name for build in node.builds for number, name in node.program_ids(build).items()}
 
 
 def look_at(lab: str, places: Iterable[Place]) -> dict[Place, DeviceSight]:
