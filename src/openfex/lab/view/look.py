@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import PROGRAMS
-from openfex.datapath.tables import read_counters, read_drops, read_tables
+from openfex.datapath.tables import read_counters, read_drops, read_stations, read_tables, read_totals
 from openfex.lab.names import prefix_of
 from openfex.lab.view.sight import DeviceSight, NodeSight, Sight
 from openfex.lab.wanted import want
@@ -33,7 +33,10 @@ def _node(node: Node, wanted: State, links: list[Link]) -> NodeSight:
     if not node.rows or not isinstance(spec, NodeSpec):
         return NodeSight(programs=_programs(node))
     tables = read_tables(node, devices_of(spec, links))
-    return NodeSight(tables, read_counters(node), read_drops(node), _programs(node))
+    stations = len(read_stations(node)) if node.role == "bridge" else 0
+    return NodeSight(
+        tables, read_counters(node), read_drops(node), _programs(node), totals=read_totals(node), stations=stations
+    )
 
 
 def _programs(node: Node) -> dict[int, str]:
