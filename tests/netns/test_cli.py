@@ -256,7 +256,7 @@ def test_status_says_what_is_missing_and_up_puts_it_back(bound: Path) -> None:
 @pytest.mark.slow
 def test_a_lab_with_a_name_space_torn_out_can_still_be_looked_at(bound: Path) -> None:
     netns.delete(VM1)
-    for words in ("ports", "functions", "machines", "bindings", "adapters", "path vm1/eth0", "drops", "hosts"):
+    for words in ("ports", "functions", "machines", "bindings", "adapters", "path vm1/eth0", "nodes", "drops", "hosts"):
         done = fex("show", *words.split(), "--lab", LAB)
         assert done.returncode == 0, done.stderr
     assert fex("lab", "status", LAB).returncode == 1

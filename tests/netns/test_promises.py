@@ -14,15 +14,16 @@ from openfex.datapath.tables import read_stations
 from openfex.lab import lab
 from openfex.lab.names import netns_of
 from openfex.linux.packet import PacketCapture, PacketSocket
+from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
 from openfex.model.layout import Binding
 from openfex.model.place import Place
 from openfex.model.values import BROADCAST, ChannelKind, Mac
 from openfex.proof.bed import NIC, Stage, frame, numbers
-from openfex.proof.endurance import STREAM, _stream
 from openfex.proof.kernel_bed import DEADLINE_S, KernelBed, port_place
 from openfex.wire import ETag, VlanTag, VnTag
 from tests.netns.labs import PATHS, paths, running
+from tests.netns.streams import stream_during
 
 pytestmark = pytest.mark.root
 STRANGER = Mac(b"\x52\x54\x33\x33\x33\x01")
@@ -172,7 +173,7 @@ def test_p5_a_new_build_of_the_programs_replaces_the_old_under_traffic(
 ) -> None:
     """An upgrade: maps and what they hold are adopted, programs replaced one by one, and no frame is lost."""
     text = paths(town.bed.layout.hosts[0].kind, town.bed.layout.hosts[1].kind)
-    before = town.bed.counts()["h1"].counters[1 << 12].out_frames
+    before = town.bed.counts()["h1"].counters.get(1 << 12, PortCounters()).out_frames
 
     def upgrade() -> None:
         with monkeypatch.context() as patch:
@@ -183,7 +184,7 @@ def test_p5_a_new_build_of_the_programs_replaces_the_old_under_traffic(
             assert sum("datapath" in str(operation) for operation in done) == 3
             assert lab.plan(text).operations == ()
 
-    arrived = _stream(town.bed.layout, town.binding("a1"), town.binding("a3"), upgrade)
-    assert arrived == list(range(STREAM))
-    assert town.bed.counts()["h1"].counters[1 << 12].out_frames >= before + STREAM
+    sent, arrived = stream_during(town.bed.layout, town.binding("a1"), town.binding("a3"), upgrade)
+    assert arrived == list(range(sent))
+    assert town.bed.counts()["h1"].counters[1 << 12].out_frames >= before + sent
     lab.up(text)

@@ -25,6 +25,10 @@ PROFILES: tuple[Column, ...] = (*keyed("name", "mode"), ("vlan", _vlans), *keyed
 HOSTS = keyed("name", "channel", "uplinks", "datapath", "adapters", "functions", "bound", "machines")
 MACHINES = keyed("name", "host", "type", "namespace", "state", "nics")
 BINDINGS = keyed("name", "function", "port", "fabric", "state", "profile", "vlan", "mac", "addresses", "generation")
+NODES = keyed(
+    *("name", "kind", "in_frames", "replicated", "out_frames", "drops"),
+    *("stations", "learnt", "moved", "aged", "not_learnt"),
+)
 DROPS = keyed("node", "port", "reason", "frames", "meaning")
 WATCHED = keyed("node", "port", "reason", "frames", "new", "meaning")
 
@@ -81,6 +85,7 @@ PORTS: tuple[Column, ...] = (
     *keyed("mac", "pin"),
     ("in frames/octets", _in),
     ("out", _out),
+    ("delivered", "delivered_frames"),
     *keyed("drops", "note"),
 )
 PORTS_NARROW: tuple[Column, ...] = (

@@ -134,6 +134,17 @@ def path(nic: Nic, /, *, lab: Lab = None, json: Json = False) -> None:
 
 
 @app.command(help_epilogue="")
+def nodes(*, lab: Lab = None, json: Json = False) -> None:
+    """What each host and bridge has counted: in + replicated = out + drops.
+
+    Of a bridge also the stations it knows, and how many it has learnt, seen move, forgotten, and had no room for.
+    """
+    from openfex.lab.view.inventory import node_rows
+
+    print_rows(node_rows(_look(lab)), columns.NODES, "no nodes", as_json=json)
+
+
+@app.command(help_epilogue="")
 def drops(*, watch: Watch = False, lab: Lab = None, json: Json = False) -> None:
     """Dropped frames by node, port and reason.
 

@@ -2,7 +2,13 @@
 """Door to the datapath of one node: programs and maps pinned in the BPF file system, attached to the node's devices.
 
 Nothing here needs a process to stay: pins keep the maps, filters keep the programs. A new process opens the pins and
-goes on. Pins lie in `/sys/fs/bpf/openfex/<node>/`: a file a map, and a folder a build of the programs.
+goes on. Pins lie in `/sys/fs/bpf/openfex/<node>/`: a file a map, and a folder a *size* (rows a port, 81920). In that
+are the maps that have a row a port, and a folder a build of the programs, which use those maps.
+
+A node only grows. Then a folder of the new size is made beside the old one, the ports' rows are copied, and the
+programs of the new size take the places of the old ones, device by device, while the old ones go on counting in the
+old counters. So these are kept: what a port has counted is the sum over all sizes, and never wrong, also when the
+process is killed on the way.
 """
 
 from __future__ import annotations
@@ -10,27 +16,35 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from openfex.datapath.abi import ANY_PORT, DROP_KEY, KEY_SIZES, U32, VALUE_SIZES
 from openfex.datapath.objects import PROGRAMS, build_of, object_path
 from openfex.errors import InternalError
 from openfex.linux.libbpf import Map, Object, Program, bpf_filesystem
-from openfex.linux.netlink import Netlink
+from openfex.linux.netlink import Filter, Netlink
 from openfex.model.drops import DropReason
-from openfex.model.values import port_channel, port_link
+from openfex.model.values import port_channel, port_link, port_number
 
 LABEL = "openfex"
 """The name of our filters, by which a later process knows them."""
-SIZED = {"extender": ("functions", "counters"), "bridge": ("ports", "counters")}
-"""The maps that have a row a port."""
+SIZED = {"extender": ("counters", "functions"), "bridge": ("counters", "ports")}
+"""The maps that have a row a port: what is counted, and what is known of it."""
 MAPS = {
-    "extender": ("links", "functions", "lists", "counters", "drops", "totals"),
-    "bridge": (
-        *("links", "ports", "vlan_sets", "veths", "stations", "floods", "settings", "ageing"),
-        *("counters", "drops", "totals"),
-    ),
+    "extender": ("links", "lists", "drops", "totals"),
+    "bridge": ("links", "vlan_sets", "veths", "stations", "floods", "settings", "ageing", "drops", "totals"),
 }
+"""The others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A program of ours on a device. `current`: it is of this build, and uses the tables as they are now."""
+
+    port: int
+    device: str
+    current: bool
 
 
 def pin_folder() -> Path:
@@ -54,7 +68,7 @@ class Node:
         self.name = name
         self.role = role
         self.pins = pin_folder() / name
-        self._open: dict[str, Map] = {}
+        self._open: dict[Path, Map] = {}
 
     def close(self) -> None:
         """Close what was opened; the pins stay."""
@@ -63,47 +77,68 @@ class Node:
         self._open.clear()
 
     def map(self, name: str) -> Map:
-        """A pinned map, opened once."""
-        if name not in self._open:
-            self._open[name] = Map.pinned(self.pins / name)
-        return self._open[name]
+        """A pinned map, of those that have sizes the largest; opened once."""
+        return self._map(self._pin(name, self.rows if name in SIZED[self.role] else 0))
 
-    def _is_complete(self, folder: Path) -> bool:
-        return all((folder / name).exists() for name in PROGRAMS[self.role])
+    def counters(self) -> list[Map]:
+        """The counters of every size that the node has had."""
+        return [self._map(self._pin("counters", size)) for size in self._sizes()]
+
+    def _map(self, pin: Path) -> Map:
+        if pin not in self._open:
+            self._open[pin] = Map.pinned(pin)
+        return self._open[pin]
+
+    def _pin(self, name: str, rows: int) -> Path:
+        return self.pins / str(rows) / name if name in SIZED[self.role] else self.pins / name
+
+    def _sizes(self) -> list[int]:
+        """The sizes whose maps are pinned, the largest last; all but that have only their counters left."""
+        if not self.pins.is_dir():
+            return []
+        return sorted(int(one.name) for one in self.pins.iterdir() if (one / "counters").exists())
 
     @property
     def builds(self) -> list[str]:
-        """The builds of the programs that are pinned whole."""
-        if not self.pins.is_dir():
+        """The builds of the programs that are pinned whole, and use the tables as they are now."""
+        folder = self.pins / str(self.rows)
+        if not folder.is_dir():
             return []
-        return sorted(one.name for one in self.pins.iterdir() if one.is_dir() and self._is_complete(one))
+        return sorted(
+            one.name for one in folder.iterdir() if all((one / name).exists() for name in PROGRAMS[self.role])
+        )
 
     @property
     def rows(self) -> int:
         """How many ports the tables have room for; 0 if there are none."""
         if not all((self.pins / name).exists() for name in MAPS[self.role]):
             return 0
-        return self.map(SIZED[self.role][0]).max_entries
+        whole = (size for size in self._sizes() if all(self._pin(name, size).exists() for name in SIZED[self.role]))
+        return max(whole, default=0)
 
     def load(self, rows: int) -> None:
         """Load this build of the programs and pin it; maps that are pinned already are kept, with all they hold."""
-        build = build_of(self.role)
-        self.pins.mkdir(parents=True, exist_ok=True)
-        if self.rows != rows:
+        before = self.rows
+        if not before:
             self.close()
-            for name in MAPS[self.role]:
-                (self.pins / name).unlink(missing_ok=True)
-        kept = {name: self.pins / name for name in MAPS[self.role] if (self.pins / name).exists()}
+        rows = max(rows, before)
+        folder = self.pins / str(rows)
+        folder.mkdir(parents=True, exist_ok=True)
+        pins = {name: self._pin(name, rows) for name in (*MAPS[self.role], *SIZED[self.role])}
+        kept = {name: pin for name, pin in pins.items() if pin.exists()}
         sizes = dict.fromkeys(SIZED[self.role], rows)
         with Object.load(object_path(self.role), max_entries=sizes, reuse=kept) as loaded:
             check_sizes(loaded.maps)
-            for name in MAPS[self.role]:
+            if 0 < before < rows:
+                table = SIZED[self.role][-1]
+                _copy(self.map(table), loaded.map(table))
+            for name, pin in pins.items():
                 if name not in kept:
-                    loaded.map(name).pin(self.pins / name)
+                    loaded.map(name).pin(pin)
             self._make_overflow_rows()
             if self.role == "bridge":
                 loaded.program("bridge_start_ageing").test_run(bytes(14))
-            self._pin_programs(loaded, self.pins / build)
+            self._pin_programs(loaded, folder / build_of(self.role))
 
     def _pin_programs(self, loaded: Object, folder: Path) -> None:
         if folder.exists():
@@ -120,11 +155,15 @@ class Node:
             if drops.get(key) is None:
                 drops.put(key, bytes(drops.row_size))
 
-    def drop_builds(self, keep: str) -> None:
-        """Unpin the builds that are not `keep`; filters that still use them keep them alive."""
-        for one in self.builds:
-            if one != keep:
-                shutil.rmtree(self.pins / one)
+    def drop_older(self) -> None:
+        """Unpin older builds, and of smaller sizes all but the counters; filters that still use them keep them."""
+        rows = self.rows
+        for size in self._sizes():
+            for one in (self.pins / str(size)).iterdir():
+                if one.is_dir() and (size, one.name) != (rows, build_of(self.role)):
+                    shutil.rmtree(one)
+                elif size < rows and one.name != "counters":
+                    one.unlink()
 
     def remove(self) -> None:
         """Unpin everything."""
@@ -132,10 +171,15 @@ class Node:
         shutil.rmtree(self.pins, ignore_errors=True)
 
     @contextmanager
-    def _programs(self) -> Iterator[Mapping[str, Program]]:
-        folder = self.pins / build_of(self.role)
+    def _programs(self, build: str) -> Iterator[Mapping[str, Program]]:
+        folder = self.pins / str(self.rows) / build
         with ExitStack() as stack:
             yield {name: stack.enter_context(Program.pinned(folder / name)) for name in PROGRAMS[self.role]}
+
+    def program_ids(self, build: str) -> dict[int, str]:
+        """The names of a build's programs by their ids."""
+        with self._programs(build) as programs:
+            return {program.id: name for name, program in programs.items()}
 
     def _program_for(self, port: int) -> str:
         if self.role == "bridge":
@@ -147,23 +191,39 @@ class Node:
 
         The filter's classid tells the program which port (extender) or link it runs for.
         """
-        with self._programs() as programs, netlink.batch():
+        with self._programs(build_of(self.role)) as programs, netlink.batch():
             for port, device in devices:
                 program = self._program_for(port)
                 classid = port if program == "extender_up" else port_link(port)
                 netlink.add_clsact(device)
                 netlink.attach(device, programs[program].fd, label=f"{LABEL}:{program}", classid=classid)
 
-    def attached(self, netlink: Netlink, devices: Iterable[str]) -> frozenset[tuple[int, str]]:
-        """Which of the devices have our program of this build, and for which port number."""
-        if build_of(self.role) not in self.builds:
-            return frozenset()
-        with self._programs() as programs:
-            ids = {program.id: name for name, program in programs.items()}
-        found = set()
-        for device in devices:
-            for one in netlink.filters(device):
-                if one.program_id in ids and one.label.startswith(LABEL):
-                    whole = ids[one.program_id] == "extender_up"
-                    found.add((one.classid if whole else one.classid << 12, device))
-        return frozenset(found)
+    def attached(self, netlink: Netlink, devices: Iterable[str]) -> list[Attachment]:
+        """Which of the devices have a program of ours."""
+        build = build_of(self.role)
+        ids = self.program_ids(build) if build in self.builds else {}
+        return [
+            Attachment(_port_of(one), device, one.program_id in ids)
+            for device in devices
+            for one in netlink.filters(device)
+            if one.label.startswith(f"{LABEL}:")
+        ]
+
+    def detach(self, netlink: Netlink, devices: Iterable[str]) -> None:
+        """Take our programs from devices, those of them that are still there."""
+        there = {link.name for link in netlink.links()}
+        with netlink.batch():
+            for device in there.intersection(devices):
+                netlink.detach(device)
+
+
+def _port_of(one: Filter) -> int:
+    """The port number that a filter of ours is for."""
+    return one.classid if one.label == f"{LABEL}:extender_up" else port_number(one.classid)
+
+
+def _copy(old: Map, new: Map) -> None:
+    """The rows of an array into a larger one."""
+    for first, octets in old.used():
+        rows = (octets[at : at + old.row_size] for at in range(0, len(octets), old.row_size))
+        new.put_many([(U32.pack(number), row) for number, row in enumerate(rows, first)])

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from openfex.datapath.abi import COUNTERS, DROP_KEY, SETTINGS, STATION, STATION_KEY, U32, U64, Total
 from openfex.datapath.node import Node
@@ -20,32 +21,25 @@ from openfex.datapath.rows import (
 from openfex.linux.libbpf import Map, possible_cpus
 from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
-from openfex.model.values import CHANNEL_BITS, Mac
+from openfex.model.values import Mac
 from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 
 TABLES = {"extender": ("lists", "functions", "links"), "bridge": ("vlan_sets", "floods", "ports", "links", "veths")}
 """The maps that tables are written to, in this order: what is pointed to before what points to it."""
-PER_LINK = {"functions", "ports"}
-ARRAYS = {"links", "vlan_sets", *PER_LINK}
+ARRAYS = {"links", "vlan_sets", "functions", "ports"}
 
 
-def _array_rows(one: Map, first: int, count: int) -> dict[bytes, bytes]:
-    octets, size = one.range(first, count), one.value_size
-    if not any(octets):
-        return {}
-    rows = (octets[at : at + size] for at in range(0, len(octets), size))
-    return {U32.pack(first + index): row for index, row in enumerate(rows) if any(row)}
+def _array_rows(one: Map) -> Iterator[tuple[bytes, bytes]]:
+    size, zeros = one.row_size, bytes(one.row_size)
+    for first, octets in one.used():
+        for index, at in enumerate(range(0, len(octets), size), first):
+            if not octets.startswith(zeros, at):
+                yield U32.pack(index), octets[at : at + size]
 
 
 def _read_map(node: Node, name: str) -> dict[bytes, bytes]:
     one = node.map(name)
-    if name not in ARRAYS:
-        return dict(one.items())
-    step = 1 << CHANNEL_BITS
-    rows: dict[bytes, bytes] = {}
-    for first in range(0, one.max_entries, step):
-        rows.update(_array_rows(one, first, min(step, one.max_entries - first)))
-    return rows
+    return dict(_array_rows(one) if name in ARRAYS else one.items())
 
 
 def read_rows(node: Node) -> Rows:
@@ -113,29 +107,23 @@ def held_lists(node: Node) -> dict[tuple[int, int], int]:
     return {scope: flood.list_id for scope, flood in tables.floods.items()}
 
 
-def _sum_percpu(octets: bytes, size: int) -> list[int]:
-    """Sum the CPUs' copies of a value of u64 words."""
-    words = size // U64.size
-    sums = [0] * words
-    for cpu in range(len(octets) // size):
-        for word in range(words):
-            sums[word] += U64.unpack_from(octets, cpu * size + word * U64.size)[0]
-    return sums
+def _sum_cpus(octets: bytes, size: int) -> Iterator[tuple[int, ...]]:
+    """Rows of u64 words, `size` octets for each CPU, added up over the CPUs."""
+    words, width = array("Q", octets), size // U64.size
+    step = width * possible_cpus()
+    columns = (zip(*(words[at::step] for at in range(word, step, width)), strict=True) for word in range(width))
+    return zip(*(map(sum, column) for column in columns), strict=True)
 
 
 def read_counters(node: Node) -> dict[int, PortCounters]:
     """Counters by port number, of ports that have counted anything."""
-    one, size = node.map("counters"), COUNTERS.size
-    step, stride = 1 << CHANNEL_BITS, COUNTERS.size * possible_cpus()
-    found = {}
-    for first in range(0, one.max_entries, step):
-        octets = one.range(first, min(step, one.max_entries - first))
-        if not any(octets):
-            continue
-        for index in range(len(octets) // stride):
-            row = octets[index * stride : (index + 1) * stride]
-            if any(row):
-                found[first + index] = PortCounters(*_sum_percpu(row, size))
+    found: dict[int, PortCounters] = {}
+    for one in node.counters():
+        for first, octets in one.used():
+            for port, row in enumerate(_sum_cpus(octets, COUNTERS.size), first):
+                if any(row):
+                    older = found.get(port)
+                    found[port] = PortCounters(*row) + older if older else PortCounters(*row)
     return found
 
 
@@ -144,7 +132,7 @@ def read_drops(node: Node) -> Counter[tuple[int, DropReason]]:
     drops: Counter[tuple[int, DropReason]] = Counter()
     for key, octets in node.map("drops").items():
         port, reason = DROP_KEY.unpack(key)
-        count = _sum_percpu(octets, U64.size)[0]
+        [(count,)] = _sum_cpus(octets, U64.size)
         if count:
             drops[port, DropReason(reason)] += count
     return drops
@@ -152,10 +140,8 @@ def read_drops(node: Node) -> Counter[tuple[int, DropReason]]:
 
 def read_totals(node: Node) -> Totals:
     """The totals of a node."""
-    octets = node.map("totals").range(0, len(Total))
-    stride = U64.size * possible_cpus()
-    counts = [_sum_percpu(octets[row * stride : (row + 1) * stride], U64.size)[0] for row in range(len(Total))]
-    return Totals(**{total.name.lower(): counts[total] for total in Total})
+    counts = _sum_cpus(node.map("totals").range(0, len(Total)), U64.size)
+    return Totals(**{total.name.lower(): count for total, (count,) in zip(Total, counts, strict=True)})
 
 
 def read_stations(node: Node) -> dict[tuple[Mac, int], Station]:

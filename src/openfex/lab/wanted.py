@@ -119,8 +119,9 @@ def _bridge_node(layout: Layout, bridge: Bridge, build: str) -> NodeSpec:
     uplinks = layout.uplinks_of(bridge.name)
     devices = {(port.number, port.name) for port in bridge.ports}
     devices |= {(port_number(uplink.bridge_link), uplink.bridge_device) for uplink in uplinks}
+    links = max((uplink.bridge_link + 1 - FIRST_UPLINK for uplink in uplinks), default=0)  # numbers may have gaps
     room = LEAST_UPLINK_ROOM
-    while room < len(uplinks):
+    while room < links:
         room *= 2
     return NodeSpec("bridge", build, (FIRST_UPLINK + room) << CHANNEL_BITS, frozenset(devices))
 

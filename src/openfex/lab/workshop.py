@@ -111,12 +111,13 @@ class Workshop:
         node = self.node(name)
         build, rows = build_of(node.role), node.rows
         asked = wanted.get(NodeKey(name))
-        devices = asked.devices if isinstance(asked, NodeSpec) else frozenset()
-        present = {link.name for link in links}
-        there = [device for _, device in devices if device in present]
-        attached = node.attached(self.spaces.netlink(name), there) if there else frozenset()
+        if isinstance(asked, NodeSpec):
+            rows = min(rows, asked.rows)  # there may be more than is asked for: a node only grows
+        needed = {device for _, device in asked.devices} if isinstance(asked, NodeSpec) else set()
+        attached = node.attached(self.spaces.netlink(name), [link.name for link in links]) if links else []
+        devices = frozenset((one.port, one.device) for one in attached if one.current or one.device not in needed)
         found = build if build in node.builds else ""
-        state: State = {NodeKey(name): NodeSpec(node.role, found, rows, attached)}
+        state: State = {NodeKey(name): NodeSpec(node.role, found, rows, devices)}
         if rows and isinstance(asked, NodeSpec):
             tables = read_tables(node, devices_of(asked, links))
             state[TablesKey(node.role == "bridge", name)] = TablesSpec(tables)
@@ -194,15 +195,19 @@ class Workshop:
 
     def _node(self, key: NodeKey, old: NodeSpec | None, new: NodeSpec | None) -> None:
         node = self.node(key.netns)
+        devices = new.devices if new else frozenset()
+        attached = old.devices if old else frozenset()
+        stray = {device for _, device in attached} - {device for _, device in devices}
+        if stray:
+            node.detach(self.spaces.netlink(key.netns), stray)
         if new is None:
             node.remove()
             return
         if old is None or (old.build, old.rows) != (new.build, new.rows):
             node.load(new.rows)
-        attached = old.devices if old and old.build == new.build else frozenset()
-        netlink = self.spaces.netlink(key.netns)
-        node.attach(netlink, new.devices - attached)
-        node.drop_builds(new.build)
+            attached = frozenset()
+        node.attach(self.spaces.netlink(key.netns), devices - attached)
+        node.drop_older()
 
     def _tables(self, key: TablesKey, old: TablesSpec | None, new: TablesSpec | None) -> None:
         if new is None:
@@ -213,9 +218,9 @@ class Workshop:
     def devices(self, name: str) -> Devices:
         """The devices of a node by port number, as the filters on them say."""
         node, netlink = self.node(name), self.spaces.netlink(name)
-        links = netlink.links()
-        attached = node.attached(netlink, [link.name for link in links])
-        return {port: device_of(link) for port, one in attached for link in links if link.name == one}
+        links = {link.name: link for link in netlink.links()}
+        attached = node.attached(netlink, links)
+        return {one.port: device_of(links[one.device]) for one in attached if one.current}
 
 
 def _tallies(node: Node) -> dict[int, Tally]:

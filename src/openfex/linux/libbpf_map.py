@@ -21,6 +21,8 @@ from openfex.linux.border import ENOTSUPP, refusal
 from openfex.linux.libbpf_calls import Held, check, library, map_info, open_pin
 
 _BATCH_OCTETS = 4 << 20
+_BLOCK = 64
+"""Entries that are looked at together."""
 _NO_BATCH = frozenset({errno.EINVAL, errno.EOPNOTSUPP, ENOTSUPP})
 """What kernels answer that have no batch operation for a kind of map."""
 
@@ -160,6 +162,19 @@ class Map(Held):
         if not count:
             return b""
         return self._stretch(first_key, count)
+
+    def used(self) -> Iterator[tuple[int, bytes]]:
+        """The blocks of an array that are not all zeros: the number of the first entry, and the octets of its rows.
+
+        Most of a large array is zeros, which so cost one comparison a block.
+        """
+        size = _BLOCK * self.row_size
+        zeros, step = bytes(size), max(1, _BATCH_OCTETS // size) * _BLOCK
+        for first in range(0, self.max_entries, step):
+            rows = self.range(first, min(step, self.max_entries - first))
+            for at in range(0, len(rows), size):
+                if not rows.startswith(zeros, at):
+                    yield first + at // self.row_size, rows[at : at + size]
 
     def _stretch(self, first: int, count: int) -> bytes:
         """The kernel reads on from the entry *after* the one it is given; none given means from the beginning."""

@@ -15,6 +15,14 @@ class PortCounters:
     out_frames: int = 0
     out_octets: int = 0
 
+    def __add__(self, other: PortCounters) -> PortCounters:
+        return PortCounters(
+            self.in_frames + other.in_frames,
+            self.in_octets + other.in_octets,
+            self.out_frames + other.out_frames,
+            self.out_octets + other.out_octets,
+        )
+
 
 @dataclass(slots=True)
 class Totals:

@@ -69,6 +69,9 @@ class _PrivateNode(Node):
     def map(self, name: str) -> Map:
         return self._maps[name]
 
+    def counters(self) -> list[Map]:
+        return [self._maps["counters"]]
+
 
 class KernelTables:
     """The programs of a role, loaded, and their maps."""

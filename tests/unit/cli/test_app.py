@@ -65,7 +65,7 @@ def test_every_command_says_what_it_is_for(capsys: Said) -> None:
     assert all(f"│ {name} " in told for name in ("apply", "demo", "doctor", "explain", "lab", "plan", "show"))
     run(["show"])
     told = capsys.readouterr().out
-    names = ("adapters", "functions", "ports", "profiles", "hosts", "machines", "bindings", "path", "drops")
+    names = ("adapters", "functions", "ports", "profiles", "hosts", "machines", "bindings", "path", "nodes", "drops")
     assert all(f"│ {name} " in told for name in names)
 
 
@@ -117,6 +117,7 @@ def test_wrong_use_is_json_too(capsys: Said) -> None:
         "show machines",
         "show bindings",
         "show path vm1/eth0",
+        "show nodes",
         "show drops",
     ],
 )

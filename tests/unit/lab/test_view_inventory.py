@@ -18,13 +18,15 @@ from openfex.lab.view.inventory import (
     function_rows,
     host_rows,
     machine_rows,
+    node_rows,
     profile_rows,
     space_of,
 )
 from openfex.lab.view.sight import NodeSight, node_of
+from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
-from openfex.model.values import port_number
-from openfex.rules.tables import Function
+from openfex.model.values import Mac, port_number
+from openfex.rules.tables import Function, Station
 from tests.unit.lab.sights import (
     BRIDGE,
     HOST,
@@ -120,6 +122,21 @@ def test_drops_are_told_by_node_port_and_reason_the_most_first() -> None:
         ("h1", "(not told apart)", "truncated", 1),
     ]
     assert "no profile, no traffic" in str(rows[1]["meaning"])
+
+
+def test_a_node_counts_in_and_replicated_as_out_and_drops() -> None:
+    heard = {(Mac(bytes((2, 0, 0, 0, 0, last))), 10): Station(port_number(1), 0) for last in range(5)}
+    counters = {port_number(1): PortCounters(5, 500, 0, 0), port_number(16): PortCounters(1, 60, 6, 360)}
+    node = NodeSight(
+        counters=counters, drops={(port_number(1), DropReason.BPDU): 2}, totals=Totals(2, 7, 1, 3, 4), stations=heard
+    )
+    rows = by_name(node_rows(with_node(small_sight(), BRIDGE, node)))
+    assert list(rows) == ["h1", "sw-a", "sw-b"]
+    counted = {"kind": "bridge", "in_frames": 6, "replicated": 2, "out_frames": 6, "drops": 2}
+    assert rows["sw-a"].items() >= counted.items()
+    learnt = {"stations": 5, "learnt": 7, "moved": 1, "aged": 3, "not_learnt": 4}
+    assert rows["sw-a"].items() >= learnt.items()
+    assert rows["h1"].items() >= {"kind": "host", "in_frames": 0, "stations": None, "learnt": None}.items()
 
 
 def test_watched_drops_say_what_is_new() -> None:

@@ -11,7 +11,7 @@ from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
 from openfex.model.values import Mac, port_number
 from openfex.rules.tables import Port
-from tests.unit.lab.sights import BRIDGE, bridge_tables, by_name, small_sight, with_node
+from tests.unit.lab.sights import BRIDGE, HOST, bridge_tables, by_name, small_sight, with_node
 
 VM1 = port_number(16, 1)
 
@@ -66,6 +66,25 @@ def test_counters_and_drops_are_those_of_the_port() -> None:
     row = by_name(port_rows(with_node(sight, BRIDGE, node)))["sw-a/veth1.1"]
     counted = {"in_frames": 3, "in_octets": 300, "out_frames": 2, "out_octets": 200, "drops": 5}
     assert row.items() >= counted.items()
+
+
+def test_what_the_host_has_delivered_is_told_beside_what_the_bridge_sent() -> None:
+    sight = small_sight()
+    node = replace(sight.nodes[HOST], counters={port_number(1, 1): PortCounters(0, 0, 9, 900)})
+    rows = by_name(port_rows(with_node(sight, HOST, node)))
+    told = {
+        name: rows[name]["delivered_frames"] for name in ("sw-a/veth1.1", "sw-a/veth1.2", "sw-b/veth1.1", "sw-a/up0")
+    }
+    assert told == {"sw-a/veth1.1": 9, "sw-a/veth1.2": 0, "sw-b/veth1.1": 0, "sw-a/up0": None}
+
+
+def test_a_nic_that_is_down_is_noted_at_its_port() -> None:
+    sight = small_sight()
+    machine = "fex_small_machine_vm1"
+    down = [replace(link, up=False) for link in sight.links[machine]]
+    rows = by_name(port_rows(replace(sight, links={**sight.links, machine: down})))
+    assert rows["sw-a/veth1.1"]["note"] == "its NIC is down: what is sent to it is lost"
+    assert rows["sw-a/veth1.2"]["note"] == rows["sw-b/veth1.1"]["note"] == ""
 
 
 def test_where_the_tables_differ_the_row_says_what_they_say() -> None:

@@ -12,8 +12,9 @@ from collections import Counter
 from openfex.errors import NotFoundError
 from openfex.lab.names import netns_of
 from openfex.lab.view.ports import vlan_text
-from openfex.lab.view.sight import Row, Sight, bridge_port_name, host_port_name, short_place
+from openfex.lab.view.sight import NodeSight, Row, Sight, bridge_port_name, host_port_name, short_place
 from openfex.model.catalogue import CATALOGUE
+from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
 from openfex.model.layout import Adapter, Binding, Function, Host, Layout, Machine, Purpose
 from openfex.model.place import Place
@@ -168,6 +169,31 @@ def _binding_row(sight: Sight, binding: Binding) -> Row:
         "addresses": list(binding.addresses),
         "generation": binding.generation,
         "uuid": binding.uuid,
+    }
+
+
+def node_rows(sight: Sight) -> list[Row]:
+    """One row a host and a bridge: what each has counted. In + replicated = out + drops."""
+    layout = sight.layout
+    hosts = [_node_row(one.name, "host", sight.node("host", one.name)) for one in layout.hosts]
+    return hosts + [_node_row(one.name, "bridge", sight.node("bridge", one.name)) for one in layout.bridges]
+
+
+def _node_row(name: str, kind: str, node: NodeSight) -> Row:
+    counted = sum(node.counters.values(), PortCounters())
+    totals, learns = node.totals, kind == "bridge"
+    return {
+        "name": name,
+        "kind": kind,
+        "in_frames": counted.in_frames,
+        "replicated": totals.replicated,
+        "out_frames": counted.out_frames,
+        "drops": sum(node.drops.values()),
+        "stations": len(node.stations) if learns else None,
+        "learnt": totals.learnt if learns else None,
+        "moved": totals.moved if learns else None,
+        "aged": totals.aged if learns else None,
+        "not_learnt": totals.not_learnt if learns else None,
     }
 
 

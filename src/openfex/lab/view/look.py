@@ -8,13 +8,12 @@ from collections.abc import Iterable
 
 from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import PROGRAMS
-from openfex.datapath.tables import read_counters, read_drops, read_stations, read_tables
+from openfex.datapath.tables import read_counters, read_drops, read_stations, read_tables, read_totals
 from openfex.lab import kept
 from openfex.lab.names import prefix_of
 from openfex.lab.view.sight import DeviceSight, NodeSight, Sight
 from openfex.lab.wanted import want
 from openfex.lab.workshop import Workshop, devices_of
-from openfex.linux.libbpf import Program
 from openfex.linux.links import Link
 from openfex.model.layout import Layout
 from openfex.model.place import Place
@@ -37,19 +36,20 @@ def _node(node: Node, wanted: State, links: list[Link]) -> NodeSight:
     if not node.rows or not isinstance(spec, NodeSpec):
         return NodeSight(programs=_programs(node))
     tables = read_tables(node, devices_of(spec, links))
-    stations = read_stations(node) if node.role == "bridge" else {}
-    now_ns = time.monotonic_ns()
-    return NodeSight(tables, read_counters(node), read_drops(node), _programs(node), stations, now_ns)
+    return NodeSight(
+        tables,
+        read_counters(node),
+        read_drops(node),
+        _programs(node),
+        read_totals(node),
+        read_stations(node) if node.role == "bridge" else {},
+        time.monotonic_ns(),
+    )
 
 
 def _programs(node: Node) -> dict[int, str]:
     """The programs that are pinned, by id."""
-    found = {}
-    for build in node.builds:
-        for name in PROGRAMS[node.role]:
-            with Program.pinned(node.pins / build / name) as program:
-                found[program.id] = name
-    return found
+    return {number: name for build in node.builds for number, name in node.program_ids(build).items()}
 
 
 def look_at(lab: str, places: Iterable[Place]) -> dict[Place, DeviceSight]:

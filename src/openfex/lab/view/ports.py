@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from openfex.lab.view.sight import Row, Sight, bridge_port_name
 from openfex.model.layout import Binding, Bridge, Function, Layout, Profile, Uplink
 from openfex.model.quantities import format_vlans
-from openfex.model.values import port_channel, port_link
+from openfex.model.values import port_channel, port_link, port_number
 from openfex.rules.compiler import compile_bridge
 from openfex.rules.tables import BridgeTables, Port
 
@@ -28,6 +28,8 @@ class _View:
     uplinks: Mapping[int, Uplink]
     functions: Mapping[tuple[str, int], Function]
     bindings: Mapping[int, Binding]
+    delivered: Mapping[int, int]
+    nics_down: Set[str]
 
 
 def port_rows(sight: Sight) -> list[Row]:
@@ -51,7 +53,19 @@ def _view(sight: Sight, bridge: Bridge) -> _View:
         uplinks={uplink.bridge_link: uplink for uplink in layout.uplinks_of(bridge.name)},
         functions={(host.name, one.channel): one for host in layout.hosts for one in host.functions},
         bindings={one.bridge_port: one for one in layout.bindings if one.uplink.bridge == bridge.name},
+        delivered=_delivered(sight, bridge),
+        nics_down=sight.functions_down(),
     )
+
+
+def _delivered(sight: Sight, bridge: Bridge) -> dict[int, int]:
+    """What the hosts have handed to each function, by the vEth's number: also its copies of what was flooded."""
+    return {
+        port_number(uplink.bridge_link, port_channel(number)): row.out_frames
+        for uplink in sight.layout.uplinks_of(bridge.name)
+        for number, row in sight.node("host", uplink.host).counters.items()
+        if port_link(number) == uplink.host_link and port_channel(number)
+    }
 
 
 def _port_row(view: _View, number: int) -> Row:
@@ -77,7 +91,8 @@ def _port_row(view: _View, number: int) -> Row:
         "mac": str(shown.mac) if shown.mac else None,
         "pin": bridge_port_name(view.layout, view.bridge, shown.pin) if shown.pin else None,
         **counted._asdict(),
-        "note": _note(view.tables, number, view.wanted.get(number)),
+        "delivered_frames": view.delivered.get(number, 0) if uplink and channel else None,
+        "note": "; ".join(_notes(view, number, function)),
     }
 
 
@@ -91,17 +106,17 @@ def _state(tables: BridgeTables | None, port: Port | None) -> str:
     return NO_PROFILE if port == Port() else "down"
 
 
-def _note(tables: BridgeTables | None, number: int, wanted: Port | None) -> str:
-    """What differs from the documents, and a cable that the port's own state does not show."""
-    if tables is None:
-        return ""
-    port = tables.ports.get(number)
-    notes = []
+def _notes(view: _View, number: int, function: Function | None) -> Iterator[str]:
+    """What differs from the documents, and what the port's own state does not show: a cable, a NIC."""
+    if view.tables is None:
+        return
+    port, wanted = view.tables.ports.get(number), view.wanted.get(number)
     if port != wanted:
-        notes.append(f"the documents say: {_describe(wanted)}")
-    if port and port.up and port_link(number) not in tables.links:
-        notes.append("its link is not in the tables")
-    return "; ".join(notes)
+        yield f"the documents say: {_describe(wanted)}"
+    if port and port.up and port_link(number) not in view.tables.links:
+        yield "its link is not in the tables"
+    if port and port.up and function and function.name in view.nics_down:
+        yield "its NIC is down: what is sent to it is lost"
 
 
 def _describe(port: Port | None) -> str:

@@ -11,7 +11,7 @@ from openfex.datapath.abi import ANY_PORT
 from openfex.lab.names import netns_of, outside, prefix_of
 from openfex.linux.filters import Filter
 from openfex.linux.links import Link, LinkStatistics
-from openfex.model.counters import PortCounters
+from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
 from openfex.model.layout import Bridge, Function, Host, Layout
 from openfex.model.limits import FIRST_UPLINK
@@ -33,6 +33,7 @@ class NodeSight:
     drops: Mapping[tuple[int, DropReason], int] = field(default_factory=dict)
     programs: Mapping[int, str] = field(default_factory=dict)
     """The programs that are pinned: id -> name."""
+    totals: Totals = field(default_factory=Totals)
     stations: Mapping[tuple[Mac, int], Station] = field(default_factory=dict)
     now_ns: int = 0
     """The time by the clock of the stations' `seen_ns`."""
@@ -87,14 +88,18 @@ class Sight:
 
     def function_places(self) -> dict[str, Place]:
         """Where each function is that there is, by its name; a TAP is where the adapter is."""
-        sides = dict(self._marked(PF_MARK))
-        return {**sides, **{name: place for name, place in self._marked(FUNCTION_MARK) if name in sides}}
+        sides = {name: place for name, place, _ in self._marked(PF_MARK)}
+        return {**sides, **{name: place for name, place, _ in self._marked(FUNCTION_MARK) if name in sides}}
 
-    def _marked(self, mark: str) -> Iterator[tuple[str, Place]]:
+    def functions_down(self) -> set[str]:
+        """The functions that their holders have set down, by name."""
+        return {name for name, _, link in self._marked(FUNCTION_MARK) if not link.up}
+
+    def _marked(self, mark: str) -> Iterator[tuple[str, Place, Link]]:
         for netns, links in self.links.items():
             for link in links:
                 if link.alias.startswith(mark):
-                    yield link.alias.removeprefix(mark), Place(netns, link.name)
+                    yield link.alias.removeprefix(mark), Place(netns, link.name), link
 
 
 def short_place(layout: Layout, place: Place) -> str:
