@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR MIT
 /* The controlling bridge at tc: bridge_in on each uplink and each network port. */
 #include "ageing.h"
-#include "bridge.h"
+#include "bridge_capture.h"
 #include "tc.h"
 
 static __always_inline bool has_vlan_tag(const struct frame *f)
@@ -44,18 +44,18 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f,
 	struct tag tag;
 
 	if (!row || !row->ifindex)
-		return fail(d, f);
+		return fail(skb, d, f);
 	tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source);
 	if (turns_in_place(skb, f, d, row->kind)) {
 		if (write_tag(skb, &tag))
-			return fail(d, f);
+			return fail(skb, d, f);
 	} else {
 		bool keep = keeps_vlan(f, d);
 
 		if (strip(skb, f, has_vlan_tag(f) && !keep) || (d->tagged && !keep && tag_vlan(skb, d)))
-			return fail(d, f);
+			return fail(skb, d, f);
 		if (row->kind != FEX_KIND_NONE && push_tag(skb, &tag))
-			return fail(d, f);
+			return fail(skb, d, f);
 	}
 	count_out(d->out, f);
 	return bpf_redirect(row->ifindex, 0);
@@ -76,7 +76,7 @@ static __always_inline void sent(struct copies *c, __u32 port, long result)
 {
 	c->sent++;
 	if (result < 0)
-		fail(c->decision, c->frame);
+		fail(c->skb, c->decision, c->frame);
 	else
 		count_out(port, c->frame);
 }
@@ -136,11 +136,11 @@ static __always_inline int flood(struct __sk_buff *skb, const struct frame *f, c
 	struct copies c = {.skb = skb, .frame = f, .decision = d, .pushed = not_yet(skb)};
 
 	if (strip(skb, f, has_vlan_tag(f)))
-		return fail(d, f);
+		return fail(skb, d, f);
 	if (d->out && !d->tagged)
 		send_network(&c, link_of(d->out));
 	if (tag_vlan(skb, d))
-		return fail_after(d, f, c.sent);
+		return fail_after(skb, d, f, c.sent);
 	if (d->out && d->tagged)
 		send_network(&c, link_of(d->out));
 	if (d->peers)
@@ -148,11 +148,11 @@ static __always_inline int flood(struct __sk_buff *skb, const struct frame *f, c
 	c.kind = FEX_KIND_VNTAG;
 	bpf_loop(FEX_MAX_UPLINKS, send_uplink, &c, 0);
 	if (c.pushed && pop_tag(skb, FEX_KIND_VNTAG))
-		return fail_after(d, f, c.sent);
+		return fail_after(skb, d, f, c.sent);
 	c.pushed = not_yet(skb);
 	c.kind = FEX_KIND_ETAG;
 	bpf_loop(FEX_MAX_UPLINKS, send_uplink, &c, 0);
-	return finish(d, f, c.sent); /* none: uplinks whose links have no row yet */
+	return finish(skb, d, f, c.sent); /* none: uplinks whose links have no row yet */
 }
 
 static __always_inline void decide_here(struct __sk_buff *skb, struct frame *f, struct fex_decision *d)
@@ -170,6 +170,7 @@ int bridge_in(struct __sk_buff *skb)
 
 	decide_here(skb, &f, &d);
 	account(&d, &f);
+	show(skb, &d);
 	if (d.verdict == FEX_VERDICT_DELIVER)
 		return deliver(skb, &f, &d);
 	return d.verdict == FEX_VERDICT_FLOOD ? flood(skb, &f, &d) : TC_ACT_SHOT;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR MIT
 /* The port extender at tc: extender_up on each function's device, extender_down on each uplink. */
-#include "extender.h"
+#include "extender_capture.h"
 #include "tc.h"
 
 /* Sending to the members of a list: state of the loop over its 64 words. */
@@ -76,13 +76,13 @@ static __always_inline int replicate(struct __sk_buff *skb, const struct frame *
 	struct copies c = {.skb = skb, .frame = f, .decision = d, .tagged = true};
 
 	if (pop_tag(skb, f->kind))
-		return fail(d, f);
+		return fail(skb, d, f);
 	bpf_loop(64, send_word, &c, 0);
 	c.tagged = false;
 	if (skb->vlan_present && bpf_skb_vlan_pop(skb))
-		return fail_after(d, f, c.sent);
+		return fail_after(skb, d, f, c.sent);
 	bpf_loop(64, send_word, &c, 0);
-	return finish(d, f, c.sent);
+	return finish(skb, d, f, c.sent);
 }
 
 static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d)
@@ -91,7 +91,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f,
 	struct fex_function *function = bpf_map_lookup_elem(&functions, &port);
 
 	if (!function || pop_tag(skb, f->kind))
-		return fail(d, f);
+		return fail(skb, d, f);
 	count_out(port, f);
 	if (!(function->flags & FEX_PORT_PEER))
 		return bpf_redirect(function->ifindex, 0);
@@ -106,10 +106,10 @@ static __always_inline int send_up(struct __sk_buff *skb, const struct frame *f,
 	struct tag tag;
 
 	if (!row || !row->ifindex) /* in an array a row of zeros is a row that is not there */
-		return fail(d, f);
+		return fail(skb, d, f);
 	tag = up_tag(row->kind, d->source);
 	if (push_tag(skb, &tag))
-		return fail(d, f);
+		return fail(skb, d, f);
 	count_out(d->out, f);
 	return bpf_redirect(row->ifindex, 0);
 }
@@ -136,6 +136,7 @@ int extender_up(struct __sk_buff *skb)
 
 	decide_from_function(skb, &f, &d);
 	account(&d, &f);
+	show(skb, &d);
 	return d.verdict == FEX_VERDICT_UP ? send_up(skb, &f, &d) : TC_ACT_SHOT;
 }
 
@@ -147,6 +148,7 @@ int extender_down(struct __sk_buff *skb)
 
 	decide_from_uplink(skb, &f, &d);
 	account(&d, &f);
+	show(skb, &d);
 	if (d.verdict == FEX_VERDICT_DELIVER)
 		return deliver(skb, &f, &d);
 	return d.verdict == FEX_VERDICT_REPLICATE ? replicate(skb, &f, &d) : TC_ACT_SHOT;

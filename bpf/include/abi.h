@@ -183,4 +183,45 @@ struct fex_decision {
 	__u16 peers; /* FLOOD: bit n: the peer port of link n */
 };
 
+enum fex_seen {
+	FEX_SEEN_IN = 1 << 0,
+	FEX_SEEN_OUT = 1 << 1,
+	FEX_SEEN_DROPPED = 1 << 2,
+};
+
+/* capture: array of one. Who captures which port of the node. */
+struct fex_capture {
+	__u32 id; /* 0: nobody */
+	__u32 port;
+	__u32 kinds; /* enum fex_seen */
+	__u32 snap; /* at most so many octets of a frame */
+	__u64 lost; /* frames that found no room in the ring */
+	__u64 asked_ns; /* when it was last seen that there still is a ring */
+};
+
+/* How a frame looks that leaves by the captured port. */
+enum fex_leaves {
+	FEX_LEAVES_AS_IS = 0, /* but for the channel's tag */
+	FEX_LEAVES_UNTAGGED = 1, /* without its VLAN tag */
+	FEX_LEAVES_TAGGED = 2, /* with a C-tag of `tci` in place of its own */
+};
+
+/* A record of the ring. `taken` octets of the frame follow, as they came in. */
+struct fex_record {
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u32 in; /* as in the decision */
+	__u32 out; /* where there is one way to go */
+	__u32 octets; /* of the frame, without a VLAN tag that is not in the octets */
+	__u32 taken;
+	__u16 vlan_tpid; /* that VLAN tag; 0: none */
+	__u16 vlan_tci;
+	__u16 tci; /* as in the decision */
+	__u8 verdict; /* enum fex_verdict */
+	__u8 reason; /* enum fex_drop */
+	__u8 seen; /* enum fex_seen */
+	__u8 leaves; /* enum fex_leaves */
+	__u8 late; /* dropped after its verdict: the octets are as they were then */
+	__u8 zero[5];
+};
+
 #endif

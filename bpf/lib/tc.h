@@ -10,7 +10,7 @@
 
 #include <linux/pkt_cls.h>
 
-#include "maps.h"
+#include "capture.h"
 #include "tag.h"
 
 #define PACKET_HOST 0
@@ -142,17 +142,18 @@ static __noinline int pop_tag(struct __sk_buff *skb, __u32 kind)
 }
 
 /* A frame that could not be shaped after its verdict: the copy is a drop of its own. */
-static __always_inline int fail(const struct fex_decision *d, const struct frame *f)
+static __always_inline int fail(struct __sk_buff *skb, const struct fex_decision *d, const struct frame *f)
 {
-	count_drop(d->in, FEX_DROP_NOT_SENT, f->segments);
+	drop_late(skb, d->in, FEX_DROP_NOT_SENT, f->segments);
 	return TC_ACT_SHOT;
 }
 
 /* A frame has become copies; each is counted out, or dropped as not-sent. */
-static __always_inline int finish(const struct fex_decision *d, const struct frame *f, __u32 copies)
+static __always_inline int finish(struct __sk_buff *skb, const struct fex_decision *d, const struct frame *f,
+				  __u32 copies)
 {
 	if (!copies) {
-		count_drop(d->in, FEX_DROP_NO_RECEIVER, f->segments);
+		drop_late(skb, d->in, FEX_DROP_NO_RECEIVER, f->segments);
 		return TC_ACT_SHOT;
 	}
 	count_total(FEX_TOTAL_REPLICATED, (__u64)(copies - 1) * f->segments);
@@ -160,10 +161,11 @@ static __always_inline int finish(const struct fex_decision *d, const struct fra
 }
 
 /* It cannot be shaped for the copies that are left: they are one more, that is not sent. */
-static __always_inline int fail_after(const struct fex_decision *d, const struct frame *f, __u32 copies)
+static __always_inline int fail_after(struct __sk_buff *skb, const struct fex_decision *d, const struct frame *f,
+				      __u32 copies)
 {
-	fail(d, f);
-	return finish(d, f, copies + 1);
+	fail(skb, d, f);
+	return finish(skb, d, f, copies + 1);
 }
 
 #endif

@@ -14,6 +14,7 @@ from openfex import __version__
 from openfex.cli import explain, machine, plan, show
 from openfex.cli import lab as labs
 from openfex.cli.arguments import shield_command, wants_json
+from openfex.cli.capture import capture
 from openfex.cli.failure import INTERRUPTED, Misuse, as_error, leave_quietly, misused, refuse
 from openfex.errors import OpenfexError
 
@@ -26,6 +27,7 @@ Examples:
   fex explain machine                  what a document may say
   fex lab up examples/two-hosts.yaml   build the datacentre of that file here
   fex show ports                       every function's port on the bridges
+  fex capture vm1/eth0                 a NIC's frames, and why some are dropped
   fex lab exec vm1 ip address          a command inside a machine
   fex lab down                         remove it all again
 
@@ -50,6 +52,7 @@ app.command(show.app)
 app.command(plan.plan, help_epilogue="")
 app.command(plan.apply, help_epilogue="")
 app.command(explain.explain, help_epilogue="")
+app.command(capture, help_epilogue="")
 
 
 def run(arguments: Sequence[str]) -> int:

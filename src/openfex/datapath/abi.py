@@ -26,6 +26,8 @@ SETTINGS = struct.Struct("=QII")
 COUNTERS = struct.Struct("=4Q")
 DROP_KEY = struct.Struct("=II")
 DECISION = struct.Struct("=6IQHHBBH")
+CAPTURE = struct.Struct("=4I2Q")
+RECORD = struct.Struct("=Q4I3H5B5x")
 
 ANY_PORT = 0xFFFFFFFF
 TOTAL_ROWS = 8
@@ -45,6 +47,8 @@ VALUE_SIZES = {
     "counters": COUNTERS.size,
     "drops": U64.size,
     "totals": U64.size,
+    "capture": CAPTURE.size,
+    "rings": U32.size,
 }
 
 
@@ -75,6 +79,22 @@ class Total(IntEnum):
     MOVED = 2
     AGED = 3
     NOT_LEARNT = 4
+
+
+class Seen(IntFlag):
+    """`enum fex_seen`: as what a frame is captured."""
+
+    IN = 1
+    OUT = 2
+    DROPPED = 4
+
+
+class Leaves(IntEnum):
+    """`enum fex_leaves`."""
+
+    AS_IS = 0
+    UNTAGGED = 1
+    TAGGED = 2
 
 
 def kind_number(kind: ChannelKind | None) -> Kind:

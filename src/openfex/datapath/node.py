@@ -32,8 +32,11 @@ LABEL = "openfex"
 SIZED = {"extender": ("counters", "functions"), "bridge": ("counters", "ports")}
 """The maps that have a row a port: what is counted, and what is known of it."""
 MAPS = {
-    "extender": ("links", "lists", "drops", "totals"),
-    "bridge": ("links", "vlan_sets", "veths", "stations", "floods", "settings", "ageing", "drops", "totals"),
+    "extender": ("links", "lists", "drops", "totals", "capture", "rings"),
+    "bridge": (
+        *("links", "vlan_sets", "veths", "stations", "floods", "settings", "ageing"),
+        *("drops", "totals", "capture", "rings"),
+    ),
 }
 """The others."""
 

@@ -67,6 +67,10 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "bpf_map_lookup_batch": (_INT, (_INT, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER)),
     "bpf_map_update_batch": (_INT, (_INT, _POINTER, _POINTER, _POINTER, _POINTER)),
     "bpf_prog_test_run_opts": (_INT, (_INT, _POINTER)),
+    "perf_buffer__new_raw": (_POINTER, (_INT, _SIZE, _POINTER, _POINTER, _POINTER, _POINTER)),
+    "perf_buffer__epoll_fd": (_INT, (_POINTER,)),
+    "perf_buffer__consume": (_INT, (_POINTER,)),
+    "perf_buffer__free": (None, (_POINTER,)),
 }
 
 _PRINT = ctypes.CFUNCTYPE(_INT, _INT, _TEXT, _POINTER)

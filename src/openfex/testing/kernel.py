@@ -43,6 +43,8 @@ _XDP_CONTEXT = struct.Struct("=6I")
 _ONE_WAY = {"tc": (7,), "xdp": (0, 4)}
 """TC_ACT_REDIRECT; XDP_REDIRECT, or XDP_ABORTED where the map of devices has no such row."""
 _XDP_PASS = 2
+_OWN = ("ageing", "exported", "capture", "rings")
+"""Maps that are not in every build of a role."""
 
 
 def kernel_now_ns() -> int:
@@ -122,7 +124,7 @@ class KernelTables:
         """Pins of the maps that another build of the role has too, for as long as it takes to open them."""
         folder = bpf_filesystem() / f"openfex-private-{os.getpid()}"
         folder.mkdir()
-        shared = [name for name in self._object.maps if name not in ("ageing", "exported") and "." not in name]
+        shared = [name for name in self._object.maps if name not in _OWN and "." not in name]
         try:
             for name in shared:
                 self.map(name).pin(folder / name)

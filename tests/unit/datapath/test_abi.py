@@ -41,6 +41,8 @@ ENUMS: dict[str, tuple[type[IntEnum] | type[IntFlag], str, dict[str, int]]] = {
     "fex_total": (abi.Total, "FEX_TOTAL_", {"FEX_TOTAL_ROWS": abi.TOTAL_ROWS}),
     "fex_drop": (DropReason, "FEX_DROP_", {"FEX_DROP_REASONS": len(DropReason)}),
     "fex_verdict": (Verdict, "FEX_VERDICT_", {}),
+    "fex_seen": (abi.Seen, "FEX_SEEN_", {}),
+    "fex_leaves": (abi.Leaves, "FEX_LEAVES_", {}),
 }
 """The Python twin, what the C names begin with, and C names that only count."""
 
@@ -58,6 +60,11 @@ STRUCTS: dict[str, tuple[struct.Struct, str]] = {
     "fex_counters": (abi.COUNTERS, "in_frames in_octets out_frames out_octets"),
     "fex_drop_key": (abi.DROP_KEY, "port reason"),
     "fex_decision": (abi.DECISION, "verdict reason in out list source uplinks vlan tci tagged not_learnt peers"),
+    "fex_capture": (abi.CAPTURE, "id port kinds snap lost asked_ns"),
+    "fex_record": (
+        abi.RECORD,
+        "time_ns in out octets taken vlan_tpid vlan_tci tci verdict reason seen leaves late zero",
+    ),
 }
 """The Python format, and the C fields in the order of its items."""
 
