@@ -38,7 +38,7 @@ LINKS = {"extender": 6, "bridge": FIRST_UPLINK + 4}
 """How many links there is room for, unless more is asked for; link 0 is nobody's."""
 _COARSE_CLOCK = 6
 """CLOCK_MONOTONIC_COARSE, which the programs read; the time module has no name for it."""
-_SKB_CONTEXT = struct.Struct("=3I")
+SKB_CONTEXT = struct.Struct("=3I")
 _XDP_CONTEXT = struct.Struct("=6I")
 _ONE_WAY = {"tc": (7,), "xdp": (0, 4)}
 """TC_ACT_REDIRECT; XDP_REDIRECT, or XDP_ABORTED where the map of devices has no such row."""
@@ -249,7 +249,7 @@ class KernelEngine(KernelTables):
     def _run(self, program: str, at: int, octets: bytes) -> TestRun:
         number = at if port_channel(at) else port_link(at)
         if self.attachment == "tc":
-            return self.program(program).test_run(octets, context=_SKB_CONTEXT.pack(0, 0, number))
+            return self.program(program).test_run(octets, context=SKB_CONTEXT.pack(0, 0, number))
         context = _XDP_CONTEXT.pack(U32.size, U32.size + len(octets), 0, 0, 0, 0)
         return self.program(program).test_run(U32.pack(number) + octets, context=context)
 
