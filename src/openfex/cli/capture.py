@@ -18,6 +18,7 @@ from openfex.cli.arguments import STANDARD_INPUT, Flag, Json, Lab
 from openfex.cli.failure import Misuse
 from openfex.cli.paper import print_json
 from openfex.errors import NotFoundError
+from openfex.model.wording import many
 
 if TYPE_CHECKING:
     from openfex.cli.writers import Output, Writer
@@ -146,6 +147,6 @@ def _say(text: str) -> None:
 
 def _sum_up(points: Sequence[Point], taken: int, lost: int, file: str | None) -> None:
     missing = f"; {lost} lost, they came faster than they were taken" if lost else ""
-    _say(f"{taken} frames captured{missing}")
+    _say(many(taken, "frame") + f" captured{missing}")
     if file:
         print_json({"ports": [point.name for point in points], "frames": taken, "lost": lost, "file": file})

@@ -40,6 +40,7 @@ class Capture:
         except BaseException:
             os.close(self._lock)
             raise
+        self._pin = _inode(node)
         self.fd = self._rings.fd
 
     def __enter__(self) -> Capture:
@@ -66,11 +67,19 @@ class Capture:
 
     @property
     def is_on(self) -> bool:
-        """False once the datapath is gone, or its programs no longer see this process."""
-        return self._row()[0] == self._id and (self._node.pins / "capture").exists()
+        """False once the datapath is gone or made anew, or its programs no longer see this process."""
+        return self._row()[0] == self._id and _inode(self._node) == self._pin
 
     def _row(self) -> tuple[int, ...]:
         return CAPTURE.unpack(self._node.map("capture").get(_ROW) or bytes(CAPTURE.size))
+
+
+def _inode(node: Node) -> int:
+    """Which pin it is; 0 if there is none."""
+    try:
+        return (node.pins / "capture").stat().st_ino
+    except FileNotFoundError:
+        return 0
 
 
 def _lock(node: Node) -> int:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -12,6 +12,7 @@ from openfex.errors import NotFoundError
 from openfex.lab.view.sight import bridge_port_name, host_port_name
 from openfex.model.layout import Binding, Bridge, Host, Layout
 from openfex.model.values import port_number
+from openfex.model.wording import either
 
 ALL = Seen.IN | Seen.OUT | Seen.DROPPED
 _SUGGESTED = 3
@@ -42,11 +43,18 @@ def points_of(layout: Layout, name: str, seen: Seen = ALL) -> list[Point]:
     for binding in layout.bindings:
         named.setdefault(binding.name, _nic_points(layout, binding))
     if name not in named:
-        near = [known for known in named if known.endswith(f"/{name}")] or get_close_matches(name, named, _SUGGESTED)
-        remedy = f"the nearest names are {', '.join(near[:_SUGGESTED])}" if near else "`fex show ports` lists the ports"
-        raise NotFoundError(f"there is no port {name} in lab {layout.lab}", code="no-such-port", remedy=remedy)
+        raise NotFoundError(
+            f"there is no port {name} in lab {layout.lab}", code="no-such-port", remedy=_meant(name, named)
+        )
     points = (replace(point, seen=point.seen & seen) for point in named[name])
     return [point for point in points if point.seen]
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """The remedy for an unknown name; its node may have been left out."""
+    there = list(known)
+    near = [one for one in there if one.endswith(f"/{name}")] or get_close_matches(name, there, _SUGGESTED)
+    return f"did you mean {either(near[:_SUGGESTED])}?" if near else "`fex show ports` lists the ports"
 
 
 def port_name(layout: Layout, point: Point, number: int) -> str:

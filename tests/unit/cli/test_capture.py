@@ -158,7 +158,7 @@ def test_wrong_use(words: str, capfd: Said) -> None:
 
 def test_an_unknown_port(capfd: Said) -> None:
     assert run(["capture", "sw-a/veth1.11"]) == 1
-    assert "the nearest names are sw-a/veth1.1" in capfd.readouterr().err
+    assert "did you mean sw-a/veth1.1" in capfd.readouterr().err
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path, capfd: Said) -> None:

@@ -48,9 +48,9 @@ def test_a_nic_is_its_veth_and_what_its_function_drops() -> None:
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("sw-a/veth1.33", "the nearest names are sw-a/veth1.3"),
-        ("up0", "the nearest names are sw-a/up0, sw-b/up0"),
-        ("vm1/eth1", "the nearest names are vm1/eth0"),
+        ("sw-a/veth1.33", "did you mean sw-a/veth1.3"),
+        ("up0", "did you mean sw-a/up0 or sw-b/up0?"),
+        ("vm1/eth1", "did you mean vm1/eth0?"),
         ("??", "`fex show ports` lists the ports"),
     ],
 )
