@@ -17,7 +17,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "unit", "bpf"]
 
 PYTHON_FILES = ("src", "tests", "bpf/build.py", "docs/pages.py", "hatch_build.py", "noxfile.py")
-SHELL_FILES = ("fex", ".ci/run")
+SHELL_FILES = ("fex", ".ci/run", "src/openfex/machine/guest/setup", "src/openfex/machine/guest/agent")
 
 
 def prepare(session: nox.Session) -> None:

@@ -172,17 +172,36 @@ def status(lab: Lab = None, *, json: Json = False) -> int:
 def execute(machine: Machine, program: Program, /, *arguments: Arguments, lab: Lab = None) -> int:
     """Run a command inside a machine.
 
-    Everything after MACHINE is the command's, dashes and all, and its exit status is ours.
+    Everything after MACHINE is the command's, dashes and all, and its exit status is ours. In a virtual machine it
+    has no input.
 
     Example: fex lab exec vm1 ip address
     """
+    from openfex.lab import guests
     from openfex.lab import lab as labs
     from openfex.lab.view.inventory import space_of
     from openfex.linux import netns
 
-    space = space_of(labs.layout_of(labs.the_lab(lab)), machine)
+    layout = labs.layout_of(labs.the_lab(lab))
+    if guests.guest_of(layout, machine):
+        return _in_guest(layout.lab, machine, [program, *arguments])
+    space = space_of(layout, machine)
     with netns.entered(space):
         return _become([program, *arguments])
+
+
+def _in_guest(lab: str, machine: str, argv: Sequence[str]) -> int:
+    """Run it in a virtual machine, whose agent hands over what it prints as it comes, and stderr at the end."""
+    from openfex.lab import guests
+
+    def write(octets: bytes) -> None:
+        sys.stdout.buffer.write(octets)
+        sys.stdout.buffer.flush()
+
+    status, errors = guests.run(lab, machine, argv, write)
+    sys.stderr.buffer.write(errors)
+    sys.stderr.buffer.flush()
+    return status
 
 
 def _become(argv: Sequence[str]) -> int:

@@ -58,11 +58,12 @@ def doctor(*, json: Json = False) -> int:
 
     Example: fex doctor
     """
-    from openfex.lab.view.doctor import TOOLS, examine, is_able
+    from openfex.lab.view.doctor import TOOLS, check_kvm, examine, is_able
     from openfex.linux.facts import gather
+    from openfex.machine.kvm import read_answer
 
     facts = gather(TOOLS, _missing_objects())
-    checks = examine(facts)
+    checks = [*examine(facts), check_kvm(read_answer())]
     able, rows = is_able(checks), [one.row for one in checks]
     if json:
         print_json({"kernel_engine": able, "checks": rows, "reasons": list(facts.can.reasons)})

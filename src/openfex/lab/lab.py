@@ -17,7 +17,7 @@ from openfex.datapath.node import pin_folder
 from openfex.datapath.objects import PROGRAMS, build_of
 from openfex.datapath.tables import held_lists
 from openfex.errors import NotFoundError, RefusedError, VerificationError
-from openfex.lab import kept
+from openfex.lab import guests, kept
 from openfex.lab.names import PREFIX, lab_of, netns_of, prefix_of
 from openfex.lab.wanted import want
 from openfex.lab.workshop import Workshop
@@ -35,10 +35,11 @@ from openfex.plan.objects import State
 READY_S = 10.0
 MOST_PASSES = 3
 """A device that had to be made anew took its programs with it, which only the next look can see."""
-Progress = Callable[[int, int, Operation], None]
+Progress = Callable[[int, int, object], None]
+"""How many are done, of how many, and what is being done."""
 
 
-def _silent(done: int, total: int, operation: Operation) -> None:
+def _silent(done: int, total: int, what: object) -> None:
     """Progress for nobody."""
 
 
@@ -132,6 +133,7 @@ def _roll_back(workshop: Workshop, before: State) -> None:
 
 def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Operation]:
     wanted = _want(workshop, layout)
+    guests.prepare(wanted)
     before = workshop.observe(wanted)
     operations: list[Operation] = []
     observed = before
@@ -146,6 +148,7 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
             raise VerificationError(f"read back different: {'; '.join(map(str, left[:5]))}")
         if idle := workshop.wait_ready(wanted, READY_S):
             raise VerificationError(f"without carrier after {READY_S:.0f} s: {', '.join(map(str, idle[:5]))}")
+        guests.wait_ready(layout.lab, wanted, progress)
     except BaseException:
         with undisturbed():
             _roll_back(workshop, before)
@@ -197,6 +200,7 @@ def down(lab: str) -> list[str]:
     """Remove everything of a lab, whatever state it is in; returns what was removed. Idempotent."""
     with kept.locked(lab):
         removed = [] if kept.read(lab) is None else [f"documents of {lab}"]
+        removed += guests.stop_all(lab)
         for name in netns.names(prefix_of(lab)):
             _end_processes(name)
             netns.delete(name)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A layout as the objects that a kernel must hold for it: name spaces, wires, functions, datapaths, tables."""
+"""A layout as the objects that a kernel must hold for it: name spaces, wires, functions, datapaths, tables, guests."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
 
+from openfex.lab.guests import want_guests
 from openfex.lab.names import netns_of, outside
 from openfex.model.documents import DEFAULT_FUNCTION_MTU, DEFAULT_UPLINK_MTU
 from openfex.model.layout import Binding, Bridge, Function, Host, Layout, NetworkPort, Purpose
@@ -128,7 +129,7 @@ def _bridge_node(layout: Layout, bridge: Bridge, build: str) -> NodeSpec:
 
 def want(layout: Layout, builds: Mapping[str, str], held: Mapping[str, Mapping[Scope, int]]) -> State:
     """The whole wanted state. `builds`: by role, which build of the programs; `held`: by bridge, its lists' ids."""
-    state: State = {**_spaces(layout), **_wires(layout)}
+    state: State = {**_spaces(layout), **_wires(layout), **want_guests(layout)}
     bridges = {one.name: compile_bridge(layout, one.name, held.get(one.name)) for one in layout.bridges}
     for host in layout.hosts:
         netns = netns_of(layout.lab, "host", host.name)

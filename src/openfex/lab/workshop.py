@@ -12,6 +12,7 @@ from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import build_of
 from openfex.datapath.rows import Device, Devices
 from openfex.datapath.tables import read_counters, read_drops, read_tables, write_tables
+from openfex.lab import guests
 from openfex.lab.names import is_node, name_of, prefix_of, role_of
 from openfex.linux import netns
 from openfex.linux.links import Link
@@ -24,6 +25,7 @@ from openfex.plan.ledger import Ledger, Tally
 from openfex.plan.objects import (
     FunctionKey,
     FunctionSpec,
+    GuestKey,
     NicKey,
     NicSpec,
     NodeKey,
@@ -80,6 +82,7 @@ class Workshop:
         pinned = {one.name for one in pin_folder().glob(f"{prefix_of(self.lab)}*")}
         for name in sorted(pinned):
             state.update(self._observe_node(name, wanted, links.get(name, [])))
+        state.update(guests.observe(self.lab))
         return state
 
     def tallies(self) -> Ledger:
@@ -149,6 +152,7 @@ class Workshop:
             NodeKey: self._node,
             TablesKey: self._tables,
             NicKey: self._nic,
+            GuestKey: lambda key, _, new: guests.perform(self.lab, key, new),
         }
         doors[type(operation.key)](operation.key, operation.old, operation.new)
 

@@ -153,6 +153,11 @@ def processes(name: str) -> list[int]:
     return [pid for pid in _all_processes() if wanted is not None and _in(pid, wanted)]
 
 
+def of_process(pid: int, prefix: str = "") -> str:
+    """The name, beginning with `prefix`, of the name space that a process lives in; empty if it has none."""
+    return next((name for name in names(prefix) if exists(name) and _in(pid, path(name).stat())), "")
+
+
 def run(
     name: str | None,
     argv: Sequence[str],

@@ -37,6 +37,9 @@ Address = Annotated[str, written.ADDRESS]
 Milliseconds = Annotated[int, written.DURATION]
 Mtu = Annotated[int, written.MTU]
 Count = Annotated[int, written.COUNT]
+Mebibytes = Annotated[int, written.MEMORY]
+Cpus = Annotated[int, written.CPUS]
+File = Annotated[str, written.FILE]
 Model = Annotated[str, written.MODEL]
 Truth = Annotated[bool, written.TRUTH]
 
@@ -219,8 +222,8 @@ class AdapterSpec(Spec):
     )
     backing: Literal["veth", "tap"] = Field(
         "veth",
-        description="what a NIC function is made of; a TAP is for a program that opens it, for example a virtual "
-        "machine, and stays in the host's name space (`tap-needs-host`)",
+        description="what a NIC function is made of; a TAP is for a virtual machine (`qemu-needs-tap`) or another "
+        "program that opens it, and stays in the host's name space (`tap-needs-host`)",
         examples=["veth"],
     )
 
@@ -279,18 +282,44 @@ class NicSpec(Spec):
 
 
 class MachineSpec(Spec):
-    """What holds NICs: a name space of its own, or the host itself. Each NIC is bound to one function."""
+    """What holds NICs: a name space, the host itself, or a virtual machine. Each NIC is bound to one function."""
 
     host: HostName = Field(description="where it runs (`unknown-host`)", examples=["h1"])
-    type: Literal["namespace", "host"] = Field(
+    type: Literal["namespace", "host", "qemu"] = Field(
         "namespace",
-        description="a name space of its own, or the host's own",
+        description="a name space of its own, the host's own, or a virtual machine, whose NICs are functions that "
+        "are TAPs",
         examples=["host"],
     )
     nics: Annotated[dict[Device, NicSpec], Named("NIC", "NIC"), Field(min_length=1)] = Field(
         description="its NICs by device. With `type: host` the name must be free in the host (`duplicate-device`)",
         examples=[{"eth0": {"profile": "web", "address": "10.0.10.1/24"}}],
     )
+    memory: Mebibytes = Field(
+        "192MiB",
+        validate_default=True,
+        description="of a virtual machine",
+        examples=["256MiB"],
+    )
+    cpus: Cpus = Field(1, description="of a virtual machine", examples=[2])
+    kernel: Annotated[File | None, Otherwise("ours, of Debian")] = Field(
+        None,
+        description="what a virtual machine boots",
+        examples=["/boot/vmlinuz"],
+    )
+    image: Annotated[File | None, Otherwise("ours: busybox, and an agent for `fex lab exec`")] = Field(
+        None,
+        description="the first file system of a virtual machine, and its only one",
+        examples=["/srv/images/initrd"],
+    )
+
+    @model_validator(mode="after")
+    def _keys_of_guests(self) -> MachineSpec:
+        given = [key for key in ("memory", "cpus", "kernel", "image") if key in self.model_fields_set]
+        if given and self.type != "qemu":
+            remedy = "write `type: qemu`, or take it out"
+            raise InputError(f"only a virtual machine has {', '.join(given)}", code="bad-value", remedy=remedy)
+        return self
 
 
 SPECS: dict[str, type[Spec]] = {

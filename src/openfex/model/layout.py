@@ -170,12 +170,23 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class Guest:
+    """What a virtual machine runs on. `kernel` and `image` (its first file system) are empty for our own."""
+
+    memory_mib: int
+    cpus: int
+    kernel: str = ""
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
-    """What holds NICs. `in_host`: its NICs stay in the host's own name space."""
+    """What holds NICs. `in_host`: their devices stay in the host's own name space, as TAPs of a `guest` do."""
 
     name: str
     host: str
     in_host: bool
+    guest: Guest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 LONGEST_NAME = 40
 DEVICE = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 LONGEST_DEVICE = 15
+FILE = r"^/[^\n]*$"
 FUNCTION = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?/(0|[1-9][0-9]{0,4})$"
 
 
@@ -52,6 +53,14 @@ def parse_function(value: object) -> str:
     if not re.fullmatch(FUNCTION, function):
         raise InputError(f"{shown(function)} is not ADAPTER/NUMBER", code="bad-value")
     return function
+
+
+def parse_file(value: object) -> str:
+    """The path of a file. Raises InputError: what is relative means another file wherever somebody stands."""
+    path = parse_text(value)
+    if not re.fullmatch(FILE, path):
+        raise InputError(f"{shown(path)} is not a path from / on", code="bad-value")
+    return path
 
 
 def parse_wire(value: object) -> tuple[str, str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quantities as people write them: whole numbers, VLAN lists (`10, 20-30`), durations (`300s`)."""
+"""Quantities as people write them: whole numbers, VLAN lists (`10, 20-30`), durations (`300s`), memory (`1GiB`)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from openfex.model.wording import shown
 _DIGITS = re.compile(r"[0-9]{1,15}")
 _RANGE = re.compile(r"([0-9]{1,15})(?:\s*-\s*([0-9]{1,15}))?")
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h)")
+_MEMORY = re.compile(r"([0-9]{1,9})(MiB|GiB)")
+_MEBIBYTES = {"MiB": 1, "GiB": 1024}
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 LONGEST_DURATION_S = 1_000_000
 """The longest ageing time that a bridge may have (IEEE 802.1Q, table 8-6)."""
+LEAST_MEMORY_MIB = 128
+"""Less than this Debian's kernel does not boot in."""
 
 
 def parse_whole(value: object) -> int | None:
@@ -91,3 +95,14 @@ def parse_duration(value: object) -> int:
     if duration > LONGEST_DURATION_S * 1000:
         raise InputError(f"{value} is longer than {LONGEST_DURATION_S}s", code="bad-duration")
     return duration
+
+
+def parse_memory(value: object) -> int:
+    """Mebibytes from `192MiB`, `1GiB`. Raises InputError."""
+    match = _MEMORY.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise InputError(f"{shown(value)} is not an amount of memory like 192MiB or 1GiB", code="bad-memory")
+    memory = int(match[1]) * _MEBIBYTES[match[2]]
+    if memory < LEAST_MEMORY_MIB:
+        raise InputError(f"{value} is less than {LEAST_MEMORY_MIB}MiB", code="bad-memory")
+    return memory

@@ -22,6 +22,7 @@ from openfex.model.wording import shown
 LEAST_MTU, MOST_MTU = 68, 65_535
 MOST_FUNCTIONS = 65_535
 """PCIe counts the functions of an adapter in 16 bits."""
+MOST_CPUS = 64
 Json = dict[str, Any]
 
 
@@ -189,6 +190,30 @@ COUNT = Written(
     _whole(0, MOST_FUNCTIONS),
     {"type": "integer", "minimum": 0, "maximum": MOST_FUNCTIONS},
 )
+MEMORY = Written(
+    "memory",
+    f"a whole number and `MiB` or `GiB`; at least {quantities.LEAST_MEMORY_MIB}MiB",
+    ("192MiB", "1GiB"),
+    ("bad-memory",),
+    quantities.parse_memory,
+    {"type": "string", "pattern": "^[0-9]+(MiB|GiB)$"},
+)
+CPUS = Written(
+    "CPUs",
+    f"a whole number from 1 to {MOST_CPUS}",
+    ("2",),
+    ("bad-value",),
+    _whole(1, MOST_CPUS),
+    {"type": "integer", "minimum": 1, "maximum": MOST_CPUS},
+)
+FILE = Written(
+    "file",
+    "a path that begins with `/`",
+    ("/srv/images/initrd",),
+    ("bad-value",),
+    names.parse_file,
+    {"type": "string", "pattern": names.FILE},
+)
 MODEL = Written(
     "model",
     "the name of an adapter model; a number is a name, too",
@@ -205,5 +230,22 @@ TRUTH = Written(
     quantities.parse_truth,
     {"type": "boolean"},
 )
-VALUES = (NAME, DEVICE, FUNCTION, WIRE, VLAN, VLANS, MAC, ADDRESS, DURATION, MTU, COUNT, MODEL, TRUTH)
+VALUES = (
+    NAME,
+    DEVICE,
+    FUNCTION,
+    WIRE,
+    VLAN,
+    VLANS,
+    MAC,
+    ADDRESS,
+    DURATION,
+    MTU,
+    COUNT,
+    MEMORY,
+    CPUS,
+    FILE,
+    MODEL,
+    TRUTH,
+)
 """All kinds of values there are."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 
 from openfex.model.documents import MachineSpec, NicSpec
-from openfex.model.layout import Binding, Bridge, Function, Host, Machine, NetworkPort, Profile, Purpose, Uplink
+from openfex.model.layout import Binding, Bridge, Function, Guest, Host, Machine, NetworkPort, Profile, Purpose, Uplink
 from openfex.model.reader import Document, of_spec
 from openfex.plan.allotment import Seat
 from openfex.plan.draft import Draft
@@ -20,12 +20,20 @@ from openfex.plan.identity import mac_of, uuid_of
 def lay_machines(draft: Draft) -> None:
     """All machines, and the bindings of their NICs in the order they are written."""
     machines = of_spec(draft.documents, MachineSpec)
-    draft.machines = {one.name: Machine(one.name, spec.host, spec.type == "host") for one, spec in machines}
+    draft.machines = {
+        one.name: Machine(one.name, spec.host, spec.type != "namespace", _guest(spec)) for one, spec in machines
+    }
     nics = [(one, name, nic) for one, spec in machines for name, nic in spec.nics.items()]
     for document, name, nic in sorted(nics, key=lambda one: _rank(draft, one[0].name, one[1], one[2])):
         _bind(draft, document, name, nic)
     written = [f"{document.name}/{name}" for document, name, _ in nics]
     draft.bindings = {name: draft.bindings[name] for name in written if name in draft.bindings}
+
+
+def _guest(spec: MachineSpec) -> Guest | None:
+    if spec.type != "qemu":
+        return None
+    return Guest(spec.memory, spec.cpus, spec.kernel or "", spec.image or "")
 
 
 def _rank(draft: Draft, machine: str, name: str, nic: NicSpec) -> int:
@@ -37,7 +45,12 @@ def _rank(draft: Draft, machine: str, name: str, nic: NicSpec) -> int:
     return 1 if seat and any(one.name == seat.function for one in here) else 2
 
 
-def _choose_function(draft: Draft, host: Host, in_host: bool, name: str, nic: NicSpec) -> Function | None:
+def _can_hold(machine: Machine, backing: str) -> bool:
+    """A TAP cannot leave its host, and QEMU opens nothing else."""
+    return backing == "tap" if machine.guest else machine.in_host or backing == "veth"
+
+
+def _choose_function(draft: Draft, host: Host, machine: Machine, name: str, nic: NicSpec) -> Function | None:
     """The one asked for, else the one it has, else the first that is free and can go where the machine is."""
     if nic.function is not None:
         return next(one for one in host.functions if one.name == nic.function)
@@ -47,7 +60,7 @@ def _choose_function(draft: Draft, host: Host, in_host: bool, name: str, nic: Ni
         for function in host.functions
         if function.purpose is Purpose.NIC
         and function.name not in draft.taken
-        and (in_host or backing[function.adapter] == "veth")
+        and _can_hold(machine, backing[function.adapter])
     ]
     seat = draft.held.nics.get(name)
     held = next((one for one in free if seat and one.name == seat.function), None)
@@ -76,9 +89,10 @@ def _choose_pin(draft: Draft, bridge: Bridge, name: str, nic: NicSpec, profile: 
 def _bind(draft: Draft, document: Document, nic_name: str, nic: NicSpec) -> None:
     machine, name = draft.machines[document.name], f"{document.name}/{nic_name}"
     host, profile = draft.hosts[machine.host], draft.profiles[nic.profile]
-    function = _choose_function(draft, host, machine.in_host, name, nic)
-    if function is None:  # there are enough, but NICs of the host's own have those that a name space could hold
-        message = f"host {host.name} has no free NIC function that a name space can hold"
+    function = _choose_function(draft, host, machine, name, nic)
+    if function is None:  # there are enough, but NICs of the host's own have those that this machine could hold
+        holder = "virtual machine" if machine.guest else "name space"
+        message = f"host {host.name} has no free NIC function that a {holder} can hold"
         remedy = "carve more, or name the functions of the host's own NICs"
         draft.problems.append(document.problem("no-free-function", message, remedy, ("nics", nic_name)))
         return

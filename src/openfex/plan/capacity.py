@@ -17,6 +17,9 @@ from openfex.model.wording import many
 from openfex.plan.carving import check_carving
 from openfex.plan.inventory import Inventory, Nic
 
+OTHERS = {"veth": ("tap", "TAPs"), "tap": ("veth", "veth pairs")}
+"""What functions are made of, and what the others are called."""
+
 
 def check_bridges(inventory: Inventory) -> Iterator[Problem]:
     """The ports of each bridge, towards the network and towards hosts."""
@@ -72,27 +75,30 @@ def _in_turn(inventory: Inventory, host: str) -> list[Nic]:
 
 
 def _check_room(host: str, adapters: Mapping[str, AdapterSpec], nics: Sequence[Nic]) -> Iterator[Problem]:
-    """First those that need a veth, then all: a machine with a name space of its own cannot hold a TAP.
+    """First those that need a veth or a TAP, then all: a name space cannot hold a TAP, a virtual machine no veth.
 
     The problem stands where the first NIC does that finds none.
     """
     backings = {nic.label: _backing(adapters, nic) for nic in nics}
     asking = [nic for nic in nics if backings[nic.label]]
-    own = [nic for nic in asking if backings[nic.label] == "veth"]
-    veths = sum(one.functions for one in adapters.values() if one.backing == "veth")
-    taps = sum(one.functions for one in adapters.values() if one.backing == "tap")
-    if len(own) > veths:
-        have = f"{many(veths, 'NIC function')} {'beside its TAPs ' if taps else ''}for {many(len(own), 'NIC')}"
-        yield _shortage(own[veths], have, _where_to_carve(host, adapters, len(own) - veths))
-    elif len(asking) > veths + taps:
-        have = f"{many(veths + taps, 'NIC function')} for {many(len(asking), 'NIC')}"
-        yield _shortage(asking[veths + taps], have, _where_to_carve(host, adapters, len(asking) - veths - taps))
+    room = {kind: sum(one.functions for one in adapters.values() if one.backing == kind) for kind in OTHERS}
+    for kind, (other, others) in OTHERS.items():
+        own = [nic for nic in asking if backings[nic.label] == kind]
+        if len(own) > room[kind]:
+            beside = f"beside its {others} " if room[other] else ""
+            have = f"{many(room[kind], 'NIC function')} {beside}for {many(len(own), 'NIC')}"
+            yield _shortage(own[room[kind]], have, _where_to_carve(host, adapters, len(own) - room[kind], kind))
+            return
+    whole = sum(room.values())
+    if len(asking) > whole:
+        have = f"{many(whole, 'NIC function')} for {many(len(asking), 'NIC')}"
+        yield _shortage(asking[whole], have, _where_to_carve(host, adapters, len(asking) - whole, "veth"))
 
 
 def _backing(adapters: Mapping[str, AdapterSpec], nic: Nic) -> str:
     """What the function of a NIC has to be made of; nothing if it names one that is not here."""
     if nic.spec.function is None:
-        return "any" if nic.in_host else "veth"
+        return nic.backing
     named = adapters.get(nic.spec.function.partition("/")[0])
     return named.backing if named else ""
 
@@ -102,11 +108,12 @@ def _shortage(first: Nic, have: str, remedy: str) -> Problem:
     return first.problem("no-free-function", message, remedy)
 
 
-def _where_to_carve(host: str, adapters: Mapping[str, AdapterSpec], lack: int) -> str:
+def _where_to_carve(host: str, adapters: Mapping[str, AdapterSpec], lack: int, backing: str) -> str:
+    tap = backing == "tap"
     if not adapters:
-        return f"write an adapter with `host: {host}`"
+        return f"write an adapter with `host: {host}`{' and `backing: tap`' if tap else ''}"
     for name, adapter in adapters.items():
         wanted = adapter.functions + lack
-        if adapter.backing == "veth" and not check_carving(adapter.model, wanted, adapter.storage):
+        if adapter.backing == backing and not check_carving(adapter.model, wanted, adapter.storage):
             return f"carve {lack} more (`functions: {wanted}` of {name}), or use another host"
-    return "write another adapter, or use another host"
+    return f"write another adapter{' with `backing: tap`' if tap else ''}, or use another host"

@@ -12,6 +12,8 @@ from openfex.plan.objects import (
     ORDER,
     FunctionKey,
     FunctionSpec,
+    GuestKey,
+    GuestSpec,
     Key,
     NicSpec,
     NodeKey,
@@ -71,12 +73,15 @@ def _rank(operation: Operation) -> tuple[int, bool, tuple[str | bool, ...]]:
 
 
 def _is_replaced(old: Spec, new: Spec) -> bool:
-    """Whether the one cannot become the other: a pair of devices with another kind or other ends is another pair."""
+    """Whether the one cannot become the other: a pair of devices with another kind or other ends is another pair.
+
+    A guest is what it was started with; those that change let go of their TAPs before any is started anew.
+    """
     if isinstance(old, WireSpec) and isinstance(new, WireSpec):
         return (old.near, old.far) != (new.near, new.far)
     if isinstance(old, FunctionSpec) and isinstance(new, FunctionSpec):
         return (old.pf_device, old.backing) != (new.pf_device, new.backing) or not old.place.netns
-    return False
+    return isinstance(old, GuestSpec) and old != new
 
 
 def _devices(operations: Iterable[Operation]) -> set[Place]:
@@ -95,9 +100,7 @@ def _without(state: State, lost: Set[Place]) -> State:
     spaces = {place.netns for place in lost}
     left: State = {}
     for key, spec in state.items():
-        if isinstance(key, TablesKey) and key.netns in spaces:
-            continue
-        if isinstance(spec, NicSpec) and spec.place in lost:
+        if (isinstance(key, TablesKey) and key.netns in spaces) or _hangs_on(lost, key, spec):
             continue
         if isinstance(key, NodeKey) and isinstance(spec, NodeSpec):
             kept = frozenset(one for one in spec.devices if Place(key.netns, one[1]) not in lost)
@@ -105,6 +108,13 @@ def _without(state: State, lost: Set[Place]) -> State:
         else:
             left[key] = spec
     return left
+
+
+def _hangs_on(lost: Set[Place], key: Key, spec: Spec) -> bool:
+    """Whether it is of no use without these devices: a NIC is one, a guest has its TAPs open."""
+    if isinstance(key, GuestKey) and isinstance(spec, GuestSpec):
+        return any(Place(key.netns, nic.device) in lost for nic in spec.nics)
+    return isinstance(spec, NicSpec) and spec.place in lost
 
 
 def _clear_the_way(operations: Sequence[Operation]) -> list[Operation]:

@@ -56,8 +56,13 @@ class Nic:
 
     @property
     def in_host(self) -> bool:
-        """Whether it stays in its host's own name space."""
+        """Whether it stays in its host's own name space, under its own name."""
         return self.machine.type == "host"
+
+    @property
+    def backing(self) -> str:
+        """What its function has to be made of: `veth`, `tap`, or `any` where both will do."""
+        return {"namespace": "veth", "qemu": "tap"}.get(self.machine.type, "any")
 
     def problem(self, code: str, message: str, remedy: str = "", *path: str | int) -> Problem:
         """A problem of this NIC; `path` is below it."""

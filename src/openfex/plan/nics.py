@@ -64,9 +64,12 @@ def _check_number(nic: Nic, name: str, adapter: AdapterSpec, number: int) -> Ite
         message = f"{name}/{number} is a storage function of a soft adapter, which has no storage behind it"
         remedy = "bind a NIC function, or a storage function of a real NVMe adapter"
         yield nic.problem("soft-storage-not-bindable", message, remedy, "function")
-    elif adapter.backing == "tap" and not nic.in_host:
+    elif adapter.backing == "tap" and nic.backing == "veth":
         message = f"function {name}/{number} is a TAP of its host, it cannot move into a name space"
-        yield nic.problem("tap-needs-host", message, "give the machine `type: host`", "function")
+        yield nic.problem("tap-needs-host", message, "give the machine `type: host` or `type: qemu`", "function")
+    elif adapter.backing == "veth" and nic.backing == "tap":
+        message = f"function {name}/{number} is a veth pair, a virtual machine needs a TAP"
+        yield nic.problem("qemu-needs-tap", message, "name one of an adapter with `backing: tap`", "function")
 
 
 def check_pins(inventory: Inventory) -> Iterator[Problem]:

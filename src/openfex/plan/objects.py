@@ -140,9 +140,42 @@ class NicSpec:
         return self.place.device == self.pf_device
 
 
-Key = SpaceKey | WireKey | FunctionKey | NodeKey | TablesKey | NicKey
-Spec = SpaceSpec | WireSpec | FunctionSpec | NodeSpec | TablesSpec | NicSpec
+@dataclass(frozen=True, slots=True, order=True)
+class GuestKey:
+    """A virtual machine that runs, by the name space of its host and its name."""
+
+    netns: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"guest {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class GuestNic:
+    """A NIC of a guest. `device` is the TAP that is its function; empty where QEMU has lost it."""
+
+    name: str
+    device: str
+    mac: Mac
+    mtu: int
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GuestSpec:
+    """What a guest was started with. `kernel` and `image` are empty for our own."""
+
+    memory_mib: int
+    cpus: int
+    nics: tuple[GuestNic, ...]
+    kernel: str = ""
+    image: str = ""
+
+
+Key = SpaceKey | WireKey | FunctionKey | NodeKey | TablesKey | NicKey | GuestKey
+Spec = SpaceSpec | WireSpec | FunctionSpec | NodeSpec | TablesSpec | NicSpec | GuestSpec
 State = dict[Key, Spec]
 
-ORDER: tuple[type, ...] = (SpaceKey, WireKey, FunctionKey, NodeKey, TablesKey, NicKey)
+ORDER: tuple[type, ...] = (SpaceKey, WireKey, FunctionKey, NodeKey, TablesKey, NicKey, GuestKey)
 """Made in this order, and taken away in the reverse: a NIC is raised when all that its frames meet is there."""

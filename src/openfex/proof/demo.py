@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from openfex.errors import OpenfexError
+from openfex.model.layout import Layout
 from openfex.model.values import ChannelKind
 from openfex.proof import claims
 from openfex.proof.bed import Proof, Stage
@@ -24,6 +25,9 @@ from openfex.proof.topology import layout
 
 KERNEL_ONLY = ("processes-killed-frames-go-on", "tcp-throughput", "clean-teardown")
 PROOFS = (*claims.CARVED, *claims.BOUND, *KERNEL_ONLY)
+ON_REQUEST = ("vm-on-vf",)
+"""Kernel only too, and only given when named: they need programs that the others do without."""
+ALL = (*PROOFS, *ON_REQUEST)
 
 
 @dataclass(frozen=True)
@@ -74,19 +78,20 @@ def reference_proofs(options: Options) -> Iterator[Proof]:
 
 def parse(argv: Sequence[str]) -> Options:
     """Options from arguments. Exits with 2 on a usage error, as argparse does."""
-    parser = argparse.ArgumentParser("fex demo", description=__doc__, epilog=f"proofs: {', '.join(PROOFS)}")
-    parser.add_argument("proofs", nargs="*", metavar="PROOF", help="only these proofs (default: all)")
+    parser = argparse.ArgumentParser("fex demo", description=__doc__, epilog=f"proofs: {', '.join(ALL)}")
+    default = f"all but {', '.join(ON_REQUEST)}"
+    parser.add_argument("proofs", nargs="*", metavar="PROOF", help=f"only these proofs (default: {default})")
     parser.add_argument("--channel", choices=[kind.value for kind in ChannelKind], default="vntag")
     parser.add_argument("--engine", choices=["kernel", "reference"], help="default: kernel where it can run")
     parser.add_argument("--keep", action="store_true", help="leave the lab up (then see `fex show ports`)")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
     found = parser.parse_args(argv)
-    unknown = [name for name in found.proofs if name not in PROOFS]
+    unknown = [name for name in found.proofs if name not in ALL]
     if unknown:
-        parser.error(f"unknown proof {', '.join(unknown)}; the proofs are: {', '.join(PROOFS)}")
+        parser.error(f"unknown proof {', '.join(unknown)}; the proofs are: {', '.join(ALL)}")
     if found.keep and found.engine == "reference":
         parser.error("--keep needs the kernel engine: the reference engine ends with its process")
-    proofs = tuple(name for name in PROOFS if not found.proofs or name in found.proofs)
+    proofs = tuple(name for name in ALL if name in (found.proofs or PROOFS))
     return Options(proofs, ChannelKind(found.channel), found.engine, found.keep, found.json, bool(found.proofs))
 
 
@@ -121,6 +126,16 @@ class _Narrator:
         self.say(f"  {'holds' if proof.ok else 'FAILS'}  {proof.name:<30} {proof.measured}")
 
 
+def _labs(options: Options, engine: str) -> Iterator[Layout]:
+    """The labs that the proofs are given on."""
+    if set(options.proofs) - set(ON_REQUEST):
+        yield layout(options.kind)
+    if engine == "kernel" and set(options.proofs) & set(ON_REQUEST):
+        from openfex.proof import vm_on_vf
+
+        yield vm_on_vf.layout(options.kind)
+
+
 def run(options: Options) -> Outcome:
     """Run the demo and tell what came of it, as it goes."""
     start = time.monotonic()
@@ -128,7 +143,8 @@ def run(options: Options) -> Outcome:
     narrator = _Narrator(options.json)
     real = "real kernel frames" if engine == "kernel" else f"in-process wires, no kernel frames: {'; '.join(reasons)}"
     narrator.say(f"openfex demo: engine {engine} ({real}), channel {options.kind.value}\n")
-    narrator.say(draw(layout(options.kind)))
+    for one in _labs(options, engine):
+        narrator.say(draw(one))
     outcome = Outcome(engine, options.kind, strict=options.named)
     if engine == "kernel":
         from openfex.proof.kernel_demo import kernel_proofs
@@ -136,7 +152,7 @@ def run(options: Options) -> Outcome:
         proofs = kernel_proofs(options)
     else:
         proofs = reference_proofs(options)
-        outcome.unproven = [name for name in KERNEL_ONLY if name in options.proofs]
+        outcome.unproven = [name for name in (*KERNEL_ONLY, *ON_REQUEST) if name in options.proofs]
     for proof in proofs:
         outcome.proofs.append(proof)
         narrator.show(proof)

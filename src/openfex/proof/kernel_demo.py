@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from openfex.errors import RefusedError, VerificationError
 from openfex.lab import kept, lab
 from openfex.model.values import ChannelKind
-from openfex.proof import claims
+from openfex.proof import claims, vm_on_vf
 from openfex.proof.bed import Proof, Stage
-from openfex.proof.demo import Options
+from openfex.proof.demo import ON_REQUEST, Options
 from openfex.proof.endurance import clean_teardown, processes_killed, tcp_throughput
 from openfex.proof.kernel_bed import KernelBed
 from openfex.proof.residue import links_here
@@ -80,6 +80,7 @@ def _make_room() -> None:
     """Remove what an earlier demo left, that was kept or killed. Raises RefusedError where it is somebody's own lab."""
     found = kept.read(LAB)
     ours = [documents(kind, bound=bound) for kind in ChannelKind for bound in (True, False)]
+    ours += [vm_on_vf.documents(kind) for kind in ChannelKind]
     if found is not None and found.text not in ours:
         remedy = f"give it another name, or take it down with `fex lab down {LAB}`"
         raise RefusedError(f"a lab named {LAB} is up that no demo made", code="lab-exists", remedy=remedy)
@@ -91,8 +92,12 @@ def kernel_proofs(options: Options) -> Iterator[Proof]:
     _make_room()
     before = links_here()
     try:
-        yield from _carved(options)
-        yield from _bound(options)
+        if set(options.proofs) - set(ON_REQUEST):
+            yield from _carved(options)
+            yield from _bound(options)
+        if vm_on_vf.NAME in options.proofs:
+            lab.down(LAB)
+            yield vm_on_vf.vm_on_vf(options.kind)
     except BaseException:
         lab.down(LAB)
         raise

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from openfex.lab.view.doctor import ENOUGH_BACKLOG, TOOLS, examine, is_able
+from openfex.lab.view.doctor import ENOUGH_BACKLOG, TOOLS, check_kvm, examine, is_able
 from openfex.linux.capability import Capabilities
 from openfex.linux.facts import OFFLOADS, Facts
 
@@ -69,3 +69,8 @@ def test_what_single_things_need_is_limited_when_it_is_missing(what: str, facts:
     assert [one.what for one in checks if one.state != "good"] == [what]
     assert all(one.state == "limited" and one.lost and one.remedy for one in checks if one.what == what)
     assert is_able(checks)
+
+
+@pytest.mark.parametrize(("runs", "state"), [(True, "good"), (False, "limited"), (None, "good")])
+def test_what_is_known_of_kvm(runs: bool | None, state: str) -> None:
+    assert check_kvm(runs).state == state

@@ -25,6 +25,7 @@ from openfex.lab.view.inventory import (
 from openfex.lab.view.sight import NodeSight, node_of
 from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
+from openfex.model.layout import Guest
 from openfex.model.values import Mac, port_number
 from openfex.rules.tables import Function, Station
 from tests.unit.lab.sights import (
@@ -93,6 +94,15 @@ def test_hosts_and_machines() -> None:
     assert rows["vm1"]["nics"] == ["eth0 52:54:00:00:00:01 10.0.10.1/24"]
     assert rows["local"].items() >= {"namespace": HOST, "type": "host"}.items()
     assert by_name(machine_rows(replace(small_sight(), links={})))["vm1"]["state"] == "missing"
+
+
+def test_a_virtual_machine_is_what_qemu_says_of_it() -> None:
+    sight = small_sight()
+    machines = [replace(one, guest=Guest(192, 1)) if one.name == "local" else one for one in sight.layout.machines]
+    sight = replace(sight, layout=replace(sight.layout, machines=tuple(machines)))
+    row = by_name(machine_rows(sight))["local"]
+    assert (row["type"], row["namespace"], row["state"]) == ("qemu", HOST, "missing")
+    assert by_name(machine_rows(replace(sight, guests={"local": "paused"})))["local"]["state"] == "paused"
 
 
 def test_a_binding_is_up_when_both_ends_are() -> None:

@@ -49,6 +49,14 @@ def is_able(checks: list[Check]) -> bool:
     return all(one.state != "bad" for one in checks)
 
 
+def check_kvm(runs: bool | None) -> Check:
+    """Whether virtual machines run at the speed of this machine; None: nobody has tried yet."""
+    found = {True: "runs a kernel", False: "runs no kernel here", None: "not tried: the first virtual machine does"}
+    mend = "a machine whose processor virtualises"
+    check = Check("KVM", "limited", found[runs], "speed of virtual machines: they are interpreted (TCG)", mend)
+    return _judge(runs is not False, check)
+
+
 def _judge(good: bool, otherwise: Check) -> Check:
     return replace(otherwise, state="good", lost="", remedy="") if good else otherwise
 

@@ -133,13 +133,19 @@ def machine_rows(sight: Sight) -> list[Row]:
         {
             "name": machine.name,
             "host": machine.host,
-            "type": "host" if machine.in_host else "namespace",
+            "type": "qemu" if machine.guest else "host" if machine.in_host else "namespace",
             "namespace": machine_space(sight.layout, machine),
-            "state": "there" if machine_space(sight.layout, machine) in sight.links else "missing",
+            "state": _machine_state(sight, machine),
             "nics": [_nic_text(one) for one in sight.layout.bindings if one.machine == machine.name],
         }
         for machine in sight.layout.machines
     ]
+
+
+def _machine_state(sight: Sight, machine: Machine) -> str:
+    if machine.guest:
+        return sight.guests.get(machine.name, "missing")
+    return "there" if machine_space(sight.layout, machine) in sight.links else "missing"
 
 
 def _nic_text(binding: Binding) -> str:

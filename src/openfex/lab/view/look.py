@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import PROGRAMS
 from openfex.datapath.tables import read_counters, read_drops, read_stations, read_tables, read_totals
-from openfex.lab import kept
+from openfex.lab import guests, kept
 from openfex.lab.names import prefix_of
 from openfex.lab.view.sight import DeviceSight, NodeSight, Sight
 from openfex.lab.wanted import want
@@ -28,7 +28,7 @@ def look(layout: Layout) -> Sight:
         pinned = sorted(one.name for one in pin_folder().glob(f"{prefix_of(layout.lab)}*"))
         nodes = {name: _node(workshop.node(name), wanted, links.get(name, [])) for name in pinned}
     found = kept.read(layout.lab)
-    return Sight(layout, links, nodes, found.ledger if found else {})
+    return Sight(layout, links, nodes, found.ledger if found else {}, guests.statuses(layout.lab))
 
 
 def _node(node: Node, wanted: State, links: list[Link]) -> NodeSight:

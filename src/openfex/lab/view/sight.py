@@ -57,6 +57,8 @@ class Sight:
     links: Mapping[str, Sequence[Link]] = field(default_factory=dict)
     nodes: Mapping[str, NodeSight] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=dict)
+    guests: Mapping[str, str] = field(default_factory=dict)
+    """What QEMU says of the virtual machines that run, by name."""
 
     def node(self, kind: str, name: str) -> NodeSight:
         """The datapath of a host or bridge; an empty one where there is none."""
