@@ -11,8 +11,8 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 from openfex import __version__
+from openfex.cli import bench, machine, plan, show
 from openfex.cli import lab as labs
-from openfex.cli import machine, plan, show
 from openfex.cli.arguments import shield_command, wants_json
 from openfex.cli.failure import INTERRUPTED, Misuse, as_error, leave_quietly, misused, refuse
 from openfex.errors import OpenfexError
@@ -23,6 +23,7 @@ Examples:
 
   fex doctor                           what this machine can and cannot do
   fex demo                             the main job, end to end, with proofs
+  fex bench --quick                    how fast it is, beside a Linux bridge
   fex lab up examples/two-hosts.yaml   build the datacentre of that file here
   fex show ports                       every function's port on the bridges
   fex lab exec vm1 ip address          a command inside a machine
@@ -44,6 +45,7 @@ app = App(
 )
 app.command(machine.demo, help_epilogue="")
 app.command(machine.doctor, help_epilogue="")
+app.command(bench.bench, help_epilogue=bench.EXAMPLES)
 app.command(labs.app)
 app.command(show.app)
 app.command(plan.plan, help_epilogue="")
