@@ -33,7 +33,7 @@ Both meet the same noise, so trust the ratio more than the values.
 
 Examples:
 
-  fex bench                        all rows, about five minutes
+  fex bench                        all rows, about three minutes
   fex bench --quick                three rounds each, about a minute: a glance
   fex bench tcp_stream udp_64_pps  these two
   fex bench --json > bench.json    a list of results, for programs
@@ -42,7 +42,7 @@ Examples:
 More: docs/guide/measuring.md"""
 
 Rows = Annotated[str, Parameter(help="Only these rows; all if none is named.")]
-Quick = Annotated[Flag, Parameter(help="3 rounds of each instead of 12.")]
+Quick = Annotated[Flag, Parameter(help="3 rounds of each instead of 10.")]
 Plot = Annotated[Path | None, Parameter(metavar="FILE", help="Draw the ratios into FILE too (SVG).")]
 
 

@@ -25,13 +25,12 @@ _MEDIAN = re.compile(r"percentile 50\.0+ = +([\d.]+)")
 
 @dataclass(frozen=True)
 class Ends:
-    """The name spaces of a client and of a server, the server's address, and the CPU of each; None: any."""
+    """The name spaces of a client and of a server, the server's address, and the CPU that both run on; None: any."""
 
     client: str
     server: str
     address: str
-    client_cpu: int | None = None
-    server_cpu: int | None = None
+    cpu: int | None = None
 
 
 @contextmanager
@@ -67,7 +66,7 @@ def round_trip(ends: Ends, seconds: float = 1.0) -> Iterator[Callable[[], float]
 
 def _output(ends: Ends, command: Sequence[str], seconds: float) -> str:
     try:
-        with on_cpu(ends.client_cpu):
+        with on_cpu(ends.cpu):
             return netns.run(ends.client, command, timeout=seconds + SPARE_S).stdout
     except subprocess.TimeoutExpired as cause:
         message = f"{command[0]} did not end within {seconds + SPARE_S:.0f} s"
@@ -79,7 +78,7 @@ def _serving(ends: Ends, command: Sequence[str], protocol: str) -> Iterator[None
     """Keep a server running. Its program is the Debian package of the same name."""
     program, code = command[0], f"no-{command[0]}"
     try:
-        with on_cpu(ends.server_cpu):
+        with on_cpu(ends.cpu):
             quiet = subprocess.DEVNULL
             server = netns.spawn(ends.server, command, stdout=quiet, stderr=quiet)
     except KernelError as error:

@@ -3,8 +3,8 @@
 
 The interval lies between two of the rounds' own ratios (order statistics). The true median is above a round's ratio or
 below it with equal chance, so the k-th smallest and the k-th largest of n enclose it unless fewer than k of n fair
-coins fall on one side: chance 1 - 2 P(Binomial(n, 1/2) < k). k is the largest with at least 95 %: 3 of 12 rounds
-(96.1 %). It supposes that rounds do not depend on each other, and nothing about how ratios are spread; there is no
+coins fall on one side: chance 1 - 2 P(Binomial(n, 1/2) < k). k is the largest with at least 95 %: 2 of 10 rounds
+(97.9 %). It supposes that rounds do not depend on each other, and nothing about how ratios are spread; there is no
 chance in it, so the same rounds give the same interval. Of fewer than six rounds even the smallest and the largest
 enclose less than 95 % (of three, 75 %); these two are then given.
 """

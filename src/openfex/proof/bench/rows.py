@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from openfex.errors import InputError
 from openfex.proof.bench.ratios import Comparison
 
-ROUNDS = 12
+ROUNDS = 10
 QUICK_ROUNDS = 3
 
 

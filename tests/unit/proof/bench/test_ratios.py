@@ -39,13 +39,13 @@ def test_what_is_known_of_coverage() -> None:
 
 
 def test_the_interval_holds_the_true_median_as_often_as_it_says() -> None:
-    """Of a skewed spread whose median is 1, by 2,000 benches of 12 rounds."""
+    """Of a skewed spread whose median is 1, by 2,000 benches of 10 rounds."""
     chance = random.Random(1)
     held = 0
     for _ in range(2000):
-        found = compare([math.exp(chance.gauss(0, 1)) ** 2 for _ in range(12)], [1.0] * 12)
+        found = compare([math.exp(chance.gauss(0, 1)) ** 2 for _ in range(10)], [1.0] * 10)
         held += found.low <= 1 <= found.high
-    assert CONFIDENCE <= held / 2000 < 0.98
+    assert CONFIDENCE <= held / 2000 < 0.99
 
 
 @given(ROUNDS)
