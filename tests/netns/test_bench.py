@@ -14,7 +14,8 @@ from collections.abc import Iterator
 import pytest
 
 from openfex.errors import VerificationError
-from openfex.lab.lab import document_file, down, up
+from openfex.lab.kept import document_file
+from openfex.lab.lab import down, up
 from openfex.linux import netns
 from openfex.model.place import Place
 from openfex.proof import peers
@@ -127,7 +128,7 @@ def test_a_lab_of_somebody_else_is_not_taken_over() -> None:
     done = subprocess.run([*BENCH, "lab_up_256", "--quick"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "[lab-in-use]" in done.stderr
+    assert "[lab-exists]" in done.stderr
     assert "`fex lab down bench`" in done.stderr
     assert document_file(LAB).read_text() == text
     assert len(netns.names(f"fex_{LAB}_")) == 5

@@ -58,8 +58,8 @@ def bench(*rows: Rows, quick: Quick = False, plot: Plot = None, json: Json = Fal
     chosen = choose(rows)
     if plot is not None and not plot.parent.is_dir():
         raise InputError(f"there is no folder {plot.parent} for {plot.name}", code="bad-file")
-    if surroundings.is_busy():
-        print(f"fex: this machine is busy (load {surroundings.load():.1f}): expect wide intervals", file=sys.stderr)
+    if (busy := surroundings.busy_share()) > surroundings.BUSY:
+        print(f"fex: others use {busy:.0%} of this machine's CPUs: expect wide intervals", file=sys.stderr)
     with progress(quiet=json) as step:
         outcome = course.run(chosen, QUICK_ROUNDS if quick else ROUNDS, step)
     if plot is not None and outcome.results:

@@ -39,7 +39,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         return outcome
 
     monkeypatch.setattr("openfex.proof.bench.course.run", course)
-    monkeypatch.setattr("openfex.proof.bench.surroundings.is_busy", lambda: False)
+    monkeypatch.setattr("openfex.proof.bench.surroundings.busy_share", lambda: 0.02)
     return asked
 
 
@@ -72,9 +72,9 @@ def test_of_three_rounds_nobody_says_95(asked: SimpleNamespace, capsys: Said) ->
 
 
 def test_a_busy_machine_is_said(asked: SimpleNamespace, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openfex.proof.bench.surroundings.is_busy", lambda: True)
+    monkeypatch.setattr("openfex.proof.bench.surroundings.busy_share", lambda: 0.48)
     assert run(["bench", "round_trip"]) == 0
-    assert "this machine is busy" in capsys.readouterr().err
+    assert "others use 48% of this machine's CPUs" in capsys.readouterr().err
 
 
 def test_the_picture(asked: SimpleNamespace, tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from openfex.datapath.node import pin_folder
 from openfex.errors import OpenfexError, RefusedError, UnsupportedError
-from openfex.lab.lab import document_file
+from openfex.lab import kept
 from openfex.lab.names import netns_of, prefix_of
 from openfex.linux import netns
 from openfex.linux.capability import probe
+from openfex.linux.signals import undisturbed
 from openfex.proof.bench.contests import CONTESTS, clear
 from openfex.proof.bench.labs import MARK
 from openfex.proof.bench.rounds import judge, play
@@ -57,9 +58,9 @@ def check_machine() -> None:
 
 def is_ours(lab: str) -> bool:
     """Whether what there is of a lab was left by a bench that was killed: our documents, or nothing but peers."""
-    file = document_file(lab)
-    if file.exists():
-        return file.read_text(encoding="utf-8").startswith(MARK)
+    found = kept.read(lab)
+    if found is not None:
+        return found.text.startswith(MARK)
     nodes = [name for name in netns.names(prefix_of(lab)) if not name.startswith(netns_of(lab, KIND, ""))]
     return not nodes and not any(pin_folder().glob(f"{prefix_of(lab)}*"))
 
@@ -75,13 +76,14 @@ def _alone(lab: str) -> Iterator[None]:
             message = "another bench is running, and each would measure the other"
             raise RefusedError(message, code="bench-running", remedy="wait for it") from cause
         if not is_ours(lab):
-            message = f"a lab {lab} is up that is not the bench's own"
-            raise RefusedError(message, code="lab-in-use", remedy=f"take it down first: `fex lab down {lab}`")
+            remedy = f"give it another name, or take it down with `fex lab down {lab}`"
+            raise RefusedError(f"a lab named {lab} is up that no bench made", code="lab-exists", remedy=remedy)
         clear(lab)
         try:
             yield
         finally:
-            clear(lab)
+            with undisturbed():
+                clear(lab)
     finally:
         os.close(lock)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
 from openfex.proof.cpus import available
 
-BUSY = 0.25
-"""Of each CPU: what others may take before it is worth a word."""
+LOOK_S = 0.5
+BUSY = 0.1
+"""Share of all CPUs' time that others may take before it is worth a word."""
 
 
 def machine() -> str:
@@ -23,11 +25,15 @@ def machine() -> str:
     return f"{system.sysname} {system.release} {system.machine}, {len(available())} CPUs ({name}{virtual})"
 
 
-def load() -> float:
-    """How many tasks have wanted a CPU in the last minute, on average."""
-    return os.getloadavg()[0]
+def busy_share() -> float:
+    """What part of the CPUs' time others take, seen for LOOK_S seconds in which we do nothing."""
+    before = _ticks()
+    time.sleep(LOOK_S)
+    passed = [now - then for now, then in zip(_ticks(), before, strict=True)]
+    return sum(passed[:3] + passed[5:]) / max(sum(passed), 1)
 
 
-def is_busy() -> bool:
-    """Whether others are at work here: the intervals then become wide."""
-    return load() > BUSY * len(available())
+def _ticks() -> list[int]:
+    """What each CPU state has had so far (proc(5)); the fourth and the fifth are idle, and idle while one reads."""
+    first = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
+    return [int(word) for word in first.split()[1:9]]
