@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from openfex.datapath.node import pin_folder
@@ -24,7 +24,7 @@ from openfex.lab.workshop import Workshop
 from openfex.linux import netns
 from openfex.linux.signals import undisturbed
 from openfex.model.layout import Layout
-from openfex.model.reader import of_kind, read_documents
+from openfex.model.reader import Document, of_kind, read_documents
 from openfex.plan.allotment import allotment_of
 from openfex.plan.difference import Operation, difference
 from openfex.plan.layout import lay_out
@@ -77,9 +77,8 @@ def layout_of(lab: str) -> Layout:
     return lay_out(read_documents(found.text, str(kept.document_file(lab))), found.held)
 
 
-def _lay_out(text: str, file: str) -> Layout:
+def _lay_out(documents: Sequence[Document]) -> Layout:
     """The layout of documents, as an edit of what the lab is now."""
-    documents = read_documents(text, file)
     found = [kept.read(one.name) for one in of_kind(documents, "network")]
     return lay_out(documents, found[0].held if len(found) == 1 and found[0] else None)
 
@@ -93,7 +92,7 @@ def _want(workshop: Workshop, layout: Layout) -> State:
 
 def plan(text: str, file: str = "") -> Report:
     """What `up` would do with these documents."""
-    return _compare(_lay_out(text, file))
+    return _compare(_lay_out(read_documents(text, file)))
 
 
 def drift(lab: str) -> Report:
@@ -145,10 +144,11 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
 
 def up(text: str, file: str = "", progress: Progress = _silent) -> Report:
     """Bring a lab to what the documents say, from whatever there is of it. Idempotent; undone whole if it fails."""
-    lab = _lay_out(text, file).lab
+    documents = read_documents(text, file)
+    lab = _lay_out(documents).lab
     with kept.locked(lab):
         older = kept.read(lab)
-        layout = _lay_out(text, file)
+        layout = _lay_out(documents)
         kept.write(lab, kept.Kept(text, allotment_of(layout)))
         try:
             with Workshop(lab) as workshop:
