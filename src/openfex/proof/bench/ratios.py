@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a contest's rounds say: the median of ours / theirs, and the 95 % interval of that median. Pure.
 
+Values and ratio are those of the round in the middle when rounds are sorted by their ratios; of two such rounds, the
+means of their values, whose ratio lies between the two. So ratio is ours / theirs to the last digit.
+
 The interval lies between two of the rounds' own ratios (order statistics). The true median is above a round's ratio or
 below it with equal chance, so the k-th smallest and the k-th largest of n enclose it unless fewer than k of n fair
 coins fall on one side: chance 1 - 2 P(Binomial(n, 1/2) < k). k is the largest with at least 95 %: 2 of 10 rounds
@@ -23,7 +26,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two columns of rounds, compared."""
+    """Two columns of rounds, compared: what was measured in the middle round, and its ratio with the interval."""
 
     ours: float
     theirs: float
@@ -56,13 +59,12 @@ def compare(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
         raise VerificationError(f"{len(ours)} rounds of ours, {len(theirs)} of theirs", code="nothing-measured")
     if not all(math.isfinite(value) and value > 0 for value in (*ours, *theirs)):
         raise VerificationError("a round measured nothing", code="nothing-measured", remedy="run it again")
-    ratios = sorted(mine / other for mine, other in zip(ours, theirs, strict=True))
-    rank = interval_rank(len(ratios))
-    return Comparison(
-        statistics.median(ours),
-        statistics.median(theirs),
-        statistics.median(ratios),
-        ratios[rank - 1],
-        ratios[-rank],
-        len(ratios),
-    )
+    rounds = sorted(zip(ours, theirs, strict=True), key=_ratio)
+    count, rank = len(rounds), interval_rank(len(rounds))
+    middle = rounds[(count - 1) // 2 : count // 2 + 1]
+    mine, other = (statistics.fmean(column) for column in zip(*middle, strict=True))
+    return Comparison(mine, other, mine / other, _ratio(rounds[rank - 1]), _ratio(rounds[-rank]), count)
+
+
+def _ratio(values: tuple[float, float]) -> float:
+    return values[0] / values[1]
