@@ -158,6 +158,13 @@ enum fex_drop {
 	FEX_DROP_REASONS = 23,
 };
 
+/* flows: the bench's generator, array. From whom to whom its frames go, and the row of the NIC that they leave by. */
+struct fex_flow {
+	__u8 dst[6];
+	__u8 src[6];
+	__u32 nic;
+};
+
 enum fex_verdict {
 	FEX_VERDICT_DROP = 0,
 	FEX_VERDICT_UP = 1, /* extender: into the uplink, in the port's own channel */

@@ -11,7 +11,7 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 from openfex import __version__
-from openfex.cli import explain, machine, plan, show
+from openfex.cli import bench, explain, machine, plan, show
 from openfex.cli import lab as labs
 from openfex.cli.arguments import shield_command, wants_json
 from openfex.cli.capture import capture
@@ -25,6 +25,7 @@ Examples:
   fex doctor                           what this machine can and cannot do
   fex demo                             the main job, end to end, with proofs
   fex explain machine                  what a document may say
+  fex bench --quick                    how fast it is, beside a Linux bridge
   fex lab up examples/two-hosts.yaml   build the datacentre of that file here
   fex show ports                       every function's port on the bridges
   fex capture vm1/eth0                 a NIC's frames, and why some are dropped
@@ -47,6 +48,7 @@ app = App(
 )
 app.command(machine.demo, help_epilogue="")
 app.command(machine.doctor, help_epilogue="")
+app.command(bench.bench, help_epilogue=bench.EXAMPLES)
 app.command(labs.app)
 app.command(show.app)
 app.command(plan.plan, help_epilogue="")

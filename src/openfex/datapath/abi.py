@@ -25,6 +25,7 @@ FLOOD = struct.Struct("=QQII")
 SETTINGS = struct.Struct("=QII")
 COUNTERS = struct.Struct("=4Q")
 DROP_KEY = struct.Struct("=II")
+FLOW = struct.Struct("=6s6sI")
 DECISION = struct.Struct("=6IQHHBBH")
 CAPTURE = struct.Struct("=4I2Q")
 RECORD = struct.Struct("=Q4I3H5B5x")
@@ -43,6 +44,7 @@ VALUE_SIZES = {
     "veths": U32.size,
     "stations": STATION.size,
     "floods": FLOOD.size,
+    "flows": FLOW.size,
     "settings": SETTINGS.size,
     "counters": COUNTERS.size,
     "drops": U64.size,

@@ -25,7 +25,7 @@ from openfex.linux import netns
 from openfex.linux.signals import undisturbed
 from openfex.model.editor import replace_host
 from openfex.model.layout import Layout
-from openfex.model.reader import of_kind, read_documents
+from openfex.model.reader import Reading, of_kind, read_documents
 from openfex.plan.allotment import allotment_of
 from openfex.plan.difference import Operation, difference
 from openfex.plan.layout import lay_out
@@ -88,11 +88,10 @@ def _layout_kept(lab: str, found: kept.Kept) -> Layout:
     return lay_out(read_documents(found.text, str(kept.document_file(lab))), found.held)
 
 
-def _lay_out(text: str, file: str) -> Layout:
+def _lay_out(reading: Reading) -> Layout:
     """The layout of documents, as an edit of what the lab is now."""
-    documents = read_documents(text, file)
-    found = [kept.read(one.name) for one in of_kind(documents, "network")]
-    return lay_out(documents, found[0].held if len(found) == 1 and found[0] else None)
+    found = [kept.read(one.name) for one in of_kind(reading, "network")]
+    return lay_out(reading, found[0].held if len(found) == 1 and found[0] else None)
 
 
 def _want(workshop: Workshop, layout: Layout) -> State:
@@ -104,7 +103,7 @@ def _want(workshop: Workshop, layout: Layout) -> State:
 
 def plan(text: str, file: str = "") -> Report:
     """What `up` would do with these documents."""
-    return _compare(_lay_out(text, file))
+    return _compare(_lay_out(read_documents(text, file)))
 
 
 def drift(lab: str) -> Report:
@@ -158,16 +157,17 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
 
 def up(text: str, file: str = "", progress: Progress = _silent) -> Report:
     """Bring a lab to what the documents say, from whatever there is of it. Idempotent; undone whole if it fails."""
-    lab = _lay_out(text, file).lab
+    reading = read_documents(text, file)
+    lab = _lay_out(reading).lab
     with kept.locked(lab):
-        return _up(lab, text, file, progress)
+        return _up(lab, text, reading, progress)
 
 
-def _up(lab: str, text: str, file: str, progress: Progress) -> Report:
+def _up(lab: str, text: str, reading: Reading, progress: Progress) -> Report:
     older = kept.read(lab)
-    layout = _lay_out(text, file)
+    layout = _lay_out(reading)
     ledger = older.ledger if older else {}
-    moved = moves(_layout_kept(lab, older), layout) if older else {}
+    moved = moves(_layout_kept(lab, older), layout) if older and older.text != text else {}
     kept.write(lab, kept.Kept(text, allotment_of(layout), ledger))
     try:
         with Workshop(lab) as workshop:
@@ -193,7 +193,8 @@ def migrate(lab: str, machine: str, host: str, progress: Progress = _silent) -> 
         if host not in known:
             message, remedy = f"there is no host {host} in lab {lab}", f"the hosts are: {', '.join(known)}"
             raise NotFoundError(message, code="no-such-host", remedy=remedy)
-        return _up(lab, replace_host(found.text, machine, host), str(kept.document_file(lab)), progress)
+        text = replace_host(found.text, machine, host)
+        return _up(lab, text, read_documents(text, str(kept.document_file(lab))), progress)
 
 
 def down(lab: str) -> list[str]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 
 import os
 import signal
-import statistics
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from openfex.lab.names import netns_of
 from openfex.linux.packet import PacketCapture, PacketSocket
 from openfex.model.layout import Binding, Layout
 from openfex.proof.bed import Proof, Seen, frame, numbers
-from openfex.proof.iperf import Contest
+from openfex.proof.bench.ratios import compare
+from openfex.proof.bench.rounds import OURS, Contest, play
 from openfex.proof.kernel_bed import nic_place
+from openfex.proof.peers import BRIDGE, linux_bridge, remove_peers
 from openfex.proof.residue import links_here, residue
+from openfex.proof.streams import Ends, tcp_stream
 
 STREAM = 20_000
 BURST = 50
@@ -61,17 +64,21 @@ def processes_killed(layout: Layout, ours: list[subprocess.Popen[bytes]]) -> Pro
     return Proof("processes-killed-frames-go-on", ok, measured)
 
 
-def tcp_throughput(layout: Layout, rounds: int = 7, seconds: float = 1.0) -> Proof:
+def tcp_throughput(layout: Layout, rounds: int = 7) -> Proof:
     """TCP from function to function of one host, over the uplink and back, beside a Linux bridge in the same run."""
     bindings = {binding.machine: binding for binding in layout.bindings}
     client, server = (netns_of(layout.lab, "machine", name) for name in ("vm2", "vm1"))
-    address = bindings["vm1"].addresses[0].split("/")[0]
-    with Contest(layout.lab, client, server, address) as contest:
-        results = [contest.round(seconds) for _ in range(rounds)]
-    ours, theirs = (statistics.median(column) for column in zip(*results, strict=True))
-    ratio = statistics.median(mine / other for mine, other in results)
-    measured = f"{ours:.1f} Gbit/s, a Linux bridge {theirs:.1f}: {ratio:.2f} times (median of {rounds} rounds of each)"
-    return Proof("tcp-throughput", ratio >= 0.9, measured)
+    own = Ends(client, server, bindings["vm1"].addresses[0].split("/")[0])
+    contest = Contest()
+    with ExitStack() as stack:
+        stack.callback(remove_peers, layout.lab)
+        for name, ends in ((OURS, own), (BRIDGE, linux_bridge(layout.lab))):
+            contest.enter(name, stack.enter_context(tcp_stream(ends)))
+        columns = play(contest, rounds, lambda number, who: None)
+    found = compare(columns[OURS, ""], columns[BRIDGE, ""])
+    speeds = f"{found.ours:.1f} Gbit/s, a Linux bridge {found.theirs:.1f}"
+    measured = f"{speeds}: {found.ratio:.2f} times (median of {rounds} rounds of each)"
+    return Proof("tcp-throughput", found.ratio >= 0.9, measured)
 
 
 def clean_teardown(lab: str, before: set[str]) -> Proof:

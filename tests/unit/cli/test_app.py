@@ -50,7 +50,9 @@ class Recorder:
         return self.answer
 
 
-@pytest.mark.parametrize("words", ["", "--help", "lab", "lab --help", "show", "show --help", "lab exec --help"])
+@pytest.mark.parametrize(
+    "words", ["", "--help", "bench --help", "lab", "lab --help", "show", "show --help", "lab exec --help"]
+)
 def test_help_teaches(words: str, capsys: Said) -> None:
     assert run(words.split()) == 0
     said = capsys.readouterr()
@@ -62,7 +64,8 @@ def test_help_teaches(words: str, capsys: Said) -> None:
 def test_every_command_says_what_it_is_for(capsys: Said) -> None:
     run([])
     told = capsys.readouterr().out
-    assert all(f"│ {name} " in told for name in ("apply", "demo", "doctor", "explain", "lab", "plan", "show"))
+    commands = ("apply", "bench", "capture", "demo", "doctor", "explain", "lab", "plan", "show")
+    assert all(f"│ {name} " in told for name in commands)
     run(["show"])
     told = capsys.readouterr().out
     names = ("adapters", "functions", "ports", "profiles", "hosts", "machines", "bindings", "path", "nodes", "drops")
