@@ -64,7 +64,7 @@ def processes_killed(layout: Layout, ours: list[subprocess.Popen[bytes]]) -> Pro
     return Proof("processes-killed-frames-go-on", ok, measured)
 
 
-def tcp_throughput(layout: Layout, rounds: int = 7) -> Proof:
+def tcp_throughput(layout: Layout, rounds: int = 11) -> Proof:
     """TCP from function to function of one host, over the uplink and back, beside a Linux bridge in the same run."""
     bindings = {binding.machine: binding for binding in layout.bindings}
     client, server = (netns_of(layout.lab, "machine", name) for name in ("vm2", "vm1"))
