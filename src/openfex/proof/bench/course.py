@@ -8,13 +8,13 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from openfex.datapath.node import pin_folder
 from openfex.errors import OpenfexError, RefusedError, UnsupportedError
 from openfex.lab import kept
 from openfex.lab.names import netns_of, prefix_of
 from openfex.linux import netns
+from openfex.linux.border import crossing
 from openfex.linux.capability import probe
 from openfex.linux.signals import undisturbed
 from openfex.proof.bench.contests import CONTESTS, clear
@@ -24,7 +24,6 @@ from openfex.proof.bench.rows import Result, Row
 from openfex.proof.peers import KIND
 
 LAB = "bench"
-LOCK = Path("/run/lock/openfex-bench")
 Progress = Callable[[int, int, object], None]
 
 
@@ -68,7 +67,9 @@ def is_ours(lab: str) -> bool:
 @contextmanager
 def _alone(lab: str) -> Iterator[None]:
     """One bench at a time, in a place of its own. Raises RefusedError. The kernel frees the lock however we end."""
-    lock = os.open(LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    with crossing("lock the bench"):
+        kept.STATE.mkdir(parents=True, exist_ok=True)
+        lock = os.open(kept.STATE, os.O_RDONLY | os.O_DIRECTORY)  # a folder leaves no file behind
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
