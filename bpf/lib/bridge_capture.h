@@ -13,7 +13,7 @@ static __always_inline bool is_on_list(const struct verdict *v, __u32 port, __u8
 	struct fex_port *from = bpf_map_lookup_elem(&ports, &in);
 	struct fex_port *to = bpf_map_lookup_elem(&ports, &port);
 
-	if (!from || !to || port == in || !(to->flags & FEX_PORT_UP) || !is_member(to, vlan))
+	if (!from || !to || !(to->flags & FEX_PORT_UP) || !is_member(to, vlan))
 		return false;
 	*leaves = to->flags & FEX_PORT_TRUNK && to->vlan != vlan ? FEX_LEAVES_TAGGED : FEX_LEAVES_UNTAGGED;
 	return (from->flags & (FEX_PORT_NETWORK | FEX_PORT_PEERING)) != FEX_PORT_NETWORK || to->pin == in;

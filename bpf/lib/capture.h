@@ -42,7 +42,7 @@ struct verdict {
 #define WORD_TAGGED (1 << 16)
 #define WORD_LATE (1 << 17)
 
-/* True if the captured port gets the frame, or a copy; then `leaves` says with which VLAN tag. */
+/* True if the captured port, which is not `in`, gets the frame or a copy; then `leaves` says with which VLAN tag. */
 static __always_inline bool goes_out(const struct verdict *v, __u32 port, __u8 *leaves);
 
 static __always_inline __u32 seen_as(const struct verdict *v, __u32 port, __u8 *leaves)

@@ -27,11 +27,11 @@ from openfex.rules.compiler import compile_bridge, compile_extender
 from openfex.rules.engine import Bridge, Extender, Sent
 from openfex.rules.head import read_head
 from openfex.rules.tables import BridgeTables, ExtenderTables
-from openfex.testing.chance import Chance
+from openfex.testing.chance import Chance, one_in
 from openfex.testing.frames import BridgeScene, ExtenderScene
 from openfex.testing.kernel import KernelEngine, kernel_now_ns
 from openfex.testing.layouts import LayoutBuilder, access, make_layout, veth_mac
-from openfex.testing.tables import from_now, make_extender_tables
+from openfex.testing.tables import from_now, make_extender_tables, spoil_extender_tables
 from openfex.wire import ETag
 
 pytestmark = pytest.mark.root
@@ -169,6 +169,8 @@ def run_bridge(rings: Rings, chance: Chance, kinds: Counter[str]) -> None:
 
 def run_extender(rings: Rings, chance: Chance, kinds: Counter[str]) -> None:
     tables = make_extender_tables(chance)
+    if one_in(chance, 3):
+        tables = spoil_extender_tables(chance, tables)
     rings.write(tables)
     node, scene = Extender(tables=tables), ExtenderScene(tables)
     ports = sorted({*tables.functions, *(port_number(link) for link in tables.links)})
