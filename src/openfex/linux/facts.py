@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from openfex.errors import OpenfexError
 from openfex.linux import ethtool, netns
@@ -25,7 +24,6 @@ class Facts:
 
     can: Capabilities
     release: str
-    kernel_types: bool
     largest_mtu: bool
     offloads: frozenset[str]
     bridge_filter: str | None
@@ -49,7 +47,6 @@ def gather(tools: Iterable[str], objects: str) -> Facts:
     return Facts(
         can=can,
         release=os.uname().release,
-        kernel_types=Path("/sys/kernel/btf/vmlinux").exists(),
         largest_mtu=largest,
         offloads=offloads,
         bridge_filter=_setting("net.bridge.bridge-nf-call-iptables"),

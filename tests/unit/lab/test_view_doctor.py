@@ -15,7 +15,6 @@ CAN = Capabilities(True, True, True, True, True, True, "1.1", ())
 HEALTHY = Facts(
     can=CAN,
     release="6.1.0-9-amd64",
-    kernel_types=True,
     largest_mtu=True,
     offloads=frozenset(OFFLOADS),
     bridge_filter=None,
@@ -56,7 +55,6 @@ def test_what_frames_need_is_bad_when_it_is_missing(what: str, facts: Facts) -> 
     ("what", "facts"),
     [
         ("TAP", replace(HEALTHY, can=replace(CAN, tap=False))),
-        ("kernel types (BTF)", replace(HEALTHY, kernel_types=False)),
         ("MTU", replace(HEALTHY, largest_mtu=False)),
         ("offloads", replace(HEALTHY, offloads=frozenset(OFFLOADS[1:]))),
         ("br_netfilter", replace(HEALTHY, bridge_filter="1")),

@@ -90,9 +90,6 @@ def _there(there: bool) -> str:
 def _wanted(facts: Facts) -> Iterator[Check]:
     tap = Check("TAP", "limited", _can(facts.can.tap, "made"), "functions of virtual machines", "modprobe tun")
     yield _judge(facts.can.tap, tap)
-    config = "a kernel with CONFIG_DEBUG_INFO_BTF"
-    types = Check("kernel types (BTF)", "limited", _there(facts.kernel_types), "`fex capture`", config)
-    yield _judge(facts.kernel_types, types)
     yield Check("memory lock", "good", "no limit: from Linux 5.11 on the control group's memory counts")
     mtu = f"a veth takes {'' if facts.largest_mtu else 'less than '}{LARGEST_MTU}"
     yield _judge(facts.largest_mtu, Check("MTU", "limited", mtu, "large MTUs", "a newer kernel"))
