@@ -53,8 +53,8 @@ def demo(
 def doctor(*, json: Json = False) -> int:
     """Say what this machine can and cannot do.
 
-    Each line is good, limited (then what is lost) or bad (then what mends it). Exit status 1 if frames cannot be
-    forwarded here.
+    Each line is good, limited (then what is lost) or bad (then what mends it).
+    Exit status 1 if frames cannot be forwarded here.
 
     Example: fex doctor
     """
