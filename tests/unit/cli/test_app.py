@@ -53,7 +53,8 @@ class Recorder:
 
 
 @pytest.mark.parametrize(
-    "words", ["", "--help", "demo --help", "bench --help", "lab", "lab --help", "show", "show --help", "lab exec --help"]
+    "words",
+    ["", "--help", "demo --help", "bench --help", "lab", "lab --help", "show", "show --help", "lab exec --help"],
 )
 def test_help_teaches(words: str, capsys: Said) -> None:
     assert run(words.split()) == 0
