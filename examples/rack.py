@@ -12,7 +12,8 @@ HEAD = """\
 #
 #   fex lab up examples/rack.yaml
 #   fex show ports
-#   fex lab exec web-0101 ping -c 1 10.0.10.17    # from sw-1 to sw-2, over the peers
+#   fex lab exec web-1701 iperf3 -s -D -1
+#   fex lab exec web-0101 iperf3 -c 10.0.10.17    # from sw-1 to sw-2, over the peers
 #
 # Hosts 1 to 16 are on sw-1, 17 to 32 on sw-2; web-0102 is the 2nd machine of host 1. Written by examples/rack.py.
 kind: network

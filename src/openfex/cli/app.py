@@ -46,7 +46,7 @@ app = App(
     exit_on_error=False,
     print_error=False,
 )
-app.command(machine.demo, help_epilogue="")
+app.command(machine.demo, help_epilogue=machine.PROOFS)
 app.command(machine.doctor, help_epilogue="")
 app.command(bench.bench, help_epilogue=bench.EXAMPLES)
 app.command(labs.app)

@@ -74,8 +74,9 @@ def capture(  # noqa: PLR0913 -- options, all of them by name
 ) -> int:
     """Show the frames of a port and what became of them, until Ctrl-C.
 
-    On a terminal a line a frame, into a pipe or FILE pcapng, with the port and the reason of a drop as comments.
-    Of what comes in, goes out and is dropped only what is asked for; all if nothing is.
+    On a terminal a line a frame, into a pipe or FILE pcapng, with the port and
+    the reason of a drop as comments. Of what comes in, goes out and is dropped
+    only what is asked for; all if nothing is.
 
     Examples: fex capture vm1/eth0; fex capture sw-a/veth1.5 --dropped | tshark -r -
     """

@@ -126,8 +126,9 @@ def down(lab: Lab = None, *, all: All = False, json: Json = False) -> None:  # n
 def migrate(machine: Migrant, host: Target, /, *, lab: Lab = None, json: Json = False) -> None:
     """Put a machine on another host.
 
-    Its NICs get functions there; MAC, addresses, profile and counters go with them. What runs in the machine goes on,
-    without its NICs for a moment; routes it has added itself are gone.
+    Its NICs get functions there; MAC, addresses, profile and counters go with
+    them. What runs in the machine goes on, without its NICs for a moment; routes
+    it has added itself are gone.
 
     FILE is not changed: write the new host there, too.
 
@@ -172,8 +173,8 @@ def status(lab: Lab = None, *, json: Json = False) -> int:
 def execute(machine: Machine, program: Program, /, *arguments: Arguments, lab: Lab = None) -> int:
     """Run a command inside a machine.
 
-    Everything after MACHINE is the command's, dashes and all, and its exit status is ours. In a virtual machine it
-    has no input.
+    Everything after MACHINE is the command's, dashes and all, and its exit
+    status is ours. In a virtual machine it has no input.
 
     Example: fex lab exec vm1 ip address
     """

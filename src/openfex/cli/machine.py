@@ -19,6 +19,20 @@ COLUMNS: tuple[Column, ...] = (
 )
 NARROW: tuple[Column, ...] = (("what", "what"), ("state", "state"), ("remedy", "remedy"))
 
+PROOFS = """\
+The proofs:
+
+  carve             limit-refused             function-to-host
+  tagged-on-wire    same-host-through-bridge  across-hosts
+  vlan-isolation    broadcast-exactly-once    spoof-dropped
+  no-loop           vf-cannot-change-itself   counters-add-up
+
+With the engine kernel only:
+
+  processes-killed-frames-go-on  tcp-throughput  clean-teardown
+
+Only when it is named, because it boots a virtual machine: vm-on-vf"""
+
 Proofs = Annotated[str, Parameter(help="Only these proofs; all if none is named.")]
 Channel = Annotated[
     Literal["vntag", "etag"] | None,
@@ -53,8 +67,8 @@ def demo(
 def doctor(*, json: Json = False) -> int:
     """Say what this machine can and cannot do.
 
-    Each line is good, limited (then what is lost) or bad (then what mends it). Exit status 1 if frames cannot be
-    forwarded here.
+    Each line is good, limited (then what is lost) or bad (then what mends it).
+    Exit status 1 if frames cannot be forwarded here.
 
     Example: fex doctor
     """

@@ -67,8 +67,9 @@ def functions(*, lab: Lab = None, json: Json = False) -> None:
 def ports(*, lab: Lab = None, json: Json = False) -> None:
     """Ports of the bridges: a vEth a function, and network ports.
 
-    As the kernel's tables have them, not as the documents want them; `note` says where the two differ.
-    sw-a/veth1.5 is channel 5 of the first uplink of bridge sw-a.
+    As the kernel's tables have them, not as the documents want them; `note` says
+    where the two differ. sw-a/veth1.5 is channel 5 of the first uplink of bridge
+    sw-a.
     """
     from openfex.lab.view.ports import port_rows
 

@@ -34,7 +34,7 @@ from openfex.plan.objects import State
 
 READY_S = 10.0
 MOST_PASSES = 3
-"""A device that had to be made anew took its programs with it, which only the next look can see."""
+"""One does it all; more are for what somebody else has changed meanwhile."""
 Progress = Callable[[int, int, object], None]
 """How many are done, of how many, and what is being done."""
 

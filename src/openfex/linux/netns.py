@@ -207,7 +207,8 @@ def _returning() -> Iterator[None]:
         yield
     finally:
         try:
-            libc.setns(home, libc.CLONE_NEWNET)
+            with crossing("go back to this thread's network name space"):
+                libc.setns(home, libc.CLONE_NEWNET)
         finally:
             os.close(home)
 

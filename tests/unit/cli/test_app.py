@@ -15,10 +15,12 @@ import pytest
 from openfex import __version__
 from openfex.cli import app, lab, show
 from openfex.cli.app import run
+from openfex.cli.machine import PROOFS
 from openfex.errors import KernelError, RefusedError
 from openfex.lab.lab import Report
 from openfex.plan.difference import Operation
 from openfex.plan.objects import SpaceKey, SpaceSpec
+from openfex.proof.demo import ALL
 from tests.unit.lab.sights import DOCUMENTS, small_layout, small_path, small_sight
 from tests.unit.lab.test_view_doctor import CAN, HEALTHY
 
@@ -51,7 +53,8 @@ class Recorder:
 
 
 @pytest.mark.parametrize(
-    "words", ["", "--help", "bench --help", "lab", "lab --help", "show", "show --help", "lab exec --help"]
+    "words",
+    ["", "--help", "demo --help", "bench --help", "lab", "lab --help", "show", "show --help", "lab exec --help"],
 )
 def test_help_teaches(words: str, capsys: Said) -> None:
     assert run(words.split()) == 0
@@ -70,6 +73,10 @@ def test_every_command_says_what_it_is_for(capsys: Said) -> None:
     told = capsys.readouterr().out
     names = ("adapters", "functions", "ports", "profiles", "hosts", "machines", "bindings", "path", "nodes", "drops")
     assert all(f"│ {name} " in told for name in names)
+
+
+def test_the_help_of_demo_lists_every_proof() -> None:
+    assert set(ALL) <= set(PROOFS.split())
 
 
 def test_the_version(capsys: Said) -> None:
