@@ -7,16 +7,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from openfex.errors import DocumentError, InputError, NotFoundError, RefusedError
+from openfex.errors import DocumentError, InputError, KernelError, NotFoundError, RefusedError, VerificationError
 from openfex.lab import kept, lab
 from openfex.lab.names import netns_of
 from openfex.lab.view.look import look
 from openfex.lab.view.ports import port_rows
+from openfex.lab.workshop import Workshop
 from openfex.linux.netlink import Netlink
 from openfex.linux.packet import PacketCapture, PacketSocket
 from openfex.model.layout import Layout
+from openfex.plan.difference import Operation
 from openfex.proof.bed import frame, numbers
 from openfex.proof.kernel_bed import nic_place
+from openfex.proof.residue import residue
 from tests.netns.test_p6_apply import BOUND
 
 pytestmark = pytest.mark.root
@@ -238,6 +241,45 @@ def test_p6_nodes_and_ports_may_have_names_that_look_like_each_other_s() -> None
         "{sw: ", "{h1: {ports: [b]}, sw-a: {ports: [up0]}, sw: "
     )
     edit(text)
+
+
+def test_p6_a_host_that_was_to_go_is_put_back_with_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = edit(OTHER_HOST + TEXT)
+    real, total = Workshop.perform, len(lab.plan(TEXT).operations)
+
+    def perform(self: Workshop, operation: Operation) -> None:
+        real(self, operation)
+        done.append(operation)
+        if len(done) == total:
+            raise KernelError("no memory", 12)
+
+    done: list[Operation] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Workshop, "perform", perform)
+        with pytest.raises(KernelError, match="no memory"):
+            lab.up(TEXT)
+    assert lab.layout_of(LAB) == before
+    assert lab.drift(LAB).operations == ()
+    assert _send(before, "m1", "m0", 20) == list(range(20))
+
+
+def test_p2_a_mark_that_a_machine_writes_on_a_device_of_its_own_is_not_believed() -> None:
+    edit(TEXT)
+    with Netlink(netns_of(LAB, "machine", "m1")) as netlink:
+        netlink.add_veth("evil", "evil1", mtu=1500)
+        netlink.set("evil", alias="openfex:function:n1/1")
+    assert lab.drift(LAB).operations == ()
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"given": {}}'])
+def test_p6_down_needs_nothing_that_was_kept(text: str) -> None:
+    edit(TEXT)
+    (kept.folder(LAB) / "given.json").write_text(text)
+    with pytest.raises(VerificationError) as refused:
+        lab.up(TEXT)
+    assert refused.value.code == "lab-incomplete"
+    assert lab.down(LAB)
+    assert residue(LAB) == []
 
 
 def test_p6_one_command_changes_a_lab_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ function is. Ownership is written into the links' aliases, so that a later proce
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
 
 from openfex.linux.links import Link
@@ -24,12 +24,12 @@ TAP_QUEUE = 1000
 
 def observe(spaces: Spaces) -> State:
     """The functions that there are, wherever in `spaces` they have gone, and those that are raised as NICs."""
-    held: dict[str, tuple[str, Link]] = {}
+    held: dict[str, list[tuple[str, Link]]] = {}
     sides: dict[FunctionKey, Link] = {}
     for netns, links in spaces.links().items():
         for link in links:
             if link.alias.startswith(FUNCTION_MARK):
-                held[link.alias.removeprefix(FUNCTION_MARK)] = (netns, link)
+                held.setdefault(link.alias.removeprefix(FUNCTION_MARK), []).append((netns, link))
             elif link.alias.startswith(PF_MARK):
                 sides[FunctionKey(netns, link.alias.removeprefix(PF_MARK))] = link
     state: State = {}
@@ -38,9 +38,13 @@ def observe(spaces: Spaces) -> State:
     return state
 
 
-def _observe_one(spaces: Spaces, key: FunctionKey, side: Link, held: Mapping[str, tuple[str, Link]]) -> State:
+def _observe_one(spaces: Spaces, key: FunctionKey, side: Link, held: Mapping[str, Sequence[tuple[str, Link]]]) -> State:
+    """A mark alone proves nothing: whoever is root in a machine can write one. The end is where the pair leads."""
     tap = side.kind == "tun"
-    netns, end = (key.netns, side) if tap else held.get(key.name, (key.netns, side))
+    pair = [
+        one for one in held.get(key.name, ()) if one[1].peer_index == side.index and side.peer_index == one[1].index
+    ]
+    netns, end = pair[0] if pair and not tap else (key.netns, side)
     lost = end is side and not tap
     place = Place("", "") if lost else Place(netns, end.name)
     mtu = end.mtu if end.mtu == side.mtu else 0

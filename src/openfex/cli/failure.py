@@ -26,8 +26,14 @@ class Misuse(Exception):  # noqa: N818 -- no error of the program, but of how it
 def lines_of(error: OpenfexError) -> list[str]:
     """One line a problem: what, where, what would help, and the stable code."""
     if isinstance(error, DocumentError):
-        return [f"fex: {problem}" for problem in error.problems]
-    return [f"fex: {error} [{error.code}]"]
+        return [_plain(f"fex: {problem}") for problem in error.problems]
+    notes = [f"fex: {note}" for note in getattr(error, "__notes__", ())]
+    return [_plain(line) for line in (f"fex: {error} [{error.code}]", *notes)]
+
+
+def _plain(text: str) -> str:
+    """Without what a terminal would obey: messages may quote a guest."""
+    return "".join(one if one.isprintable() or one == "\n" else "?" for one in text)
 
 
 def as_error(cause: OSError) -> OpenfexError:

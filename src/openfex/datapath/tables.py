@@ -62,6 +62,11 @@ def _settings(node: Node) -> tuple[int, int]:
     return ageing_ns, epoch
 
 
+def _renew_epoch(node: Node) -> None:
+    ageing_ns, epoch = _settings(node)
+    node.map("settings").put(U32.pack(0), SETTINGS.pack(ageing_ns, epoch + 1, 0))
+
+
 def _write_changed(node: Node, name: str, wanted: Mapping[bytes, bytes], present: Mapping[bytes, bytes]) -> int:
     changed = [(key, value) for key, value in wanted.items() if present.get(key) != value]
     if changed:
@@ -87,15 +92,17 @@ def write_tables(node: Node, tables: ExtenderTables | BridgeTables, devices: Dev
     else:
         wanted = bridge_rows(tables, devices, read_vlan_sets(present))
     order = TABLES[node.role]
+    if isinstance(tables, BridgeTables) and wanted["veths"] != present["veths"]:
+        _renew_epoch(node)  # and once more behind the rows: a run may be killed between
     written = {name: _write_changed(node, name, wanted[name], present[name]) for name in order}
     for name in reversed(order):
         written[name] += _remove_gone(node, name, wanted[name], present[name])
     if isinstance(tables, BridgeTables):
+        if written["veths"]:
+            _renew_epoch(node)
         ageing_ns, epoch = _settings(node)
-        epoch += 1 if written["veths"] else 0
-        row = SETTINGS.pack(tables.ageing_ns, epoch, 0)
-        if ageing_ns != tables.ageing_ns or written["veths"]:
-            node.map("settings").put(U32.pack(0), row)
+        if ageing_ns != tables.ageing_ns:
+            node.map("settings").put(U32.pack(0), SETTINGS.pack(tables.ageing_ns, epoch, 0))
     return sum(written.values())
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openfex.errors import InputError, RefusedError
+from openfex.errors import InputError, RefusedError, VerificationError
 from openfex.linux.border import crossing
 from openfex.model.names import LONGEST_NAME, NAME
 from openfex.plan.allotment import Allotment
@@ -66,9 +66,15 @@ def read(lab: str) -> Kept | None:
         return None
     if not given.exists():
         return Kept(documents.read_text(), Allotment())
-    raw = json.loads(given.read_text())
-    ledger = {port: Tally(*numbers) for port, numbers in raw["ledger"].items()}
-    return Kept(documents.read_text(), Allotment.from_json(raw["given"]), ledger)
+    try:
+        raw = json.loads(given.read_text())
+        ledger = {port: Tally(*numbers) for port, numbers in raw["ledger"].items()}
+        return Kept(documents.read_text(), Allotment.from_json(raw["given"]), ledger)
+    except (ValueError, KeyError, TypeError) as cause:
+        remedy = f"start it anew: fex lab down {lab}"
+        raise VerificationError(
+            f"{given} was not written by this version", code="lab-incomplete", remedy=remedy
+        ) from cause
 
 
 def write(lab: str, kept: Kept | None) -> None:

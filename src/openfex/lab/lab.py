@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from openfex.datapath.node import pin_folder
 from openfex.datapath.objects import PROGRAMS, build_of
 from openfex.datapath.tables import held_lists
-from openfex.errors import NotFoundError, RefusedError, VerificationError
+from openfex.errors import DocumentError, NotFoundError, OpenfexError, RefusedError, VerificationError
 from openfex.lab import guests, kept
 from openfex.lab.names import PREFIX, lab_of, netns_of, prefix_of
 from openfex.lab.wanted import want
@@ -29,8 +29,8 @@ from openfex.model.reader import Reading, of_kind, read_documents
 from openfex.plan.allotment import allotment_of
 from openfex.plan.difference import Operation, difference
 from openfex.plan.layout import lay_out
-from openfex.plan.ledger import follow, moves
-from openfex.plan.objects import State
+from openfex.plan.ledger import follow, moves, within
+from openfex.plan.objects import State, is_whole
 
 READY_S = 10.0
 MOST_PASSES = 3
@@ -126,8 +126,10 @@ def _apply(workshop: Workshop, wanted: State, observed: State, progress: Progres
 
 
 def _roll_back(workshop: Workshop, before: State) -> None:
-    """Put back what there was: the same way, towards the state that was read before."""
-    _apply(workshop, before, workshop.observe(before), _silent)
+    """Put back what there was, the same way. What was not whole then stays as it is now: nobody wants it back."""
+    now = workshop.observe(before)
+    target = {key: spec if is_whole(spec) else now.get(key, spec) for key, spec in before.items()}
+    _apply(workshop, {key: spec for key, spec in target.items() if is_whole(spec)}, now, _silent)
 
 
 def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Operation]:
@@ -148,9 +150,12 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
         if idle := workshop.wait_ready(wanted, READY_S):
             raise VerificationError(f"without carrier after {READY_S:.0f} s: {', '.join(map(str, idle[:5]))}")
         guests.wait_ready(layout.lab, wanted, progress)
-    except BaseException:
+    except BaseException as cause:
         with undisturbed():
-            _roll_back(workshop, before)
+            try:
+                _roll_back(workshop, before)
+            except OpenfexError as second:
+                cause.add_note(f"and it could not all be put back: {second}")
         raise
     return operations
 
@@ -166,20 +171,30 @@ def up(text: str, file: str = "", progress: Progress = _silent) -> Report:
 def _up(lab: str, text: str, reading: Reading, progress: Progress) -> Report:
     older = kept.read(lab)
     layout = _lay_out(reading)
-    ledger = older.ledger if older else {}
-    moved = moves(_layout_kept(lab, older), layout) if older and older.text != text else {}
-    kept.write(lab, kept.Kept(text, allotment_of(layout), ledger))
-    try:
-        with Workshop(lab) as workshop:
-            before = workshop.tallies() if moved else {}
+    ledger = within(older.ledger, layout) if older else {}
+    moved = _moved(lab, older, layout) if older and older.text != text else {}
+    with Workshop(lab) as workshop:
+        before = workshop.tallies() if moved else {}
+        try:
+            kept.write(lab, kept.Kept(text, allotment_of(layout), ledger))
             operations = _change(workshop, layout, progress)
-            if moved:
+        except BaseException:
+            with undisturbed():
+                kept.write(lab, older)
+            raise
+        if moved:
+            with undisturbed():
                 ledger = follow(ledger, moved, before, workshop.tallies())
                 kept.write(lab, kept.Kept(text, allotment_of(layout), ledger))
-    except BaseException:
-        kept.write(lab, older)
-        raise
     return Report(layout, tuple(operations))
+
+
+def _moved(lab: str, older: kept.Kept, layout: Layout) -> dict[str, str]:
+    """From which vEth to which NICs move; none where an older version's documents are refused by now."""
+    try:
+        return moves(_layout_kept(lab, older), layout)
+    except DocumentError:
+        return {}
 
 
 def migrate(lab: str, machine: str, host: str, progress: Progress = _silent) -> Report:
@@ -200,7 +215,7 @@ def migrate(lab: str, machine: str, host: str, progress: Progress = _silent) -> 
 def down(lab: str) -> list[str]:
     """Remove everything of a lab, whatever state it is in; returns what was removed. Idempotent."""
     with kept.locked(lab):
-        removed = [] if kept.read(lab) is None else [f"documents of {lab}"]
+        removed = [f"documents of {lab}"] if kept.document_file(lab).exists() else []
         removed += guests.stop_all(lab)
         for name in netns.names(prefix_of(lab)):
             _end_processes(name)

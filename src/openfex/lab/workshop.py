@@ -120,9 +120,11 @@ class Workshop:
         attached = node.attached(self.spaces.netlink(name), [link.name for link in links]) if links else []
         devices = frozenset((one.port, one.device) for one in attached if one.current or one.device not in needed)
         found = build if build in node.builds else ""
-        state: State = {NodeKey(name): NodeSpec(node.role, found, rows, devices)}
-        if rows and isinstance(asked, NodeSpec):
-            tables = read_tables(node, devices_of(asked, links))
+        there = NodeSpec(node.role, found, rows, devices)
+        state: State = {NodeKey(name): there}
+        if rows:  # with the devices that are to go: a roll-back brings them back
+            own = devices_of(asked, links) if isinstance(asked, NodeSpec) else {}
+            tables = read_tables(node, {**devices_of(there, links), **own})
             state[TablesKey(node.role == "bridge", name)] = TablesSpec(tables)
         return state
 

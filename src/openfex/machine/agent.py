@@ -53,8 +53,8 @@ def run(
         reader = _Reader(door)
         reader.pass_over(token + b"\n", ANSWER_S)
         reader.copy_until(token + b" ", write, deadline_s)
-        status, length = reader.line().split()
-        return int(status), reader.octets(int(length))
+        status, length = reader.end()
+        return status, reader.octets(length)
 
 
 @contextmanager
@@ -85,6 +85,10 @@ def _connect(door: socket.socket, path: Path) -> None:
         raise NotFoundError("the virtual machine does not run", code="guest-not-running", remedy=remedy) from cause
 
 
+_LONGEST_LINE, _MOST_ERRORS = 64, 1 << 24
+"""What is taken from a guest at most."""
+
+
 class _Reader:
     """What comes out of a session, cut at its tokens."""
 
@@ -108,21 +112,27 @@ class _Reader:
         write(bytes(self._kept[:at]))
         del self._kept[: at + len(mark)]
 
-    def line(self) -> bytes:
-        """The rest of a line."""
-        while (at := self._kept.find(b"\n")) < 0:
-            self._fill(None)
-        found = bytes(self._kept[:at])
+    def end(self) -> tuple[int, int]:
+        """The rest of the line: a status, and how many octets of stderr follow. A guest may say anything."""
+        end = time.monotonic() + ANSWER_S
+        while (at := self._kept.find(b"\n")) < 0 and len(self._kept) < _LONGEST_LINE:
+            self._fill(end)
+        words = bytes(self._kept[: max(at, 0)]).split()
         del self._kept[: at + 1]
-        return found
+        if len(words) != 2 or not all(word.isdigit() for word in words) or int(words[1]) > _MOST_ERRORS:
+            raise _silent("the virtual machine answers what no agent of ours says")
+        return int(words[0]), int(words[1])
 
     def octets(self, length: int) -> bytes:
         """So many octets."""
+        end = time.monotonic() + ANSWER_S
         while len(self._kept) < length:
-            self._fill(None)
+            self._fill(end)
         return bytes(self._kept[:length])
 
     def _fill(self, end: float | None) -> None:
+        if end is not None and time.monotonic() >= end:
+            raise _silent("the virtual machine does not answer")
         try:
             self._door.settimeout(None if end is None else max(0.001, end - time.monotonic()))
             found = self._door.recv(_ROOM)

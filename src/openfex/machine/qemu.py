@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,8 +82,12 @@ def _read_process(folder: Path, prefix: str) -> Process | None:
 
 def _taps(process: Path) -> set[str]:
     """The TAPs that a process has open; one that was deleted is none any more."""
-    lines = [line for one in (process / "fdinfo").iterdir() for line in one.read_text().splitlines()]
-    return {line.split()[1] for line in lines if line.startswith("iff:") and len(line.split()) == 2}
+    found = set()
+    for one in (process / "fdinfo").iterdir():
+        with suppress(FileNotFoundError):  # it opens and closes files while we look
+            words = [line.split() for line in one.read_text().splitlines() if line.startswith("iff:")]
+            found |= {parts[1] for parts in words if len(parts) == 2}
+    return found
 
 
 def start(name: str, spec: GuestSpec, space: str, folder: Path) -> None:
@@ -94,7 +98,7 @@ def start(name: str, spec: GuestSpec, space: str, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True)
     argv = write_command(name, spec, hardware, folder)
     try:
-        done = netns.run(space, argv, stdin=subprocess.DEVNULL, timeout=START_S)
+        done = netns.run(space, argv, stdin=subprocess.DEVNULL, timeout=START_S, start_new_session=True)
     except subprocess.TimeoutExpired as cause:
         raise UnsupportedError(f"QEMU did not start within {START_S:.0f} s", code="qemu-failed") from cause
     if done.returncode:

@@ -39,11 +39,6 @@ class Operation:
         """`make`, `change` or `remove`."""
         return "make" if self.old is None else "remove" if self.new is None else "change"
 
-    @property
-    def inverse(self) -> Operation:
-        """The operation that undoes this one."""
-        return Operation(self.key, self.new, self.old)
-
     def __str__(self) -> str:
         return f"{self.verb} {self.key}"
 
@@ -79,6 +74,8 @@ def _is_replaced(old: Spec, new: Spec) -> bool:
     """
     if isinstance(old, WireSpec) and isinstance(new, WireSpec):
         return (old.near, old.far) != (new.near, new.far)
+    if isinstance(old, NicSpec) and isinstance(new, NicSpec):
+        return old.place != new.place  # lowered before it moves, or it would speak by its old tables from its new place
     if isinstance(old, FunctionSpec) and isinstance(new, FunctionSpec):
         return (old.pf_device, old.backing) != (new.pf_device, new.backing) or not old.place.netns
     return isinstance(old, GuestSpec) and old != new

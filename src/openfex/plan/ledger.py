@@ -51,15 +51,25 @@ def moves(old: Layout, new: Layout) -> dict[str, str]:
     return {before[name]: port for name, port in after.items() if before.get(name, port) != port}
 
 
+def _counted(port: str, numbers: Ledger) -> Tally:
+    return numbers.get(port, NOTHING)
+
+
+def within(ledger: Ledger, layout: Layout) -> dict[str, Tally]:
+    """What of a ledger is of bridges that there are."""
+    bridges = {bridge.name for bridge in layout.bridges}
+    return {port: tally for port, tally in ledger.items() if port.partition(":")[0] in bridges}
+
+
 def follow(ledger: Ledger, moved: Mapping[str, str], before: Ledger, after: Ledger) -> dict[str, Tally]:
     """The ledger after NICs have moved. `before`, `after`: what the kernel had counted by port then and then.
 
-    A port that one NIC left and another took counts for the new one from `before` on; what the old one still got in
-    between is a matter of milliseconds.
+    A port that one NIC left and another took counts for the new one from `before` on: what the old one still got in
+    between is shown there. What a port has counted that went with its bridge is what it had `before`.
     """
     taken = set(moved.values())
     shown = {
-        port: ledger.get(port, NOTHING).plus((before if port in taken else after).get(port, NOTHING))
+        port: ledger.get(port, NOTHING).plus(_counted(port, before if port in taken else {**before, **after}))
         for port in moved.keys() | taken
     }
     sources = {target: source for source, target in moved.items()}

@@ -177,5 +177,15 @@ Key = SpaceKey | WireKey | FunctionKey | NodeKey | TablesKey | NicKey | GuestKey
 Spec = SpaceSpec | WireSpec | FunctionSpec | NodeSpec | TablesSpec | NicSpec | GuestSpec
 State = dict[Key, Spec]
 
+
+def is_whole(spec: Spec) -> bool:
+    """Whether nothing of an observed object is missing, so that it could be made as it is told."""
+    if isinstance(spec, WireSpec):
+        return bool(spec.near.netns and spec.far.netns and spec.mtu)
+    if isinstance(spec, FunctionSpec):
+        return bool(spec.place.netns and spec.mtu)
+    return not isinstance(spec, GuestSpec) or all(nic.device for nic in spec.nics)
+
+
 ORDER: tuple[type, ...] = (SpaceKey, WireKey, FunctionKey, NodeKey, TablesKey, NicKey, GuestKey)
 """Made in this order, and taken away in the reverse: a NIC is raised when all that its frames meet is there."""

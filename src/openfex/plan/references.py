@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from openfex.errors import Problem
-from openfex.model.documents import NetworkSpec, ProfileSpec
+from openfex.model.documents import BridgeSpec, NetworkSpec, ProfileSpec
 from openfex.model.reader import Document, of_spec
 from openfex.model.values import ChannelKind
 from openfex.model.wording import choose, either
@@ -53,6 +53,30 @@ def _check_wires(document: Document, network: NetworkSpec) -> Iterator[Problem]:
                 remedy = "cable each network port once"
                 yield document.problem("bad-wire", f"{end} is cabled already", remedy, ("wires", index))
             used.add(end)
+        if all(end in known for end in wire):
+            yield from _check_peers(document, network, index)
+
+
+def _check_peers(document: Document, network: NetworkSpec, index: int) -> Iterator[Problem]:
+    """Both ends of a wire are peers or none is; and two bridges are joined once, or frames would arrive twice."""
+    here = _joined(network, network.wires[index])
+    if here is None:
+        remedy = "make both ends peers, or neither"
+        yield document.problem("bad-wire", "one end is a peer and the other is not", remedy, ("wires", index))
+    elif here and here in (_joined(network, wire) for wire in network.wires[:index]):
+        remedy = "one wire between peers joins two bridges"
+        yield document.problem("bad-wire", "these bridges are joined already", remedy, ("wires", index))
+
+
+def _joined(network: NetworkSpec, wire: tuple[str, str]) -> frozenset[str] | None:
+    """The bridges that a wire between peers joins; none for one between other ports, None for one of both."""
+    ends = [end.split("/", 1) for end in wire if "/" in end]
+    peers = [bridge for bridge, port in ends if bridge in network.bridges and _is_peer(network.bridges[bridge], port)]
+    return None if len(peers) == 1 else frozenset(peers)
+
+
+def _is_peer(bridge: BridgeSpec, port: str) -> bool:
+    return port in bridge.ports and bridge.ports[port].peer
 
 
 def check_profiles(inventory: Inventory) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Capture files in pcapng (draft-ietf-opsawg-pcapng): the blocks that a capture of Ethernet frames needs, encoded.
 
-    section header | interface description a port | enhanced packet a frame ... | interface statistics a port
+    section header | interface description a port | enhanced packet a frame ... | interface statistics
 
 Octets are little-endian; times are nanoseconds since 1970.
 """

@@ -88,6 +88,12 @@ def test_two_that_change_places_go_home_first() -> None:
     ]
 
 
+def test_p2_a_nic_is_lowered_before_it_moves() -> None:
+    told = _told(_state(VM2, VM1), _state(VM1, VM2))
+    assert told[:2] == ["remove NIC on function n/1", "remove NIC on function n/0"]
+    assert told[-2:] == ["make NIC on function n/0", "make NIC on function n/1"]
+
+
 def test_one_that_leaves_makes_room_before_another_comes() -> None:
     operations = difference(_state(VM2, None), _state(None, VM2))
     steps = [str(one.key) for one in operations if isinstance(one.new, FunctionSpec)]

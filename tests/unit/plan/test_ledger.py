@@ -36,6 +36,10 @@ def test_there_and_back_again_nothing_is_left_to_adjust() -> None:
     assert follow(there, {"new": "old"}, counted, counted) == {}
 
 
+def test_a_nic_s_numbers_outlive_the_bridge_that_counted_them() -> None:
+    assert follow({}, {"b:1": "a:1"}, {"b:1": Tally(in_frames=100)}, {})["a:1"].in_frames == 100
+
+
 @st.composite
 def moved(draw: st.DrawFn) -> dict[str, str]:
     sources = draw(st.lists(st.sampled_from(PORTS), unique=True, max_size=5))
