@@ -33,7 +33,7 @@ Both meet the same noise, so trust the ratio more than the values.
 
 Examples:
 
-  fex bench                        all rows, about three minutes
+  fex bench                        all rows, three to four minutes
   fex bench --quick                three rounds each, about a minute: a glance
   fex bench tcp_stream udp_64_pps  these two
   fex bench --json > bench.json    a list of results, for programs
