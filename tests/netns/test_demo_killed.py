@@ -28,8 +28,7 @@ def _tidy() -> Iterator[None]:
 
 
 def _children(pid: int) -> list[int]:
-    text = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True, check=False).stdout
-    return [int(word) for word in text.split()]
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.mark.parametrize(

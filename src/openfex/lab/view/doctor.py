@@ -80,7 +80,7 @@ def _needed(facts: Facts) -> Iterator[Check]:
 
 
 def _can(can: bool, verb: str) -> str:
-    return f"can {'' if can else 'not '}be {verb}"
+    return f"{'can' if can else 'cannot'} be {verb}"
 
 
 def _there(there: bool) -> str:
@@ -88,17 +88,24 @@ def _there(there: bool) -> str:
 
 
 def _wanted(facts: Facts) -> Iterator[Check]:
-    tap = Check("TAP", "limited", _can(facts.can.tap, "made"), "functions of virtual machines", "modprobe tun")
-    yield _judge(facts.can.tap, tap)
+    if facts.can.netns:
+        yield from _devices(facts)
+    else:  # nothing could be made to try it on
+        yield Check("devices", "limited", "not tried", "what TAPs, MTUs and offloads can do", "see name spaces")
     yield Check("memory lock", "good", "no limit: from Linux 5.11 on the control group's memory counts")
-    mtu = f"a veth takes {'' if facts.largest_mtu else 'less than '}{LARGEST_MTU}"
-    yield _judge(facts.largest_mtu, Check("MTU", "limited", mtu, "large MTUs", "a newer kernel"))
-    yield _offloads(facts)
     yield _bridge_filter(facts)
     lost = "floods to hundreds of NICs of a lab at once: counted as not-sent"
     remedy = f"sysctl net.core.netdev_max_backlog={ENOUGH_BACKLOG}"
     backlog = Check("backlog", "limited", f"{facts.backlog} frames may wait for a CPU", lost, remedy)
     yield _judge(facts.backlog >= ENOUGH_BACKLOG, backlog)
+
+
+def _devices(facts: Facts) -> Iterator[Check]:
+    tap = Check("TAP", "limited", _can(facts.can.tap, "made"), "functions of virtual machines", "modprobe tun")
+    yield _judge(facts.can.tap, tap)
+    mtu = f"a veth takes {'' if facts.largest_mtu else 'less than '}{LARGEST_MTU}"
+    yield _judge(facts.largest_mtu, Check("MTU", "limited", mtu, "large MTUs", "a newer kernel"))
+    yield _offloads(facts)
 
 
 def _offloads(facts: Facts) -> Check:
