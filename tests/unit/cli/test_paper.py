@@ -83,6 +83,7 @@ def test_progress_without_a_terminal_is_silent(quiet: bool, capsys: pytest.Captu
 def test_progress_on_a_terminal_names_what_is_made(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     with progress(quiet=False) as step:
         step(3, 7, "make [wire]")
