@@ -74,10 +74,10 @@ def doctor(*, json: Json = False) -> int:
     """
     from openfex.lab.view.doctor import TOOLS, check_kvm, examine, is_able
     from openfex.linux.facts import gather
-    from openfex.machine.kvm import read_answer
+    from openfex.machine.kvm import find_out
 
     facts = gather(TOOLS, _missing_objects())
-    checks = [*examine(facts), check_kvm(read_answer())]
+    checks = [*examine(facts), check_kvm(find_out())]
     able, rows = is_able(checks), [one.row for one in checks]
     if json:
         print_json({"kernel_engine": able, "checks": rows, "reasons": list(facts.can.reasons)})

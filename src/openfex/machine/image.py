@@ -47,9 +47,18 @@ def _silent(text: str) -> None:
     """Words for nobody."""
 
 
+def _place() -> Path:
+    return CACHE / f"guest-{_recipe_digest()}"
+
+
+def has_image() -> bool:
+    """Whether the image is there already."""
+    return _place().is_dir()
+
+
 def make_image(say: Callable[[str], None] = _silent) -> Image:
     """The image; made if it is not there. Raises UnsupportedError where it cannot be made."""
-    place = CACHE / f"guest-{_recipe_digest()}"
+    place = _place()
     image = Image(place / "kernel", place / "initrd")
     if place.is_dir():
         return image

@@ -7,11 +7,12 @@ That /dev/kvm can be opened says too little: in some virtual machines it can, an
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 from openfex.machine.command_line import PROGRAM
-from openfex.machine.image import CACHE, make_image
+from openfex.machine.image import CACHE, has_image, make_image
 
 PATIENCE_S = 10.0
 _FIRST_WORDS = b"Linux version"
@@ -25,6 +26,14 @@ def kvm_runs() -> bool:
     if known is None:
         known = _try_kvm(make_image().kernel)
         (CACHE / "kvm").write_text(f"{_boot()} {_RUNS if known else 'fails'}\n")
+    return known
+
+
+def find_out() -> bool | None:
+    """What is known, tried first if all that it takes is here: QEMU and a kernel. None if it is not."""
+    known = read_answer()
+    if known is None and os.geteuid() == 0 and shutil.which(PROGRAM) and has_image():
+        return kvm_runs()
     return known
 
 

@@ -61,3 +61,13 @@ def test_without_the_device_nothing_is_tried(machine: Path, monkeypatch: pytest.
     write_qemu(machine, "echo Linux version")
     assert kvm.kvm_runs() is False
     assert not (machine / "tries").exists()
+
+
+def test_the_doctor_tries_where_all_is_here_and_asks_once(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_qemu(machine, "echo 'Linux version 6.1'")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(kvm, "has_image", lambda: False)
+    assert kvm.find_out() is None
+    monkeypatch.setattr(kvm, "has_image", lambda: True)
+    assert [kvm.find_out(), kvm.find_out()] == [True, True]
+    assert (machine / "tries").read_text() == "\n"
