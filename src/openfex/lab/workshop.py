@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from openfex.linux.links import Link
 from openfex.linux.spaces import Spaces
 from openfex.linux.sysctl import sysctl
 from openfex.model.counters import PortCounters
+from openfex.model.drops import drops_by_port
 from openfex.model.place import Place
 from openfex.plan.difference import Operation
 from openfex.plan.ledger import Ledger, Tally
@@ -230,9 +230,7 @@ class Workshop:
 
 
 def _tallies(node: Node) -> dict[int, Tally]:
-    counters, drops = read_counters(node), Counter[int]()
-    for (port, _), frames in read_drops(node).items():
-        drops[port] += frames
+    counters, drops = read_counters(node), drops_by_port(read_drops(node))
     ports = counters.keys() | drops.keys()
     return {port: Tally.of(counters.get(port, PortCounters()), drops[port]) for port in ports}
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from enum import IntEnum
 
 
@@ -69,3 +71,11 @@ MEANINGS: dict[DropReason, str] = {
     DropReason.NO_RECEIVER: "nobody else is in the VLAN",
     DropReason.NOT_SENT: "the kernel could not reshape or send it after the verdict",
 }
+
+
+def drops_by_port(drops: Mapping[tuple[int, DropReason], int]) -> Counter[int]:
+    """Dropped frames by port, whatever the reason."""
+    found: Counter[int] = Counter()
+    for (port, _), frames in drops.items():
+        found[port] += frames
+    return found

@@ -51,10 +51,6 @@ def moves(old: Layout, new: Layout) -> dict[str, str]:
     return {before[name]: port for name, port in after.items() if before.get(name, port) != port}
 
 
-def _counted(port: str, numbers: Ledger) -> Tally:
-    return numbers.get(port, NOTHING)
-
-
 def within(ledger: Ledger, layout: Layout) -> dict[str, Tally]:
     """What of a ledger is of bridges that there are."""
     bridges = {bridge.name for bridge in layout.bridges}
@@ -68,8 +64,9 @@ def follow(ledger: Ledger, moved: Mapping[str, str], before: Ledger, after: Ledg
     between is shown there. What a port has counted that went with its bridge is what it had `before`.
     """
     taken = set(moved.values())
+    latest = {**before, **after}
     shown = {
-        port: ledger.get(port, NOTHING).plus(_counted(port, before if port in taken else {**before, **after}))
+        port: ledger.get(port, NOTHING).plus((before if port in taken else latest).get(port, NOTHING))
         for port in moved.keys() | taken
     }
     sources = {target: source for source, target in moved.items()}

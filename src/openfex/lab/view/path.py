@@ -17,13 +17,12 @@ from openfex.lab.view.inventory import machine_space
 from openfex.lab.view.sight import DeviceSight, NodeSight, Row, Sight, bridge_port_name, host_port_name, node_of
 from openfex.lab.view.stations import entry_lines, entry_rows
 from openfex.linux.filters import Filter
-from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
 from openfex.model.layout import Binding
 from openfex.model.limits import VLAN_ROOM
 from openfex.model.place import Place
 from openfex.model.values import port_channel, port_link, port_number
-from openfex.plan.ledger import Tally
+from openfex.plan.ledger import NOTHING, Tally
 from openfex.rules.tables import BridgeTables, ExtenderTables, Port
 
 LABEL = "openfex:"
@@ -162,8 +161,7 @@ def _counted(path: Path, hop: Hop) -> Tally:
     node = path.node(hop)
     if hop.what == "vEth":
         return path.sight.tally(node_of(path.sight.layout, hop.place.netns)[1], hop.number)
-    counters = node.counters.get(hop.number, PortCounters()) if hop.number else PortCounters()
-    return Tally.of(counters, sum(frames for (port, _), frames in node.drops.items() if port == hop.number))
+    return node.tally(hop.number) if hop.number else NOTHING
 
 
 def _mac(path: Path, hop: Hop) -> str | None:

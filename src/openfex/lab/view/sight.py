@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from openfex.adapter.soft import FUNCTION_MARK, PF_MARK
 from openfex.datapath.abi import ANY_PORT
@@ -12,7 +13,7 @@ from openfex.lab.names import netns_of, outside, prefix_of
 from openfex.linux.filters import Filter
 from openfex.linux.links import Link, LinkStatistics
 from openfex.model.counters import PortCounters, Totals
-from openfex.model.drops import DropReason
+from openfex.model.drops import DropReason, drops_by_port
 from openfex.model.layout import Bridge, Function, Host, Layout
 from openfex.model.limits import FIRST_UPLINK
 from openfex.model.place import Place
@@ -37,6 +38,15 @@ class NodeSight:
     stations: Mapping[tuple[Mac, int], Station] = field(default_factory=dict)
     now_ns: int = 0
     """The time by the clock of the stations' `seen_ns`."""
+
+    @cached_property
+    def _drops(self) -> Mapping[int, int]:
+        """Added up once for all ports."""
+        return drops_by_port(self.drops)
+
+    def tally(self, number: int) -> Tally:
+        """What the kernel has counted on a port."""
+        return Tally.of(self.counters.get(number, PortCounters()), self._drops.get(number, 0))
 
 
 @dataclass(frozen=True)
@@ -77,9 +87,7 @@ class Sight:
     def tally(self, bridge: str, number: int) -> Tally:
         """What a port of a bridge has counted; a vEth what its NIC has, wherever that was before."""
         node = self.node("bridge", bridge)
-        drops = sum(frames for (port, _), frames in node.drops.items() if port == number)
-        counted = Tally.of(node.counters.get(number, PortCounters()), drops)
-        return counted.plus(self.ledger.get(f"{bridge}:{number}", NOTHING))
+        return node.tally(number).plus(self.ledger.get(f"{bridge}:{number}", NOTHING))
 
     def is_bound(self, host: Host, function: Function) -> bool:
         """True if the host's kernel lets the function speak, on whichever uplink."""
