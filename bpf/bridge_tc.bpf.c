@@ -28,13 +28,27 @@ static __always_inline bool keeps_vlan(const struct frame *f, const struct fex_d
 	return has_vlan_tag(f) ? d->tagged && d->tci == f->tci : !d->tagged;
 }
 
-/* A frame that turns round needs no pop and push. Super-frames do: those of a virtual machine would be dropped by the
- * next device, whose software segmentation does not know our ethertypes (shared measurements: docs/design/datapath.md).
+/* To the kernel it is what its machine sent, although its octets are in a channel: it was handed over straight. */
+static __always_inline bool known_by_its_content(struct __sk_buff *skb)
+{
+	return skb->protocol != bpf_htons(ETH_P_VNTAG) && skb->protocol != bpf_htons(ETH_P_ETAG);
+}
+
+/* A frame that turns round needs no pop and push. Super-frames that the kernel knows by their channel's tag do: those of
+ * a virtual machine would be dropped by the next device, whose software segmentation does not know our ethertypes.
  */
 static __always_inline bool turns_in_place(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d,
 					   __u32 kind)
 {
-	return kind == f->kind && kind != FEX_KIND_NONE && keeps_vlan(f, d) && !skb->gso_size;
+	return kind == f->kind && kind != FEX_KIND_NONE && keeps_vlan(f, d) &&
+	       (!skb->gso_size || known_by_its_content(skb));
+}
+
+static __always_inline int rewrite_tag(struct __sk_buff *skb, const struct tag *tag)
+{
+	struct cursor c = octets_of(skb, 12);
+
+	return write_tag(&c, tag);
 }
 
 static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d)
@@ -47,7 +61,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f,
 		return fail(skb, d, f);
 	tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source);
 	if (turns_in_place(skb, f, d, row->kind)) {
-		if (write_tag(skb, &tag))
+		if (rewrite_tag(skb, &tag))
 			return fail(skb, d, f);
 	} else {
 		bool keep = keeps_vlan(f, d);
@@ -58,7 +72,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f,
 			return fail(skb, d, f);
 	}
 	count_out(d->out, f);
-	return bpf_redirect(row->ifindex, 0);
+	return send_by(row->ifindex, row->flags);
 }
 
 /* Copies to uplinks: one kind of channel at a time, so that the tag is pushed once a kind. */
@@ -114,7 +128,7 @@ static long send_uplink(__u32 index, void *context)
 	if (!row || row->kind != c->kind)
 		return 0;
 	tag = down_tag(c->kind, d->list, true, link == link_of(d->in) ? d->source : 0);
-	if (c->pushed ? write_tag(c->skb, &tag) : push_tag(c->skb, &tag)) {
+	if (c->pushed ? rewrite_tag(c->skb, &tag) : push_tag(c->skb, &tag)) {
 		sent(c, 0, -1);
 		return 0;
 	}

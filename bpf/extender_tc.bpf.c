@@ -93,10 +93,9 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f,
 	if (!function || pop_tag(skb, f->kind))
 		return fail(skb, d, f);
 	count_out(port, f);
-	if (!(function->flags & FEX_PORT_PEER))
-		return bpf_redirect(function->ifindex, 0);
-	bpf_skb_change_type(skb, PACKET_HOST); /* it came in as somebody else's */
-	return bpf_redirect_peer(function->ifindex, 0);
+	if (function->flags & FEX_PORT_DIRECT)
+		bpf_skb_change_type(skb, PACKET_HOST); /* it came in as somebody else's */
+	return send_by(function->ifindex, function->flags);
 }
 
 static __always_inline int send_up(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d)
@@ -111,7 +110,7 @@ static __always_inline int send_up(struct __sk_buff *skb, const struct frame *f,
 	if (push_tag(skb, &tag))
 		return fail(skb, d, f);
 	count_out(d->out, f);
-	return bpf_redirect(row->ifindex, 0);
+	return send_by(row->ifindex, row->flags);
 }
 
 static __always_inline void decide_from_function(struct __sk_buff *skb, struct frame *f, struct fex_decision *d)

@@ -31,13 +31,14 @@ enum fex_kind {
 /* links: array, key = link */
 struct fex_link {
 	__u32 ifindex;
-	__u32 kind; /* enum fex_kind */
+	__u16 kind; /* enum fex_kind */
+	__u16 flags; /* FEX_PORT_DIRECT: an uplink whose far end is handed its frames at once */
 };
 
 enum fex_port_flag {
 	FEX_PORT_KNOWN = 1 << 0, /* carved: the channel names a function */
 	FEX_PORT_UP = 1 << 1, /* has a profile: may forward */
-	FEX_PORT_PEER = 1 << 2, /* extender: deliver straight to the device's peer, past its queue */
+	FEX_PORT_DIRECT = 1 << 2, /* straight to the device's peer, past its queue */
 	FEX_PORT_TRUNK = 1 << 3, /* bridge: vlan_set holds what is allowed, vlan is the native one (0: none) */
 	FEX_PORT_NETWORK = 1 << 4, /* bridge: a network port, not a vEth */
 	FEX_PORT_PEERING = 1 << 5, /* bridge: a network port that leads to another bridge of ours */

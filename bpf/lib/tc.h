@@ -73,63 +73,102 @@ static __always_inline bool read_frame(struct __sk_buff *skb, struct frame *f)
 	return whole;
 }
 
-static __always_inline int write_tag(struct __sk_buff *skb, const struct tag *tag)
+/* Where the octets of a frame begin now, and where those end that are at hand. */
+static __always_inline struct cursor octets_of(struct __sk_buff *skb, __u32 from)
 {
-	if (tag->kind == FEX_KIND_ETAG)
-		return bpf_skb_store_bytes(skb, 12, tag->octets, ETAG_LEN, 0);
-	return bpf_skb_store_bytes(skb, 12, tag->octets, VNTAG_LEN, 0);
+	return (struct cursor){.at = (void *)(long)skb->data + from, .end = (void *)(long)skb->data_end};
+}
+
+/* Both write at the cursor, and advance it. */
+static __always_inline int write_tag(struct cursor *c, const struct tag *tag)
+{
+	__u8 *to = c->at;
+
+	if (tag->kind == FEX_KIND_ETAG) {
+		if ((void *)to + ETAG_LEN > c->end)
+			return -1;
+		__builtin_memcpy(to, tag->octets, ETAG_LEN);
+		c->at = to + ETAG_LEN;
+		return 0;
+	}
+	if ((void *)to + VNTAG_LEN > c->end)
+		return -1;
+	__builtin_memcpy(to, tag->octets, VNTAG_LEN);
+	c->at = to + VNTAG_LEN;
+	return 0;
+}
+
+static __always_inline int write_vlan(struct cursor *c, __be16 tpid, __be16 tci)
+{
+	__be16 *to = c->at;
+
+	if ((void *)(to + 2) > c->end)
+		return -1;
+	to[0] = tpid;
+	to[1] = tci;
+	c->at = to + 2;
+	return 0;
 }
 
 /* Grow the head by n octets behind the MAC addresses. */
 static __always_inline int open_gap(struct __sk_buff *skb, __u32 n)
 {
-	__u8 macs[12];
+	__be16 *from, *to, macs[6];
+	struct cursor c;
 
-	if (bpf_skb_change_head(skb, n, 0) || bpf_skb_load_bytes(skb, n, macs, 12))
+	if (bpf_skb_change_head(skb, n, 0))
 		return -1;
-	return bpf_skb_store_bytes(skb, 0, macs, 12, 0);
+	c = octets_of(skb, 0);
+	to = c.at;
+	from = c.at + n;
+	if ((void *)(to + 6) > c.end || (void *)(from + 6) > c.end)
+		return -1;
+	__builtin_memcpy(macs, from, 12); /* both may overlap */
+	__builtin_memcpy(to, macs, 12);
+	return 0;
 }
 
 /* VLAN tags must be inside the channel's. Each pop lifts the next tag out of the octets, hence the loop. */
 static __noinline int push_tag(struct __sk_buff *skb, struct tag *tag)
 {
-	struct vlan_header vlans[MOST_VLAN_TAGS + 1] = {};
 	__be16 tpids[MOST_VLAN_TAGS + 1] = {};
-	__u32 overhead, n;
+	__be16 tcis[MOST_VLAN_TAGS + 1] = {};
+	struct cursor c;
+	__u32 n;
 
 	if (!tag)
 		return -1;
-	overhead = channel_overhead(tag->kind);
 #pragma unroll
 	for (n = 0; n < MOST_VLAN_TAGS + 1; n++) {
 		if (!skb->vlan_present)
 			break;
 		tpids[n] = skb->vlan_proto;
-		vlans[n].tci = bpf_htons(skb->vlan_tci);
+		tcis[n] = bpf_htons(skb->vlan_tci);
 		if (bpf_skb_vlan_pop(skb))
 			return -1;
 	}
-	if (open_gap(skb, overhead + n * VLAN_LEN) || write_tag(skb, tag))
+	if (open_gap(skb, channel_overhead(tag->kind) + n * VLAN_LEN))
+		return -1;
+	c = octets_of(skb, 12);
+	if (write_tag(&c, tag))
 		return -1;
 #pragma unroll
-	for (__u32 i = 0; i < MOST_VLAN_TAGS + 1; i++) {
-		__be16 octets[2] = {tpids[i], vlans[i].tci};
-
-		if (i < n && bpf_skb_store_bytes(skb, 12 + overhead + i * VLAN_LEN, octets, VLAN_LEN, 0))
+	for (__u32 i = 0; i < MOST_VLAN_TAGS + 1; i++)
+		if (i < n && write_vlan(&c, tpids[i], tcis[i]))
 			return -1;
-	}
 	return 0;
 }
 
 static __noinline int pop_tag(struct __sk_buff *skb, __u32 kind)
 {
-	const __u8 empty_tags[8] = {0x81, 0x00, 0, 0, 0x81, 0x00, 0, 0};
 	__be16 tpid = bpf_htons(ETH_P_8021Q);
+	struct cursor c;
 
 	/* 6 octets are no multiple of a VLAN tag's 4: make them 8 */
 	if (kind == FEX_KIND_VNTAG && open_gap(skb, ETAG_LEN - VNTAG_LEN))
 		return -1;
-	if (bpf_skb_store_bytes(skb, 12, empty_tags, sizeof(empty_tags), 0))
+	c = octets_of(skb, 12);
+	if (write_vlan(&c, tpid, 0) || write_vlan(&c, tpid, 0))
 		return -1;
 	/* the second push moves the first into the octets, which sets skb->protocol so that pop will act */
 	if (bpf_skb_vlan_push(skb, tpid, 0) || bpf_skb_vlan_push(skb, tpid, 0))
@@ -139,6 +178,14 @@ static __noinline int pop_tag(struct __sk_buff *skb, __u32 kind)
 		if (bpf_skb_vlan_pop(skb))
 			return -1;
 	return 0;
+}
+
+/* Straight to the far end of a veth is one queue less. Its network stack will see the frame as it is: as one for
+ * others, unless it is told so.
+ */
+static __always_inline int send_by(__u32 ifindex, __u32 flags)
+{
+	return flags & FEX_PORT_DIRECT ? bpf_redirect_peer(ifindex, 0) : bpf_redirect(ifindex, 0);
 }
 
 /* A frame that could not be shaped after its verdict: the copy is a drop of its own. */

@@ -100,9 +100,10 @@ def run_extender(wires: Wires, seed: int, sizes: Counter[int]) -> None:
 
 
 @pytest.mark.slow
-def test_p10_p4_a_bridge_on_wires() -> None:
+@pytest.mark.parametrize("direct", [False, True], ids=["redirect", "redirect-peer"])
+def test_p10_p4_a_bridge_on_wires(direct: bool) -> None:
     sizes: Counter[int] = Counter()
-    with wired("bridge", BRIDGE_PORTS) as wires:
+    with wired("bridge", BRIDGE_PORTS, direct=direct) as wires:
         for seed in range(FRAMES // A_TABLE):
             run_bridge(wires, seed, sizes)
     assert min(sizes[copies] for copies in range(4)) > 0, sizes

@@ -89,7 +89,7 @@ def _attach(netlink: Netlink, kernel: KernelTables, devices: Mapping[int, str]) 
 
 @contextmanager
 def wired(role: str, ports: Iterable[int], *, direct: bool = False, mtu: int = MTU) -> Iterator[Wires]:
-    """A node with a wire at each of the ports. `direct`: what is for a function is handed to its end at once."""
+    """A node with a wire at each of the ports. `direct`: what is for an end of ours is handed over at once."""
     inner, outer = (f"fex-test-{os.getpid()}-{end}" for end in ("in", "out"))
     names = {port: f"p{port}" for port in ports}
     with ExitStack() as stack:
@@ -106,8 +106,6 @@ def wired(role: str, ports: Iterable[int], *, direct: bool = False, mtu: int = M
                 near.set(device, up=True)
                 far.set(device, up=True)
             _attach(near, kernel, names)
-            devices = {
-                port: Device(near.index(device), direct and port_channel(port) > 0) for port, device in names.items()
-            }
+            devices = {port: Device(near.index(device), direct) for port, device in names.items()}
         sockets = {port: stack.enter_context(PacketSocket(device, netns=outer)) for port, device in names.items()}
         yield Wires(sockets, devices, kernel)

@@ -13,7 +13,7 @@ from openfex.model.values import ChannelKind
 
 U32 = struct.Struct("=I")
 U64 = struct.Struct("=Q")
-LINK = struct.Struct("=II")
+LINK = struct.Struct("=IHH")
 FUNCTION = struct.Struct("=II")
 LIST = struct.Struct("=128Q")
 MAC = struct.Struct("=6sH")
@@ -67,7 +67,7 @@ class PortFlag(IntFlag):
 
     KNOWN = 1
     UP = 2
-    PEER = 4
+    DIRECT = 4
     TRUNK = 8
     NETWORK = 16
     PEERING = 32

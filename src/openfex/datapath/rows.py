@@ -51,13 +51,18 @@ def _key(number: int) -> bytes:
     return U32.pack(number)
 
 
+def _link_flags(kind: ChannelKind | None, device: Device) -> PortFlag:
+    """What comes by a network port is for others too, so its wire is used as any other would be."""
+    return PortFlag.DIRECT if kind is not None and device.direct else PortFlag(0)
+
+
 def _link_rows(
     links: Mapping[int, ChannelKind | None] | Mapping[int, ChannelKind], devices: Devices
 ) -> dict[bytes, bytes]:
     rows = {}
     for link, kind in links.items():
-        device = devices.get(port_number(link))
-        rows[_key(link)] = LINK.pack(device.ifindex if device else 0, kind_number(kind))
+        device = devices.get(port_number(link), Device(0))
+        rows[_key(link)] = LINK.pack(device.ifindex, kind_number(kind), _link_flags(kind, device))
     return rows
 
 
@@ -68,7 +73,7 @@ def extender_rows(tables: ExtenderTables, devices: Devices) -> Rows:
         device = devices.get(port, Device(0))
         flags = PortFlag.KNOWN
         flags |= PortFlag.UP if function.up and device.ifindex else 0
-        flags |= PortFlag.PEER if device.direct else 0
+        flags |= PortFlag.DIRECT if device.direct else 0
         functions[_key(port)] = FUNCTION.pack(device.ifindex, flags)
     lists = {
         _key(link << 16 | number): LIST.pack(*bits(one.tagged), *bits(one.untagged))
@@ -81,9 +86,11 @@ def _read_links(rows: Rows, devices: Devices | None) -> dict[int, ChannelKind | 
     links = {}
     for key, value in rows["links"].items():
         link = U32.unpack(key)[0]
-        ifindex, kind = LINK.unpack(value)
-        if ifindex and (devices is None or devices.get(port_number(link), Device(0)).ifindex == ifindex):
-            links[link] = kind_of(kind)
+        ifindex, number, flags = LINK.unpack(value)
+        kind = kind_of(number)
+        device = devices.get(port_number(link), Device(0)) if devices is not None else None
+        if ifindex and (device is None or (device.ifindex, _link_flags(kind, device)) == (ifindex, flags)):
+            links[link] = kind
     return links
 
 
@@ -99,7 +106,7 @@ def read_extender(rows: Rows, devices: Devices | None) -> ExtenderTables:
         ifindex, number = FUNCTION.unpack(value)
         flags = PortFlag(number)
         if flags & PortFlag.KNOWN:
-            direct = bool(flags & PortFlag.PEER)
+            direct = bool(flags & PortFlag.DIRECT)
             current = devices is None or devices.get(port) == Device(ifindex, direct)
             tables.functions[port] = Function(bool(flags & PortFlag.UP) and current)
     for key, value in rows["lists"].items():

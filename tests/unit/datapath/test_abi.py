@@ -47,7 +47,7 @@ ENUMS: dict[str, tuple[type[IntEnum] | type[IntFlag], str, dict[str, int]]] = {
 """The Python twin, what the C names begin with, and C names that only count."""
 
 STRUCTS: dict[str, tuple[struct.Struct, str]] = {
-    "fex_link": (abi.LINK, "ifindex kind"),
+    "fex_link": (abi.LINK, "ifindex kind flags"),
     "fex_function": (abi.FUNCTION, "ifindex flags"),
     "fex_list": (abi.LIST, "tagged untagged"),
     "fex_mac": (abi.MAC, "octets zero"),

@@ -73,11 +73,14 @@ def one_function(device: Device | None) -> tuple[ExtenderTables, dict[int, Devic
 
 
 def test_a_function_s_row_says_how_its_device_is_reached() -> None:
-    for direct, flags in ((False, PortFlag.KNOWN | PortFlag.UP), (True, PortFlag.KNOWN | PortFlag.UP | PortFlag.PEER)):
+    for direct, flags in (
+        (False, PortFlag.KNOWN | PortFlag.UP),
+        (True, PortFlag.KNOWN | PortFlag.UP | PortFlag.DIRECT),
+    ):
         tables, devices = one_function(Device(9, direct))
         rows = extender_rows(tables, devices)
         assert rows["functions"] == {U32.pack(FUNCTION_PORT): FUNCTION.pack(9, flags)}
-        assert rows["links"] == {U32.pack(1): LINK.pack(7, 2)}
+        assert rows["links"] == {U32.pack(1): LINK.pack(7, 2, 0)}
 
 
 def test_p3_a_function_without_a_device_is_down() -> None:
