@@ -10,6 +10,8 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
+from openfex.datapath.rows import Device
+from openfex.lab import workshop
 from openfex.lab.names import netns_of
 from openfex.linux.packet import PacketSocket
 from openfex.linux.tap import Tap, open_tap
@@ -99,9 +101,19 @@ class Bench:
                 return found
 
 
-@pytest.fixture(scope="module", params=ChannelKind, ids=lambda kind: kind.value)
+@pytest.fixture(
+    scope="module",
+    params=[(kind, direct) for kind in ChannelKind for direct in (True, False)],
+    ids=lambda param: f"{param[0].value}-{'handed over' if param[1] else 'sent'}",
+)
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    with running(LAB.format(kind=request.param.value)) as layout, ExitStack() as stack:
+    """Frames are handed straight to the far end, as in a lab, or sent by the device, as on wires of others."""
+    kind, direct = request.param
+    with ExitStack() as stack:
+        if not direct:
+            patch = stack.enter_context(pytest.MonkeyPatch.context())
+            patch.setattr(workshop, "device_of", lambda link: Device(link.index))
+        layout = stack.enter_context(running(LAB.format(kind=kind.value)))
         doors: dict[str, PacketSocket | Tap] = {}
         host = netns_of(layout.lab, "host", "h1")
         for binding in layout.bindings:
