@@ -30,24 +30,29 @@ static __always_inline __u64 members(const struct copies *c, __u32 row)
 	return word;
 }
 
+/* Which bit it is, if it is one. Counted without a branch: the verifier walks each way that there is. */
+static __always_inline __u32 place_of(__u64 bit)
+{
+	__u64 below = bit - 1;
+
+	below -= below >> 1 & 0x5555555555555555;
+	below = (below & 0x3333333333333333) + (below >> 2 & 0x3333333333333333);
+	below = (below + (below >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return below * 0x0101010101010101 >> 56;
+}
+
 /* One member of the current word, the lowest first. */
 static long send_copy(__u32 index, void *context)
 {
 	struct copies *c = context;
-	__u32 port, bit = 0;
+	__u32 port;
 	__u64 low = c->word & -c->word;
 	struct fex_function *function;
 
 	if (!low)
 		return 1;
 	c->word &= ~low;
-#pragma unroll
-	for (int shift = 32; shift; shift >>= 1)
-		if (low >> shift) {
-			low >>= shift;
-			bit += shift;
-		}
-	port = port_of(link_of(c->decision->in), c->row << 6 | bit);
+	port = port_of(link_of(c->decision->in), c->row << 6 | place_of(low));
 	function = bpf_map_lookup_elem(&functions, &port);
 	if (!function || !(function->flags & FEX_PORT_UP))
 		return 0;

@@ -275,8 +275,7 @@ static __always_inline void find_way(const struct frame *f, const struct fex_por
 	to_all(port, d);
 }
 
-static __always_inline void decide_bridge(const struct frame *f, bool whole, __u32 link, __u64 now,
-					  struct fex_decision *d)
+static __always_inline void decide(const struct frame *f, bool whole, __u32 link, __u64 now, struct fex_decision *d)
 {
 	struct fex_port *port;
 	__u32 reason;
@@ -302,6 +301,14 @@ static __always_inline void decide_bridge(const struct frame *f, bool whole, __u
 			return drop(d, reason);
 	}
 	find_way(f, port, now, d);
+}
+
+/* Its own function, so that the verifier walks each way through it once, and not what follows once for each of them. */
+__noinline int decide_bridge(struct frame *f, bool whole, __u32 link, __u64 now, struct fex_decision *d)
+{
+	if (f && d)
+		decide(f, whole, link, now, d);
+	return 0;
 }
 
 #endif

@@ -66,7 +66,7 @@ static __always_inline void count_out(__u32 port, const struct frame *f)
 }
 
 /* The slow path: its own function, so that the fast one stays small. */
-static __noinline int count_drop(__u32 port, __u32 reason, __u32 frames)
+__noinline int count_drop(__u32 port, __u32 reason, __u32 frames)
 {
 	struct fex_drop_key key = {.port = port, .reason = reason};
 	__u64 *count = bpf_map_lookup_elem(&drops, &key);

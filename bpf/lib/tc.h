@@ -30,7 +30,7 @@ static __always_inline __u32 attached_for(struct __sk_buff *skb)
 #define IPPROTO_TCP 6
 
 /* A super-frame that a virtual machine has just sent: nobody has counted its segments yet. */
-static __noinline __u32 count_segments(struct __sk_buff *skb, __u32 type, __u32 at)
+__noinline int count_segments(struct __sk_buff *skb, __u32 type, __u32 at)
 {
 	__u32 size = skb->gso_size, length = skb->len;
 	__u8 octet, protocol = 0;
@@ -129,7 +129,7 @@ static __always_inline int open_gap(struct __sk_buff *skb, __u32 n)
 }
 
 /* VLAN tags must be inside the channel's. Each pop lifts the next tag out of the octets, hence the loop. */
-static __noinline int push_tag(struct __sk_buff *skb, struct tag *tag)
+__noinline int push_tag(struct __sk_buff *skb, struct tag *tag)
 {
 	__be16 tpids[MOST_VLAN_TAGS + 1] = {};
 	__be16 tcis[MOST_VLAN_TAGS + 1] = {};
@@ -159,7 +159,7 @@ static __noinline int push_tag(struct __sk_buff *skb, struct tag *tag)
 	return 0;
 }
 
-static __noinline int pop_tag(struct __sk_buff *skb, __u32 kind)
+__noinline int pop_tag(struct __sk_buff *skb, __u32 kind)
 {
 	__be16 tpid = bpf_htons(ETH_P_8021Q);
 	struct cursor c;
