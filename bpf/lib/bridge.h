@@ -101,6 +101,14 @@ static __always_inline __s64 age_of(const struct fex_station *station, __u64 now
 	return (__s64)(now - station->seen_ns);
 }
 
+/* The port of the vEth that has this MAC. Linux 6.1 takes no key out of a caller's memory. */
+static __always_inline __u32 *veth_of(const struct fex_mac *mac)
+{
+	struct fex_mac key = *mac;
+
+	return bpf_map_lookup_elem(&veths, &key);
+}
+
 /* Learn the source of a frame from the network. Its address must not be one of our vEths': see fex_settings.epoch. */
 static __always_inline __u32 learn(const struct frame *f, __u64 now, struct fex_decision *d)
 {
@@ -117,7 +125,7 @@ static __always_inline __u32 learn(const struct frame *f, __u64 now, struct fex_
 			known->seen_ns = now;
 		return FEX_DROP_NONE;
 	}
-	if (bpf_map_lookup_elem(&veths, &f->src)) {
+	if (veth_of(&f->src)) {
 		if (known)
 			bpf_map_delete_elem(&stations, &key);
 		return FEX_DROP_OWN_SOURCE;
@@ -266,7 +274,7 @@ static __always_inline void find_way(const struct frame *f, const struct fex_por
 
 	if (is_group(&f->dst))
 		return to_all(port, d);
-	veth = bpf_map_lookup_elem(&veths, &f->dst);
+	veth = veth_of(&f->dst);
 	if (veth)
 		return to_veth(port, *veth, d);
 	station = bpf_map_lookup_elem(&stations, &key);
