@@ -107,7 +107,7 @@ struct fex_settings {
 	__u32 zero;
 };
 
-/* counters: per-CPU array, key = port. Octets without the channel's tag. A super-frame counts as its segments. */
+/* counters: array, key = CPU * rows a CPU + port. Octets without the channel's tag. A super-frame counts as its segments. */
 struct fex_counters {
 	__u64 in_frames;
 	__u64 in_octets;

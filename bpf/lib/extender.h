@@ -11,6 +11,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1 << FEX_CHANNEL_BITS);
 	__type(key, __u32);
 	__type(value, struct fex_function);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR MIT */
 /*
  * The tables that both roles have. Sizes that depend on the node (rows a port) are set by the loader; what is written
- * here is the least. Nothing is locked on the frames' path: counters are per CPU.
+ * here is the least. Nothing is locked on the frames' path: each CPU counts in rows of its own.
  */
 #ifndef FEX_MAPS_H
 #define FEX_MAPS_H
@@ -15,8 +15,13 @@ struct {
 	__type(value, struct fex_link);
 } links SEC(".maps");
 
+/* Rows a CPU. The loader makes room for as many CPUs as there can be. */
+const volatile __u32 counter_rows = 1 << FEX_CHANNEL_BITS;
+
+/* The kernel's own per-CPU array takes memory row by row, which is longer than all else that loading takes. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1 << FEX_CHANNEL_BITS);
 	__type(key, __u32);
 	__type(value, struct fex_counters);
@@ -45,9 +50,16 @@ static __always_inline void count_total(__u32 row, __u64 n)
 		*total += n;
 }
 
+static __always_inline struct fex_counters *counters_of(__u32 port)
+{
+	__u32 row = bpf_get_smp_processor_id() * counter_rows + port;
+
+	return port < counter_rows ? bpf_map_lookup_elem(&counters, &row) : NULL;
+}
+
 static __always_inline void count_in(__u32 port, const struct frame *f)
 {
-	struct fex_counters *row = bpf_map_lookup_elem(&counters, &port);
+	struct fex_counters *row = counters_of(port);
 
 	if (row) {
 		row->in_frames += f->segments;
@@ -57,7 +69,7 @@ static __always_inline void count_in(__u32 port, const struct frame *f)
 
 static __always_inline void count_out(__u32 port, const struct frame *f)
 {
-	struct fex_counters *row = bpf_map_lookup_elem(&counters, &port);
+	struct fex_counters *row = counters_of(port);
 
 	if (row) {
 		row->out_frames += f->segments;

@@ -69,13 +69,15 @@ def carve(spaces: Spaces, key: FunctionKey, spec: FunctionSpec) -> None:
     What bears its name already is what a killed run did not come to mark.
     """
     netlink = spaces.netlink(key.netns)
-    netlink.delete(spec.pf_device)
     if spec.backing == "tap":
+        netlink.delete(spec.pf_device)
         netlink.add_tap(spec.pf_device, spec.mtu, vnet_hdr=True, txqueuelen=TAP_QUEUE)
         netlink.set(spec.pf_device, alias=PF_MARK + key.name)
         return
     place = spec.place
-    netlink.add_veth(spec.pf_device, place.device, mtu=spec.mtu, peer_netns=place.netns, alias=PF_MARK + key.name)
+    with netlink.batch():
+        netlink.delete(spec.pf_device)
+        netlink.add_veth(spec.pf_device, place.device, mtu=spec.mtu, peer_netns=place.netns, alias=PF_MARK + key.name)
     spaces.netlink(place.netns).set(place.device, alias=FUNCTION_MARK + key.name)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from openfex.datapath.abi import ANY_PORT, DROP_KEY, KEY_SIZES, U32, VALUE_SIZES
 from openfex.datapath.objects import PROGRAMS, build_of, object_path
 from openfex.errors import InternalError
-from openfex.linux.libbpf import Map, Object, Program, bpf_filesystem
+from openfex.linux.libbpf import Map, Object, Program, bpf_filesystem, possible_cpus
 from openfex.linux.netlink import Filter, Netlink
 from openfex.model.drops import DropReason
 from openfex.model.values import port_channel, port_link, port_number
@@ -39,6 +39,8 @@ MAPS = {
     ),
 }
 """The others."""
+Room = tuple[dict[str, int], dict[str, int]]
+"""Entries by map, and values of constants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,12 @@ class Attachment:
 def pin_folder() -> Path:
     """Where all pins of ours are."""
     return bpf_filesystem() / "openfex"
+
+
+def room_for(role: str, rows: int) -> Room:
+    """What a role's programs are loaded with to have so many rows a port. The kernel numbers CPUs without gaps."""
+    entries = dict.fromkeys(SIZED[role], rows) | {"counters": rows * possible_cpus()}
+    return entries, {"counter_rows": rows}
 
 
 def check_sizes(maps: Mapping[str, Map]) -> None:
@@ -129,8 +137,8 @@ class Node:
         folder.mkdir(parents=True, exist_ok=True)
         pins = {name: self._pin(name, rows) for name in (*MAPS[self.role], *SIZED[self.role])}
         kept = {name: pin for name, pin in pins.items() if pin.exists()}
-        sizes = dict.fromkeys(SIZED[self.role], rows)
-        with Object.load(object_path(self.role), max_entries=sizes, reuse=kept) as loaded:
+        entries, constants = room_for(self.role, rows)
+        with Object.load(object_path(self.role), max_entries=entries, reuse=kept, constants=constants) as loaded:
             check_sizes(loaded.maps)
             if 0 < before < rows:
                 table = SIZED[self.role][-1]

@@ -126,11 +126,12 @@ def read_counters(node: Node) -> dict[int, PortCounters]:
     """Counters by port number, of ports that have counted anything."""
     found: dict[int, PortCounters] = {}
     for one in node.counters():
+        rows = one.max_entries // possible_cpus()
         for first, octets in one.used():
-            for port, row in enumerate(_sum_cpus(octets, COUNTERS.size), first):
+            for number, row in enumerate(COUNTERS.iter_unpack(octets), first):
                 if any(row):
-                    older = found.get(port)
-                    found[port] = PortCounters(*row) + older if older else PortCounters(*row)
+                    port = number % rows
+                    found[port] = found.get(port, PortCounters()) + PortCounters(*row)
     return found
 
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
+import mmap
 import struct
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
 
 from openfex.errors import InputError, KernelError
-from openfex.linux.border import ENOTSUPP, refusal
+from openfex.linux.border import ENOTSUPP, crossing, refusal
 from openfex.linux.libbpf_calls import Held, check, library, map_info, open_pin
 
 _BATCH_OCTETS = 4 << 20
@@ -41,6 +42,8 @@ class MapType(IntEnum):
 _PER_CPU = frozenset({MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH, 21})
 _ARRAYS = frozenset({MapType.ARRAY, MapType.PERCPU_ARRAY})
 _BATCHED = frozenset(MapType)
+_MMAPABLE = 1 << 10
+"""BPF_F_MMAPABLE: the rows of an array are memory that a process can look at."""
 
 
 @functools.cache
@@ -64,6 +67,8 @@ class Map(Held):
         self.max_entries = info.max_entries
         self.per_cpu = info.type in _PER_CPU
         self.row_size = -(-info.value_size // 8) * 8 * possible_cpus() if self.per_cpu else info.value_size
+        self._readable = bool(info.flags & _MMAPABLE) and not info.value_size % 8
+        self._memory: mmap.mmap | None = None
         self._row = ctypes.create_string_buffer(max(self.row_size, 1))
         self._lib = library()
 
@@ -78,6 +83,13 @@ class Map(Held):
         return cls(
             check(int(library().bpf_map_get_fd_by_id(number)), f"open map {number}", f"there is no map {number}")
         )
+
+    def close(self) -> None:
+        """Let go of it, and of its memory."""
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+        super().close()
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or row, of a key; None if it has none: `bpftool map lookup`."""
@@ -151,7 +163,7 @@ class Map(Held):
             yield from self._walk()
 
     def range(self, first_key: int, count: int) -> bytes:
-        """The rows of `count` consecutive entries of an array, one after the other, in one system call."""
+        """The rows of `count` consecutive entries of an array, one after the other, in one system call or none."""
         if self.type not in _ARRAYS:
             raise InputError(f"map {self.name} is no array", code="not-an-array")
         if first_key < 0 or count < 0 or first_key + count > self.max_entries:
@@ -161,7 +173,16 @@ class Map(Held):
             raise InputError(message, code="not-in-array")
         if not count:
             return b""
+        if self._readable:
+            return self._look(first_key * self.row_size, count * self.row_size)
         return self._stretch(first_key, count)
+
+    def _look(self, first: int, count: int) -> bytes:
+        """Octets of a mapped array: no system call, which for a large array takes milliseconds."""
+        if self._memory is None:
+            with crossing(f"map the memory of map {self.name}"):
+                self._memory = mmap.mmap(self.fd, self.max_entries * self.row_size, prot=mmap.PROT_READ)
+        return self._memory[first : first + count]
 
     def used(self) -> Iterator[tuple[int, bytes]]:
         """The blocks of an array that are not all zeros: the number of the first entry, and the octets of its rows.
@@ -198,7 +219,7 @@ class Map(Held):
         step = max(1, _BATCH_OCTETS // self.row_size)
         for first in range(0, self.max_entries, step):
             count = min(step, self.max_entries - first)
-            rows = self._stretch(first, count)
+            rows = self.range(first, count)
             for number in range(count):
                 at = number * self.row_size
                 yield struct.pack("=I", first + number), rows[at : at + self.row_size]
@@ -222,7 +243,10 @@ class Map(Held):
                 continue
             if result < 0 and result != -errno.ENOENT:
                 raise refusal(-result, f"read map {self.name}")
-            yield from self._pairs(keys.raw, values.raw, count.value)
+            size = count.value
+            yield from self._pairs(
+                ctypes.string_at(keys, size * self.key_size), ctypes.string_at(values, size * self.row_size), size
+            )
             if result == -errno.ENOENT:
                 return
             started = True

@@ -107,11 +107,14 @@ class Netlink:
         own worker has run: mostly within a millisecond, later on a busy machine.
         """
         end = time.monotonic() + deadline_s
-        while True:
-            waiting = [name for name in names if not self.link(name).ready]
+        ready = {link.name for link in self.links() if link.ready}
+        waiting = [name for name in names if name not in ready]
+        while waiting:  # asked one by one: newer kernels then do at once what their worker would
+            waiting = [name for name in waiting if not self.link(name).ready]
             if not waiting or time.monotonic() >= end:
-                return waiting
+                break
             time.sleep(_LOOK_AGAIN_S)
+        return waiting
 
     def add_veth(  # noqa: PLR0913 -- all of it goes into one message
         self,

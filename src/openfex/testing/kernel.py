@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from openfex.datapath.abi import DECISION, SETTINGS, STATION, STATION_KEY, U32, links_of
-from openfex.datapath.node import Node, check_sizes
+from openfex.datapath.abi import COUNTERS, DECISION, SETTINGS, STATION, STATION_KEY, U32, links_of
+from openfex.datapath.node import Node, check_sizes, room_for
 from openfex.datapath.objects import object_path
 from openfex.datapath.rows import Device, Devices, Rows, bridge_rows, extender_rows
 from openfex.datapath.tables import ARRAYS, read_counters, read_drops, read_stations, read_totals
-from openfex.linux.libbpf import Map, Object, Program, TestRun, bpf_filesystem
+from openfex.linux.libbpf import Map, Object, Program, TestRun, bpf_filesystem, possible_cpus
 from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
 from openfex.model.limits import FIRST_UPLINK
@@ -32,8 +32,6 @@ from openfex.model.values import CHANNEL_BITS, Mac, port_channel, port_link, por
 from openfex.rules.decision import Decision, Verdict, drop
 from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 
-ROWS = {"extender": "functions", "bridge": "ports"}
-"""The map that has a row a port; the counters have as many."""
 LINKS = {"extender": 6, "bridge": FIRST_UPLINK + 4}
 """How many links there is room for, unless more is asked for; link 0 is nobody's."""
 _COARSE_CLOCK = 6
@@ -95,13 +93,13 @@ class KernelTables:
         self.role = role
         self.attachment = attachment
         rows = (links or LINKS[role]) << CHANNEL_BITS
-        sizes = {ROWS[role]: rows, "counters": rows, **(max_entries or {})}
+        entries, constants = room_for(role, rows)
         path = object_path(role, attachment, test=test)
         if beside is None:
-            self._object = Object.load(path, max_entries=sizes)
+            self._object = Object.load(path, max_entries=entries | dict(max_entries or {}), constants=constants)
         else:
             with beside.pinned() as pins:
-                self._object = Object.load(path, reuse=pins)
+                self._object = Object.load(path, reuse=pins, constants=constants)
         check_sizes(self._object.maps)
         self._node = _PrivateNode(role, self._object.maps)
         self._written: Rows = {}
@@ -176,7 +174,10 @@ class KernelTables:
     def reset(self) -> None:
         """Forget what was counted and learnt."""
         counters = self.map("counters")
-        counters.put_many([(U32.pack(port), bytes(counters.row_size)) for port in self._counted])
+        firsts = range(0, counters.max_entries, counters.max_entries // possible_cpus())
+        counters.put_many(
+            [(U32.pack(first + port), bytes(COUNTERS.size)) for first in firsts for port in self._counted]
+        )
         self._counted.clear()
         totals = self.map("totals")
         totals.put_many([(U32.pack(row), bytes(totals.row_size)) for row in range(totals.max_entries)])
