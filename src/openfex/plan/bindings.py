@@ -23,6 +23,10 @@ def lay_machines(draft: Draft) -> None:
     draft.machines = {
         one.name: Machine(one.name, spec.host, spec.type != "namespace", _guest(spec)) for one, spec in machines
     }
+    draft.free = {
+        host.name: {one.name: one for one in host.functions if one.purpose is Purpose.NIC}
+        for host in draft.hosts.values()
+    }
     nics = [(one, name, nic) for one, spec in machines for name, nic in spec.nics.items()]
     for document, name, nic in sorted(nics, key=lambda one: _rank(draft, one[0].name, one[1], one[2])):
         _bind(draft, document, name, nic)
@@ -41,8 +45,7 @@ def _rank(draft: Draft, machine: str, name: str, nic: NicSpec) -> int:
     if nic.function is not None:
         return 0
     seat = draft.held.nics.get(f"{machine}/{name}")
-    here = draft.hosts[draft.machines[machine].host].functions
-    return 1 if seat and any(one.name == seat.function for one in here) else 2
+    return 1 if seat and seat.function in draft.free[draft.machines[machine].host] else 2
 
 
 def _can_hold(machine: Machine, backing: str) -> bool:
@@ -52,19 +55,15 @@ def _can_hold(machine: Machine, backing: str) -> bool:
 
 def _choose_function(draft: Draft, host: Host, machine: Machine, name: str, nic: NicSpec) -> Function | None:
     """The one asked for, else the one it has, else the first that is free and can go where the machine is."""
+    free = draft.free[host.name]
     if nic.function is not None:
-        return next(one for one in host.functions if one.name == nic.function)
-    backing = {adapter.name: adapter.backing for adapter in host.adapters}
-    free = [
-        function
-        for function in host.functions
-        if function.purpose is Purpose.NIC
-        and function.name not in draft.taken
-        and _can_hold(machine, backing[function.adapter])
-    ]
+        return free[nic.function]
+    fitting = {adapter.name for adapter in host.adapters if _can_hold(machine, adapter.backing)}
     seat = draft.held.nics.get(name)
-    held = next((one for one in free if seat and one.name == seat.function), None)
-    return held or (free[0] if free else None)
+    held = free.get(seat.function) if seat else None
+    if held and held.adapter in fitting:
+        return held
+    return next((one for one in free.values() if one.adapter in fitting), None)
 
 
 def _choose_uplink(draft: Draft, host: Host, name: str, nic: NicSpec) -> Uplink:
@@ -96,7 +95,7 @@ def _bind(draft: Draft, document: Document, nic_name: str, nic: NicSpec) -> None
         remedy = "carve more, or name the functions of the host's own NICs"
         draft.problems.append(document.problem("no-free-function", message, remedy, ("nics", nic_name)))
         return
-    draft.taken.add(function.name)
+    del draft.free[host.name][function.name]
     uplink = _choose_uplink(draft, host, name, nic)
     pin = _choose_pin(draft, draft.bridges[uplink.bridge], name, nic, profile)
     mac = nic.mac or mac_of(draft.lab, machine.name, nic_name)

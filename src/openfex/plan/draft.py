@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from openfex.errors import Problem
-from openfex.model.layout import Binding, Bridge, Host, Machine, Profile
+from openfex.model.layout import Binding, Bridge, Function, Host, Machine, Profile
 from openfex.model.reader import Reading
 from openfex.plan.allotment import Allotment
 
@@ -23,5 +23,6 @@ class Draft:
     bridges: dict[str, Bridge] = field(default_factory=dict)
     hosts: dict[str, Host] = field(default_factory=dict)
     machines: dict[str, Machine] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
+    free: dict[str, dict[str, Function]] = field(default_factory=dict)
+    """By host: the functions that a NIC can still be given, by name, the first one first."""
     bindings: dict[str, Binding] = field(default_factory=dict)
