@@ -68,11 +68,12 @@ static __always_inline bool is_sender(const __u8 *mac, const struct frame *f)
 
 static __always_inline __u32 judge_arp(FEX_CONTEXT *ctx, const struct frame *f, __u32 port)
 {
-	const __u8 ethernet_ipv4[6] = {0, 1, 0x08, 0, 6, 4};
-	__u8 body[ARP_OCTETS];
+	__u8 body[ARP_OCTETS] __attribute__((aligned(4)));
 
-	if (load_octets(ctx, f->inner, body, sizeof(body)) || __builtin_memcmp(body, ethernet_ipv4, 6))
+	if (load_octets(ctx, f->inner + 2, body, sizeof(body)))
 		return FEX_DROP_UNREADABLE_HEADER;
+	if (*(__be32 *)body != bpf_htonl(0x00010800) || *(__be16 *)(body + 4) != bpf_htons(0x0604))
+		return FEX_DROP_UNREADABLE_HEADER; /* not Ethernet and IPv4 */
 	if (!is_sender(body + 8, f) || !(is_zero(body + 14, 4) || owns_ipv4(port, body + 14)))
 		return FEX_DROP_SPOOFED_ADDRESS;
 	return FEX_DROP_NONE;
