@@ -72,9 +72,7 @@ def classify(head: Head, port: Terms) -> int:
     return head.tag_vid if port.trunk and port.is_member(head.tag_vid) else 0
 
 
-def learn(
-    src: Mac, vlan: int, port: int, now_ns: int, tables: BridgeTables
-) -> tuple[DropReason, Learnt | None]:
+def learn(src: Mac, vlan: int, port: int, now_ns: int, tables: BridgeTables) -> tuple[DropReason, Learnt | None]:
     """What a frame from the network teaches. Its source must not be one of our vEths (P11)."""
     known = tables.stations.get((src, vlan))
     if known and known.port == port and known.epoch == tables.epoch:

@@ -51,8 +51,8 @@ class Hit:
 class Decision:
     """Verdict and all that is needed to act on it; fields as in bpf/include/abi.h, masks as sets of links.
 
-    `at` is the port whose rules dropped it. `hits`: the rules that decided. `learns`: the source is a new address of the
-    vEth.
+    `at` is the port whose rules dropped it. `hits`: the rules that decided. `learns`: the source is a new address of
+    the vEth.
     """
 
     verdict: Verdict

@@ -165,7 +165,9 @@ class Bridge(Node):
         """
         alone = [(d.out, d.tagged)] if d.out else []
         alone += [(port_number(link), True) for link in sorted(d.peers)]
-        copies = [self._network_copy(replace(d, out=port, tagged=tagged), frame, now_ns, shapes) for port, tagged in alone]
+        copies = [
+            self._network_copy(replace(d, out=port, tagged=tagged), frame, now_ns, shapes) for port, tagged in alone
+        ]
         for port in self._judged(d):
             row = self.tables.ports.get(port)
             if row and row.up and port != d.port and self.tables.links.get(port_link(port)):

@@ -77,7 +77,7 @@ def judge_guard(frame: Frame, port: Port) -> DropReason:
 
 
 def _judge_arp(frame: Frame, port: Port) -> DropReason:
-    """RFC 826: hardware Ethernet, protocol IPv4; the sender's MAC is the frame's, its IP the port's own or a probe's."""
+    """RFC 826: Ethernet and IPv4; the sender's MAC is the frame's, its IP the port's own or, in a probe, nobody's."""
     at = frame.head.inner + 2
     body = frame.octets[at : at + 28]
     if len(body) < 28 or body[:6] != bytes.fromhex("000108000604"):
@@ -101,7 +101,7 @@ def _may_be_nobody(frame: Frame, packet: Packet, port: Port) -> bool:
 
 
 def _judge_neighbour(frame: Frame, packet: Packet, port: Port) -> DropReason:
-    """RFC 4861: an advertised address is the port's own; so is one asked about by nobody; link addresses are the frame's."""
+    """RFC 4861: an advertised address is the port's own, so is one asked about by nobody; and link addresses."""
     kind = packet.ports[0] >> 8 if packet.protocol == ICMPV6 and packet.ports else 0
     if kind not in (SOLICITATION, ADVERTISEMENT):
         return DropReason.NONE

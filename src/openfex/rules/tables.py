@@ -143,7 +143,7 @@ class BridgeTables:
     ageing_ns: int = DEFAULT_AGEING_NS
     epoch: int = 0
     most_stations: int = MAX_STATIONS
-    memory: Memory = field(default_factory=Memory)
+    memory: Memory = field(default_factory=Memory, compare=False)
 
     def terms_of(self, port: Port) -> Terms:
         """What the port's profile asks; nobody is a member of a VLAN by a profile that is not there."""
