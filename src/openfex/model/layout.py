@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from openfex.model.policy import FREE, Policy
 from openfex.model.values import ChannelKind, Mac, port_number
 
 
@@ -16,6 +17,7 @@ class Profile:
     name: str
     vlan: int
     allowed: frozenset[int] | None = None
+    policy: Policy = FREE
 
     @property
     def vlans(self) -> frozenset[int]:

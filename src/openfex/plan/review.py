@@ -25,14 +25,17 @@ from openfex.plan.nics import (
     check_mtus,
     check_pins,
 )
-from openfex.plan.references import check_hosts, check_machines, check_network, check_ports, check_profiles
+from openfex.plan.references import check_hosts, check_machines, check_network, check_ports
+from openfex.plan.rules import check_rates, check_rules
+from openfex.plan.sources import check_guards, check_source_macs
 
 CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_network,
     check_ports,
     check_port_devices,
     check_bridges,
-    check_profiles,
+    check_rules,
+    check_rates,
     check_hosts,
     check_host_devices,
     check_adapters,
@@ -43,6 +46,8 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_functions_left,
     check_pins,
     check_macs,
+    check_source_macs,
+    check_guards,
     check_addresses,
     check_mtus,
 )
