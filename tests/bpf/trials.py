@@ -12,6 +12,7 @@ from openfex.rules.decision import Decision, Verdict
 from openfex.rules.engine import Bridge, Extender, Sent
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import read_head
+from openfex.rules.policy import Frame
 from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 from openfex.testing.frames import Arrival
 from openfex.testing.kernel import KernelEngine, KernelTables, kernel_now_ns
@@ -31,6 +32,9 @@ def check_counts(kernel: KernelTables, reference: Bridge | Extender) -> None:
     assert kernel.counters() == counted(reference.counters)
     assert kernel.drops() == reference.drops
     assert kernel.totals() == reference.totals
+    if isinstance(reference, Bridge):
+        assert kernel.hits() == reference.hits
+        assert kernel.macs() == reference.tables.memory.macs
 
 
 def explain(arrival: Arrival, tables: object, wanted: object, got: object) -> str:
@@ -137,7 +141,7 @@ class OctetsTrial:
     def _verdict(self, arrival: Arrival, now_ns: int) -> Verdict:
         head, link, tables = read_head(arrival.octets), arrival.at >> 12, self.reference.tables
         if isinstance(tables, BridgeTables):
-            return decide_bridge(head, link, now_ns, tables).verdict
+            return decide_bridge(Frame(arrival.octets, head), link, now_ns, tables).verdict
         return (decide_up(head, arrival.at, tables) if arrival.at & 0xFFF else decide_down(head, link, tables)).verdict
 
     def _several_ways(self, arrival: Arrival, now_ns: int) -> None:

@@ -188,7 +188,8 @@ class BridgeScene:
     def __init__(self, tables: BridgeTables) -> None:
         self._links = dict(tables.links)
         self._ports: Mapping[int, Port] = dict(tables.ports)
-        self._allowed = {number: sorted(port.vlans or ())[:8] for number, port in tables.ports.items()}
+        self._allowed = {number: sorted(tables.terms_of(port).vlans or ())[:8] for number, port in tables.ports.items()}
+        self._terms = {number: tables.terms_of(port) for number, port in tables.ports.items()}
         self._channels: dict[int, list[int]] = {}
         for number in sorted(tables.ports):
             self._channels.setdefault(port_link(number), []).append(port_channel(number))
@@ -212,7 +213,11 @@ class BridgeScene:
     def _inner(self, chance: Chance, number: int) -> bytes:
         port = self._ports.get(number, Port())
         proper = not one_in(chance, 4)
-        tags = _proper_tags(chance, port.vlan, self._allowed.get(number)) if proper else _odd_tags(chance)
+        tags = (
+            _proper_tags(chance, self._terms[number].vlan if number in self._terms else 0, self._allowed.get(number))
+            if proper
+            else _odd_tags(chance)
+        )
         src = self._source(chance, port, port_link(number))
         dst = src if one_in(chance, 40) else self._destination(chance)
         return _frame(chance, dst, src, tags)

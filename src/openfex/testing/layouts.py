@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from openfex.model.layout import Adapter, Binding, Bridge, Function, Host, Layout, NetworkPort, Profile, Purpose, Uplink
-from openfex.model.limits import FIRST_UPLINK
+from openfex.model.limits import FIRST_UPLINK, MAX_PROFILES
+from openfex.model.policy import FREE, Policy
 from openfex.model.values import ChannelKind, Mac
 from openfex.testing.chance import Chance, one_in, some
 
@@ -15,15 +18,22 @@ CHANNELS = (1, 2, 3, 63, 64, 65, 128, 2047, 4093, 4094)
 VLANS = (10, 1, 20, 63, 64, 127, 4093, 4094)
 
 
-def access(vlan: int) -> Profile:
+def numbered(profile: Profile) -> Profile:
+    """The same profile with a row of its own in the tables: equal ones have the same."""
+    allowed = None if profile.allowed is None else sorted(profile.allowed)
+    said = repr((profile.vlan, allowed, profile.policy)).encode()
+    return replace(profile, number=2 + zlib.crc32(said) % (MAX_PROFILES - 2))
+
+
+def access(vlan: int, policy: Policy = FREE) -> Profile:
     """The profile of an access port."""
-    return Profile(f"access-{vlan}", vlan)
+    return numbered(Profile(f"access-{vlan}", vlan, policy=policy))
 
 
-def trunk(vlans: Iterable[int], native: int = 0) -> Profile:
+def trunk(vlans: Iterable[int], native: int = 0, policy: Policy = FREE) -> Profile:
     """The profile of a trunk, whose native VLAN is allowed as in documents."""
     allowed = frozenset(vlans) | ({native} if native else frozenset())
-    return Profile(f"trunk-{native}", native, allowed)
+    return numbered(Profile(f"trunk-{native}", native, allowed, policy))
 
 
 def veth_mac(bridge_link: int, channel: int) -> Mac:
