@@ -16,23 +16,26 @@ from openfex.plan.inventory import Inventory, Nic
 def check_source_macs(inventory: Inventory) -> Iterator[Problem]:
     """A MAC that a profile allows is said once, and nobody else's."""
     owners = {nic.spec.mac or mac_of(inventory.lab, nic.document.name, nic.name): nic.label for nic in inventory.nics}
+    users: dict[str, list[Nic]] = {}
+    for nic in inventory.nics:
+        users.setdefault(nic.spec.profile, []).append(nic)
     for document, profile in of_spec(inventory.reading, ProfileSpec):
-        macs = profile.source.macs if profile.source else ()
-        users = [nic for nic in inventory.nics if nic.spec.profile == document.name]
-        yield from _check_list(document, macs, owners, users)
-        owners = {mac: users[0].label for mac in macs if users} | owners
+        macs, ours = profile.source.macs if profile.source else (), users.get(document.name, [])
+        yield from _check_list(document, macs, owners, ours)
+        for mac in macs if ours else ():
+            owners.setdefault(mac, ours[0].label)
 
 
 def _check_list(
     document: Document, macs: Sequence[Mac], owners: dict[Mac, str], users: Sequence[Nic]
 ) -> Iterator[Problem]:
     path = ("source", "macs")
-    ours = [nic.label for nic in users[:1]]
+    own = [nic.label for nic in users[:1]]
     for index, mac in enumerate(macs):
         if mac in macs[:index]:
             message = f"{mac} is in the list more than once"
             yield document.problem("duplicate-mac", message, "keep one of them", (*path, index))
-        elif mac in owners and owners[mac] not in ours:
+        elif mac in owners and owners[mac] not in own:
             message = f"{mac} is already one of {owners[mac]}"
             yield document.problem("duplicate-mac", message, "take it out", (*path, index))
     if macs and len(users) > 1:
