@@ -13,7 +13,7 @@ from openfex.errors import DocumentError, Problem
 from openfex.model.layout import Layout
 from openfex.model.reader import Reading
 from openfex.plan.allotment import Allotment
-from openfex.plan.capacity import check_adapters, check_bridges, check_functions_left
+from openfex.plan.capacity import check_adapters, check_bridges, check_functions_left, check_profiles
 from openfex.plan.devices import check_host_devices, check_machine_devices, check_port_devices
 from openfex.plan.inventory import Inventory
 from openfex.plan.lists import check_lists
@@ -34,6 +34,7 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_ports,
     check_port_devices,
     check_bridges,
+    check_profiles,
     check_rules,
     check_rates,
     check_hosts,

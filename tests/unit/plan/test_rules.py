@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many rules a profile may have; what else is wrong with them is in tests/data/problems/policy.txt."""
+"""How many profiles and rules there may be; what else is wrong with them is in tests/data/problems/policy.txt."""
 
 from __future__ import annotations
 
+import pytest
+
 from openfex.model.policy import MOST_RULES, MOST_VALUES
+from openfex.plan import capacity
 from tests.unit.plan.problems import completed, told
 
 
@@ -13,11 +16,22 @@ def said(rules: list[str]) -> list[str]:
 
 
 def test_as_many_rules_as_there_is_room_for() -> None:
-    assert said(["permit: {vlan: 1-4094}"] * MOST_RULES) == []
+    assert said(["permit: {vlan: 10-20}"] * MOST_RULES) == []
     (line,) = said(["permit: {}"] * (MOST_RULES + 1))
     assert line == (
         "fex: lab.yaml:6: profile web at spec.acl.out: 1,001 rules, a port takes 1,000 in each direction; "
         "put several networks or ports into one rule [too-many-rules]"
+    )
+
+
+def test_as_many_profiles_as_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert capacity.MOST_PROFILES == 4094
+    monkeypatch.setattr(capacity, "MOST_PROFILES", 2)
+    assert told(completed("")) == []
+    (line,) = told(completed("kind: profile\nname: third\nspec: {vlan: {access: 10}}\n"))
+    assert line.endswith(
+        "profile router at name: is profile 3 of 3, a lab has 2 at most; give several NICs one profile "
+        "[too-many-profiles]"
     )
 
 
