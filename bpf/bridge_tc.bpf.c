@@ -229,7 +229,7 @@ static __always_inline int flood(struct __sk_buff *skb, const struct frame *f, c
 		return fail(skb, d, f);
 	c.scope = scope_of(from, d);
 	if (d->judged || d->peers || d->out)
-		read_packet(skb, f->inner + 2, f->type);
+		read_packet(skb, f->inner, f->type);
 	if (strip(skb, f, has_vlan_tag(f)))
 		return fail(skb, d, f);
 	if (d->out && !d->tagged)

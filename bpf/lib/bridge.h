@@ -165,8 +165,8 @@ struct judgement {
 	bool has_read;
 };
 
-/* Out of the bridge by a port with these terms, if they let it. */
-static __always_inline void leave_by(struct judgement *j, const struct fex_port *port, __u32 number,
+/* Out of the bridge by a port, if its terms let it; `stranger` is why not, if it is not in the VLAN. */
+static __always_inline void leave_by(struct judgement *j, const struct fex_port *port, __u32 number, __u32 stranger,
 				     struct fex_decision *d)
 {
 	struct fex_profile *profile = profile_of(port);
@@ -178,7 +178,7 @@ static __always_inline void leave_by(struct judgement *j, const struct fex_port 
 	version = version_of(profile);
 	policy = &profile->version[version & 1];
 	if (!is_member(policy, d->vlan))
-		return drop(d, port->flags & FEX_PORT_NETWORK ? FEX_DROP_NO_RECEIVER : FEX_DROP_VLAN_MISMATCH);
+		return drop(d, stranger);
 	d->verdict = FEX_VERDICT_DELIVER;
 	d->out = number;
 	d->tagged = leaves_tagged(policy, d->vlan);
@@ -203,7 +203,7 @@ static __always_inline void to_veth(struct judgement *j, __u32 number, struct fe
 		return drop(d, FEX_DROP_NOT_PINNED);
 	if (link_of(number) == link_of(d->in))
 		d->source = d->in & FEX_CHANNEL_MASK; /* the U-turn: VN-Tag says so with l=1 */
-	leave_by(j, to, number, d);
+	leave_by(j, to, number, FEX_DROP_VLAN_MISMATCH, d);
 }
 
 /* The row of a network port that is up. */
@@ -235,7 +235,7 @@ static __always_inline void to_network(struct judgement *j, __u32 station_port, 
 	way = network_port(number);
 	if (!way)
 		return drop(d, FEX_DROP_NO_RECEIVER);
-	leave_by(j, way, number, d);
+	leave_by(j, way, number, FEX_DROP_NO_RECEIVER, d);
 }
 
 /* Which floods a frame from a port belongs to. */

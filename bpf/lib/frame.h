@@ -71,7 +71,7 @@ struct frame {
 	__u16 tpid; /* outermost VLAN tag; 0: none */
 	__u16 tci;
 	__u16 type; /* what follows the VLAN tags that were counted */
-	__u16 inner; /* where that follows, in the octets */
+	__u16 inner; /* where what is of that type begins, in the octets */
 	__u32 octets; /* length without the channel's tag */
 	__u32 segments; /* frames on a real wire that this one stands for */
 };

@@ -70,7 +70,7 @@ static __always_inline __u32 judge_arp(FEX_CONTEXT *ctx, const struct frame *f, 
 {
 	__u8 body[ARP_OCTETS] __attribute__((aligned(4)));
 
-	if (load_octets(ctx, f->inner + 2, body, sizeof(body)))
+	if (load_octets(ctx, f->inner, body, sizeof(body)))
 		return FEX_DROP_UNREADABLE_HEADER;
 	if (*(__be32 *)body != bpf_htonl(0x00010800) || *(__be16 *)(body + 4) != bpf_htons(0x0604))
 		return FEX_DROP_UNREADABLE_HEADER; /* not Ethernet and IPv4 */

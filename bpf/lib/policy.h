@@ -49,7 +49,7 @@ static __always_inline struct fex_policy *policy_of(const struct fex_port *port)
 static __always_inline void read_once(FEX_CONTEXT *ctx, const struct frame *f, bool *has_read)
 {
 	if (!*has_read)
-		read_packet(ctx, f->inner + 2, f->type);
+		read_packet(ctx, f->inner, f->type);
 	*has_read = true;
 }
 

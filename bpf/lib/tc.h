@@ -50,7 +50,7 @@ __noinline int find_payload(struct __sk_buff *skb, __u32 type, __u32 at)
  */
 static __always_inline void measure_segments(struct __sk_buff *skb, struct frame *f)
 {
-	__u32 payload = find_payload(skb, f->type, f->inner + 2), size = skb->gso_size, length = skb->len;
+	__u32 payload = find_payload(skb, f->type, f->inner), size = skb->gso_size, length = skb->len;
 	__u32 head = payload - channel_overhead(f->kind) + (f->out_of_band ? VLAN_LEN : 0);
 
 	if (!size || length <= payload)

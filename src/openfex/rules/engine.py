@@ -13,7 +13,7 @@ from openfex.rules.bridge import decide_bridge
 from openfex.rules.decision import Decision, Hit, Learnt, Verdict
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import C_TAG, Head, read_head
-from openfex.rules.policy import Frame, judge_copy, settle
+from openfex.rules.policy import Frame, judge_copy, read_frame, settle
 from openfex.rules.tables import BridgeTables, ExtenderTables
 from openfex.wire import ETag, VlanTag, VnTag
 
@@ -145,7 +145,7 @@ class Bridge(Node):
 
     def receive(self, link: int, octets: bytes, now_ns: int) -> list[Sent]:
         """A frame arrives by an uplink or a network port."""
-        frame = Frame(octets, read_head(octets))
+        frame = read_frame(octets)
         head, decision = frame.head, self.judge(link, frame, now_ns)
         if decision.verdict is Verdict.DROP:
             return []

@@ -13,7 +13,7 @@ from openfex.model.policy import Rate
 from openfex.model.values import Mac
 from openfex.rules.classes import match
 from openfex.rules.decision import Decision, Direction, Hit, Verdict, deny
-from openfex.rules.head import Head
+from openfex.rules.head import Head, read_head
 from openfex.rules.packet import ARP, ICMPV6, IPV4, IPV6, UDP, Packet, Subject, read_packet
 from openfex.rules.tables import BridgeTables, Memory, Port
 
@@ -34,6 +34,11 @@ class Frame:
     def packet(self) -> Packet:
         """What stands behind its tags."""
         return read_packet(self.octets, self.head.inner)
+
+
+def read_frame(octets: bytes) -> Frame:
+    """A frame by its octets. Never raises."""
+    return Frame(octets, read_head(octets))
 
 
 # ACL

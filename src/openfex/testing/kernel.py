@@ -12,6 +12,7 @@ import os
 import shutil
 import struct
 import time
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ from openfex.datapath.abi import (
 from openfex.datapath.node import Node, check_sizes, room_for
 from openfex.datapath.objects import object_path
 from openfex.datapath.profiles import read_hits, remove_profiles, write_profiles
-from openfex.datapath.rows import Device, Devices, Rows, allot_vlan_sets, bridge_rows, extender_rows
+from openfex.datapath.rows import Device, Devices, Rows, allot_vlan_sets, bridge_rows, extender_rows, read_vlan_sets
 from openfex.datapath.tables import ARRAYS, read_counters, read_drops, read_stations, read_totals
 from openfex.linux.libbpf import Map, Object, Program, TestRun, bpf_filesystem, possible_cpus
 from openfex.model.counters import PortCounters, Totals
@@ -160,7 +161,7 @@ class KernelTables:
             self.write_rows(extender_rows(tables, places))
             return
         used = [terms.vlans for terms in tables.profiles.values() if terms.vlans is not None]
-        sets = allot_vlan_sets(used, {})
+        sets = allot_vlan_sets(used, read_vlan_sets(self._written) if self._written else {})
         rows = bridge_rows(tables, places, sets)
         rows["veths"] |= {MAC.pack(mac.octets, 0): U32.pack(port | LEARNT) for mac, port in tables.memory.macs.items()}
         self.write_rows(rows)
@@ -204,9 +205,18 @@ class KernelTables:
         totals.put_many([(U32.pack(row), bytes(totals.row_size)) for row in range(totals.max_entries)])
         if self.role == "bridge":
             self.map("memories").put_many([(U32.pack(port), bytes(MEMORY.size)) for port in self._ports])
+            self._clear_hits()
+            for mac in self.macs():
+                self.map("veths").delete(MAC.pack(mac.octets, 0))
         for name in ("drops", "stations") if self.role == "bridge" else ("drops",):
             for key in list(self.map(name).keys()):
                 self.map(name).delete(key)
+
+    def _clear_hits(self) -> None:
+        hits = self.map("hits")
+        for first, octets in hits.used():
+            words = array("Q", octets)
+            hits.put_many([(U32.pack(first + at), bytes(U64.size)) for at, word in enumerate(words) if word])
 
     def set_clock(self, now_ns: int) -> None:
         """The time by which rates are paid for; 0 is the kernel's own."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeVar
 
-from openfex.model.policy import Fragment, MacBlock, Network, Rule, Span
+from openfex.model.policy import Fragment, MacBlock, Network, Policy, Rate, Rule, Source, Span
 from openfex.model.values import Mac
 from openfex.rules.packet import ARP, ICMP, ICMPV6, IPV4, IPV6, PORTS, TCP, UDP, Packet, Subject
 from openfex.testing.chance import Chance, one_in
@@ -99,6 +99,31 @@ def _make_packet(chance: Chance, rules: Sequence[Rule]) -> Packet:
         return Packet(ethertype, source, destination, protocol, fragment, (icmp, None))
     flags = chance.choice((0x02, 0x10, 0x12, 0x14, 0x00, 0xFF)) if protocol == TCP else None
     return Packet(ethertype, source, destination, protocol, fragment, (first, second), flags)
+
+
+def make_packet(chance: Chance, rules: Sequence[Rule]) -> Packet:
+    """A packet for these rules."""
+    return _make_packet(chance, rules)
+
+
+def _make_rate(chance: Chance) -> Rate:
+    """None, or one that a few frames exhaust."""
+    if not one_in(chance, 2):
+        return Rate()
+    return Rate(
+        chance.choice((0, 10**6, 10**9)), chance.choice((0, 1500)), chance.choice((0, 10)), chance.choice((0, 2))
+    )
+
+
+def make_policy(chance: Chance) -> Policy:
+    """Any of it, mostly little: an ACL is rather long, so that each rule says something."""
+    return Policy(
+        acl_in=(*make_rules(chance), Rule(True)) if one_in(chance, 3) else None,
+        acl_out=(*make_rules(chance), Rule(one_in(chance, 2))) if one_in(chance, 4) else None,
+        rate_in=_make_rate(chance),
+        rate_out=_make_rate(chance),
+        source=Source(learn=chance.choice((0, 0, 0, 1, 2)), guard=one_in(chance, 4)),
+    )
 
 
 def make_subject(chance: Chance, rules: Sequence[Rule]) -> Subject:

@@ -10,7 +10,7 @@ from openfex.rules.decision import Decision, Verdict, drop
 from openfex.rules.engine import Bridge, Extender
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import read_head
-from openfex.rules.policy import Frame
+from openfex.rules.policy import read_frame
 
 
 def outcome(decision: Decision) -> Decision:
@@ -41,4 +41,4 @@ class ReferenceBridge(Bridge):
 
     def decide(self, at: int, octets: bytes, now_ns: int) -> Decision:
         """A frame at a link's port, at a time."""
-        return self.judge(port_link(at), Frame(octets, read_head(octets)), now_ns)
+        return self.judge(port_link(at), read_frame(octets), now_ns)
