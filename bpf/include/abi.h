@@ -129,9 +129,10 @@ struct fex_node {
 	__u32 next[256];
 };
 
-/* acl_runs: bridge, array. Octets of the key from `at` on. */
+/* acl_runs: bridge, array. The next octets of the key, in words; of a shorter run the mask has fewer. */
 struct fex_run {
-	__u8 octets[16];
+	__u64 octets[2];
+	__u64 mask[2];
 	__u32 length;
 	__u32 equal;
 	__u32 other;

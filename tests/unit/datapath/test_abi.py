@@ -82,7 +82,7 @@ STRUCTS: dict[str, tuple[struct.Struct, str]] = {
         ),
     ),
     "fex_node": (abi.NODE, "next"),
-    "fex_run": (abi.RUN, "octets length equal other zero"),
+    "fex_run": (abi.RUN, "octets mask length equal other zero"),
     "fex_vector": (abi.VECTOR, "word"),
     "fex_address": (abi.ADDRESS, "port zero octets"),
     "fex_memory": (abi.MEMORY, "octets_due[0] octets_due[1] frames_due[0] frames_due[1] macs"),
