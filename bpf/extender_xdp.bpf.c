@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR MIT
-/* The port extender in XDP. Lists are replicated by extender_down at tc, to which their frames are passed. */
+/* The port extender in XDP, beside that at tc: xdp_extender_up on functions' devices, xdp_extender_down on uplinks. */
 #include "extender.h"
 #include "xdp.h"
 
@@ -9,17 +9,24 @@ static __always_inline int send_up(struct xdp_md *ctx, const struct frame *f, co
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
 	struct tag tag;
 
-	if (!row || !row->ifindex)
-		return fail(d, f);
+	if (!row || !(row->flags & FEX_PORT_XDP))
+		return XDP_PASS;
+	account(d, f);
 	tag = up_tag(row->kind, d->source);
-	return write_head(ctx, f, 0, &tag, false, 0) ? fail(d, f) : send_to(d, f, d->out);
+	if (resize_head(ctx, f, 0, channel_overhead(tag.kind)) || write_tag(ctx, &tag))
+		return fail(d, f);
+	return send_by(d, f, row->ifindex);
 }
 
 static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, const struct fex_decision *d)
 {
-	struct tag none = {.kind = FEX_KIND_NONE};
+	__u32 port = d->out;
+	struct fex_function *function = bpf_map_lookup_elem(&functions, &port);
 
-	return write_head(ctx, f, channel_overhead(f->kind), &none, false, 0) ? fail(d, f) : send_to(d, f, d->out);
+	if (!function || !(function->flags & FEX_PORT_XDP))
+		return XDP_PASS;
+	account(d, f);
+	return resize_head(ctx, f, channel_overhead(f->kind), 0) ? fail(d, f) : send_by(d, f, function->ifindex);
 }
 
 static __always_inline void decide_from_function(struct xdp_md *ctx, struct frame *f, struct fex_decision *d)
@@ -36,34 +43,36 @@ static __always_inline void decide_from_uplink(struct xdp_md *ctx, struct frame 
 	decide_down(f, whole, attached_for(ctx), d);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int xdp_extender_up(struct xdp_md *ctx)
 {
 	struct fex_decision d = {};
 	struct frame f = {};
 
+	if (is_for_tc(ctx))
+		return XDP_PASS;
 	decide_from_function(ctx, &f, &d);
-	account(&d, &f);
-	return d.verdict == FEX_VERDICT_UP ? send_up(ctx, &f, &d) : XDP_DROP;
+	return d.verdict == FEX_VERDICT_UP ? send_up(ctx, &f, &d) : end(&d, &f);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int xdp_extender_down(struct xdp_md *ctx)
 {
 	struct fex_decision d = {};
 	struct frame f = {};
 
+	if (is_for_tc(ctx))
+		return XDP_PASS;
 	decide_from_uplink(ctx, &f, &d);
 	if (d.verdict == FEX_VERDICT_REPLICATE)
 		return XDP_PASS;
-	account(&d, &f);
-	return d.verdict == FEX_VERDICT_DELIVER ? deliver(ctx, &f, &d) : XDP_DROP;
+	return d.verdict == FEX_VERDICT_DELIVER ? deliver(ctx, &f, &d) : end(&d, &f);
 }
 
 #ifdef FEX_TEST
 #include "export.h"
 
-SEC("xdp")
+SEC("xdp.frags")
 int xdp_extender_up_decide(struct xdp_md *ctx)
 {
 	struct fex_decision d = {};
@@ -73,7 +82,7 @@ int xdp_extender_up_decide(struct xdp_md *ctx)
 	return export_decision(&d, &f);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int xdp_extender_down_decide(struct xdp_md *ctx)
 {
 	struct fex_decision d = {};

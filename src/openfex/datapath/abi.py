@@ -31,6 +31,7 @@ CAPTURE = struct.Struct("=4I2Q")
 RECORD = struct.Struct("=Q4I3H5B5x")
 
 ANY_PORT = 0xFFFFFFFF
+LAST_IFINDEX = 0xFFFF
 TOTAL_ROWS = 8
 
 KEY_SIZES = {"veths": MAC.size, "stations": STATION_KEY.size, "drops": DROP_KEY.size}
@@ -51,6 +52,7 @@ VALUE_SIZES = {
     "totals": U64.size,
     "capture": CAPTURE.size,
     "rings": U32.size,
+    "ingress": U32.size,
 }
 
 
@@ -71,6 +73,7 @@ class PortFlag(IntFlag):
     TRUNK = 8
     NETWORK = 16
     PEERING = 32
+    XDP = 64
 
 
 class Total(IntEnum):

@@ -17,6 +17,7 @@ from openfex.datapath.rows import (
     read_bridge,
     read_extender,
     read_vlan_sets,
+    xdp_ports,
 )
 from openfex.linux.libbpf import Map, possible_cpus
 from openfex.model.counters import PortCounters, Totals
@@ -49,12 +50,17 @@ def read_rows(node: Node) -> Rows:
 
 def read_tables(node: Node, devices: Devices) -> ExtenderTables | BridgeTables:
     """What the node's tables mean. A row whose device is not the one of `devices` counts as down."""
+    return read_tables_and_xdp(node, devices)[0]
+
+
+def read_tables_and_xdp(node: Node, devices: Devices) -> tuple[ExtenderTables | BridgeTables, frozenset[int]]:
+    """The same, and the ports that XDP may send to."""
     rows = read_rows(node)
     if node.role == "extender":
-        return read_extender(rows, devices)
+        return read_extender(rows, devices), xdp_ports(rows)
     tables = read_bridge(rows, devices)
     tables.ageing_ns = _settings(node)[0]
-    return tables
+    return tables, xdp_ports(rows)
 
 
 def _settings(node: Node) -> tuple[int, int]:

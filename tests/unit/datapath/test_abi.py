@@ -33,6 +33,7 @@ CONSTANTS = {
     "FEX_MAX_UPLINKS": limits.MAX_UPLINKS,
     "FEX_MAX_LINKS": limits.MAX_LINKS,
     "FEX_ANY_PORT": abi.ANY_PORT,
+    "FEX_LAST_IFINDEX": abi.LAST_IFINDEX,
 }
 
 ENUMS: dict[str, tuple[type[IntEnum] | type[IntFlag], str, dict[str, int]]] = {

@@ -18,7 +18,7 @@ from openfex.linux.netlink import Netlink
 from openfex.model.layout import Binding, Layout
 from openfex.model.place import Place
 from openfex.proof import peers as others
-from openfex.proof.bench.labs import FEW, MANY, full_adapter, pair, scale
+from openfex.proof.bench.labs import FEW, MANY, XDP, full_adapter, pair, scale
 from openfex.proof.bench.rounds import OURS, Contest, Measure
 from openfex.proof.bench.traffic import Traffic, poll
 from openfex.proof.cpus import available
@@ -108,7 +108,7 @@ def frames_contest(lab: str, peers: Sequence[str]) -> Iterator[Contest]:
     """Short frames between two NICs; the Linux bridge with iptables in the way (the default of many) and without."""
     with _arena(lab) as stack:
         contest = Contest()
-        layout = labs.up(pair(lab)).layout
+        layout = labs.up(pair(lab, XDP)).layout
         contest.enter(OURS, partial(_traffic(stack, layout, layout.bindings).rate, FRAMES))
         for peer in peers:
             ends, bridge = others.linux_bridge(lab), others.bridge_space(lab)
@@ -131,7 +131,7 @@ def scale_contest(lab: str, peers: Sequence[str]) -> Iterator[Contest]:
     """Short frames among all vEths of a large bridge, and between the two of a small one beside it."""
     with _arena(lab) as stack:
         contest = Contest()
-        layout = labs.up(scale(lab, VETHS, HOSTS)).layout
+        layout = labs.up(scale(lab, VETHS, HOSTS, XDP)).layout
         for name, bridge in ((OURS, MANY), *((peer, FEW) for peer in peers)):
             bindings = [binding for binding in layout.bindings if binding.uplink.bridge == bridge]
             contest.enter(name, partial(_traffic(stack, layout, bindings).rate, FRAMES))
