@@ -33,7 +33,7 @@ static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, co
 	account(d, f);
 	if (row->kind != FEX_KIND_NONE)
 		tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source);
-	return write_head(ctx, f, d, &tag) ? fail(d, f) : send_by(d, f, row->ifindex);
+	return write_head(ctx, f, d, &tag) ? fail(d, f) : send_by(ctx, d, f, row->ifindex);
 }
 
 static __always_inline void decide_here(struct xdp_md *ctx, struct frame *f, struct fex_decision *d)

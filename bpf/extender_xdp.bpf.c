@@ -15,7 +15,7 @@ static __always_inline int send_up(struct xdp_md *ctx, const struct frame *f, co
 	tag = up_tag(row->kind, d->source);
 	if (resize_head(ctx, f, 0, channel_overhead(tag.kind)) || write_tag(ctx, &tag))
 		return fail(d, f);
-	return send_by(d, f, row->ifindex);
+	return send_by(ctx, d, f, row->ifindex);
 }
 
 static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, const struct fex_decision *d)
@@ -26,7 +26,7 @@ static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, co
 	if (!function || !(function->flags & FEX_PORT_XDP))
 		return XDP_PASS;
 	account(d, f);
-	return resize_head(ctx, f, channel_overhead(f->kind), 0) ? fail(d, f) : send_by(d, f, function->ifindex);
+	return resize_head(ctx, f, channel_overhead(f->kind), 0) ? fail(d, f) : send_by(ctx, d, f, function->ifindex);
 }
 
 static __always_inline void decide_from_function(struct xdp_md *ctx, struct frame *f, struct fex_decision *d)

@@ -104,11 +104,12 @@ static __always_inline int fail(const struct fex_decision *d, const struct frame
 	return XDP_DROP;
 }
 
-/* Where it has arrived, a frame is sent on a batch at a time, and without a look-up in any map of ours. */
-static __always_inline int send_by(const struct fex_decision *d, const struct frame *f, __u32 ifindex)
+/* The kernel gathers what is sent by one device, also without a map of devices. Back where it came from is less work. */
+static __always_inline int send_by(struct xdp_md *ctx, const struct fex_decision *d, const struct frame *f,
+				   __u32 ifindex)
 {
 	count_out(d->out, f);
-	return bpf_redirect(ifindex, 0);
+	return ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(ifindex, 0);
 }
 
 #endif

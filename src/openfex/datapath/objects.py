@@ -14,6 +14,8 @@ PROGRAMS = {"extender": ("extender_up", "extender_down"), "bridge": ("bridge_in"
 """The tc programs of each role that are pinned."""
 XDP_PROGRAMS = {"extender": ("xdp_extender_up", "xdp_extender_down"), "bridge": ("xdp_bridge_in",)}
 """The XDP programs that stand beside them, on devices that are asked to have them."""
+TAP_PROGRAM = "xdp_tap"
+"""Stands before one of these for as long as somebody listens."""
 
 
 def object_path(role: str, attachment: str = "tc", *, test: bool = False) -> Path:

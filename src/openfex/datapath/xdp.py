@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 from openfex.datapath.abi import LAST_IFINDEX, U32
 from openfex.datapath.node import SIZED, Attachment, Node, check_sizes, room_for
-from openfex.datapath.objects import XDP_PROGRAMS, build_of, object_path
+from openfex.datapath.objects import TAP_PROGRAM, XDP_PROGRAMS, build_of, object_path
 from openfex.errors import KernelError, NotFoundError, RefusedError, UnsupportedError
 from openfex.linux.libbpf import Object, Program, program_by_id
 from openfex.linux.links import Link
@@ -27,7 +27,7 @@ MAPS = {
 """What they share with the tc programs, beside the maps that have a row a port."""
 _KERNEL_KEEPS = 15
 """Octets of a program's name."""
-_OURS = frozenset(name[:_KERNEL_KEEPS] for names in XDP_PROGRAMS.values() for name in names)
+_OURS = frozenset(name[:_KERNEL_KEEPS] for names in (*XDP_PROGRAMS.values(), (TAP_PROGRAM,)) for name in names)
 _NONE = -1
 
 
