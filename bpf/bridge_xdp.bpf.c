@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR MIT
 /* The controlling bridge in XDP, beside bridge_in at tc: xdp_bridge_in on uplinks. */
+#include "xdp_context.h"
+
 #include "bridge.h"
 #include "xdp.h"
 
@@ -28,9 +30,8 @@ static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, co
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
 	struct tag tag = {.kind = FEX_KIND_NONE};
 
-	if (!row || !(row->flags & FEX_PORT_XDP))
-		return XDP_PASS;
-	account(d, f);
+	if (!row)
+		return fail(d, f);
 	if (row->kind != FEX_KIND_NONE)
 		tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source);
 	return write_head(ctx, f, d, &tag) ? fail(d, f) : send_by(ctx, d, f, row->ifindex);
@@ -38,9 +39,8 @@ static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, co
 
 static __always_inline void decide_here(struct xdp_md *ctx, struct frame *f, struct fex_decision *d)
 {
-	bool whole = read_frame(ctx, f);
-
-	decide_bridge(f, whole, attached_for(ctx), bpf_ktime_get_coarse_ns(), d);
+	read_frame(ctx, f);
+	decide_bridge(ctx, f, attached_for(ctx), d);
 }
 
 SEC("xdp.frags")
@@ -52,9 +52,11 @@ int xdp_bridge_in(struct xdp_md *ctx)
 	if (is_for_tc(ctx))
 		return XDP_PASS;
 	decide_here(ctx, &f, &d);
-	if (d.verdict == FEX_VERDICT_FLOOD)
+	if (d.verdict == FEX_VERDICT_FLOOD || (d.verdict == FEX_VERDICT_DELIVER && !takes_xdp(link_of(d.out))))
 		return XDP_PASS;
-	return d.verdict == FEX_VERDICT_DELIVER ? deliver(ctx, &f, &d) : end(&d, &f);
+	settle(&f, &d);
+	account(&d, &f);
+	return d.verdict == FEX_VERDICT_DELIVER ? deliver(ctx, &f, &d) : XDP_DROP;
 }
 
 #ifdef FEX_TEST
@@ -67,6 +69,7 @@ int xdp_bridge_in_decide(struct xdp_md *ctx)
 	struct frame f = {};
 
 	decide_here(ctx, &f, &d);
+	settle(&f, &d);
 	return export_decision(&d, &f);
 }
 #endif

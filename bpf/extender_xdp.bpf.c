@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR MIT
 /* The port extender in XDP, beside that at tc: xdp_extender_up on functions' devices, xdp_extender_down on uplinks. */
+#include "xdp_context.h"
+
 #include "extender.h"
 #include "xdp.h"
 
@@ -9,13 +11,19 @@ static __always_inline int send_up(struct xdp_md *ctx, const struct frame *f, co
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
 	struct tag tag;
 
-	if (!row || !(row->flags & FEX_PORT_XDP))
-		return XDP_PASS;
-	account(d, f);
+	if (!row)
+		return fail(d, f);
 	tag = up_tag(row->kind, d->source);
 	if (resize_head(ctx, f, 0, channel_overhead(tag.kind)) || write_tag(ctx, &tag))
 		return fail(d, f);
 	return send_by(ctx, d, f, row->ifindex);
+}
+
+static __always_inline bool function_takes_xdp(__u32 port)
+{
+	struct fex_function *function = bpf_map_lookup_elem(&functions, &port);
+
+	return function && function->flags & FEX_PORT_XDP;
 }
 
 static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, const struct fex_decision *d)
@@ -23,24 +31,21 @@ static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, co
 	__u32 port = d->out;
 	struct fex_function *function = bpf_map_lookup_elem(&functions, &port);
 
-	if (!function || !(function->flags & FEX_PORT_XDP))
-		return XDP_PASS;
-	account(d, f);
-	return resize_head(ctx, f, channel_overhead(f->kind), 0) ? fail(d, f) : send_by(ctx, d, f, function->ifindex);
+	if (!function || resize_head(ctx, f, channel_overhead(f->kind), 0))
+		return fail(d, f);
+	return send_by(ctx, d, f, function->ifindex);
 }
 
 static __always_inline void decide_from_function(struct xdp_md *ctx, struct frame *f, struct fex_decision *d)
 {
-	bool whole = read_frame(ctx, f);
-
-	decide_up(f, whole, attached_for(ctx), d);
+	read_frame(ctx, f);
+	decide_up(f, attached_for(ctx), d);
 }
 
 static __always_inline void decide_from_uplink(struct xdp_md *ctx, struct frame *f, struct fex_decision *d)
 {
-	bool whole = read_frame(ctx, f);
-
-	decide_down(f, whole, attached_for(ctx), d);
+	read_frame(ctx, f);
+	decide_down(f, attached_for(ctx), d);
 }
 
 SEC("xdp.frags")
@@ -52,7 +57,10 @@ int xdp_extender_up(struct xdp_md *ctx)
 	if (is_for_tc(ctx))
 		return XDP_PASS;
 	decide_from_function(ctx, &f, &d);
-	return d.verdict == FEX_VERDICT_UP ? send_up(ctx, &f, &d) : end(&d, &f);
+	if (d.verdict == FEX_VERDICT_UP && !takes_xdp(link_of(d.out)))
+		return XDP_PASS;
+	account(&d, &f);
+	return d.verdict == FEX_VERDICT_UP ? send_up(ctx, &f, &d) : XDP_DROP;
 }
 
 SEC("xdp.frags")
@@ -64,9 +72,10 @@ int xdp_extender_down(struct xdp_md *ctx)
 	if (is_for_tc(ctx))
 		return XDP_PASS;
 	decide_from_uplink(ctx, &f, &d);
-	if (d.verdict == FEX_VERDICT_REPLICATE)
+	if (d.verdict == FEX_VERDICT_REPLICATE || (d.verdict == FEX_VERDICT_DELIVER && !function_takes_xdp(d.out)))
 		return XDP_PASS;
-	return d.verdict == FEX_VERDICT_DELIVER ? deliver(ctx, &f, &d) : end(&d, &f);
+	account(&d, &f);
+	return d.verdict == FEX_VERDICT_DELIVER ? deliver(ctx, &f, &d) : XDP_DROP;
 }
 
 #ifdef FEX_TEST

@@ -41,13 +41,13 @@ static __always_inline bool is_for_tc(struct xdp_md *ctx)
 	return is_captured() || (first < MOST_HEAD && first < bpf_xdp_get_buff_len(ctx));
 }
 
-static __always_inline bool read_frame(struct xdp_md *ctx, struct frame *f)
+static __always_inline void read_frame(struct xdp_md *ctx, struct frame *f)
 {
 	struct cursor c = {.at = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end};
 
 	f->octets = bpf_xdp_get_buff_len(ctx);
 	f->segments = 1;
-	return parse_frame(&c, f);
+	parse_frame(&c, f);
 }
 
 static __always_inline int write_tag(struct xdp_md *ctx, const struct tag *tag)
@@ -92,10 +92,12 @@ static __always_inline int write_vlan(struct xdp_md *ctx, __u32 overhead, __u16 
 	return 0;
 }
 
-static __always_inline int end(const struct fex_decision *d, const struct frame *f)
+/* Looked at before anything is counted. A link that has no row does not. */
+static __always_inline bool takes_xdp(__u32 link)
 {
-	account(d, f);
-	return XDP_DROP;
+	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
+
+	return row && row->flags & FEX_PORT_XDP;
 }
 
 static __always_inline int fail(const struct fex_decision *d, const struct frame *f)

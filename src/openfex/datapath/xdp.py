@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from openfex.datapath.abi import LAST_IFINDEX, U32
-from openfex.datapath.node import SIZED, Attachment, Node, check_sizes, room_for
+from openfex.datapath.node import MAPS, SIZED, Attachment, Node, check_sizes, room_for
 from openfex.datapath.objects import TAP_PROGRAM, XDP_PROGRAMS, build_of, object_path
 from openfex.errors import KernelError, NotFoundError, RefusedError, UnsupportedError
 from openfex.linux.libbpf import Object, Program, program_by_id
@@ -20,11 +20,8 @@ from openfex.linux.links import Link
 from openfex.linux.netlink import Netlink
 
 INGRESS = "ingress"
-MAPS = {
-    "extender": ("links", "lists", "drops", "totals", "capture"),
-    "bridge": ("links", "vlan_sets", "veths", "stations", "floods", "settings", "drops", "totals", "capture"),
-}
-"""What they share with the tc programs, beside the maps that have a row a port."""
+TC_ALONE = {"rings", "ageing"}
+"""The maps of a node that they do not share with its tc programs."""
 _KERNEL_KEEPS = 15
 """Octets of a program's name."""
 _OURS = frozenset(name[:_KERNEL_KEEPS] for names in (*XDP_PROGRAMS.values(), (TAP_PROGRAM,)) for name in names)
@@ -92,7 +89,7 @@ def _is_loaded(node: Node) -> bool:
 
 def _load(node: Node) -> None:
     """Beside the tc programs, which are there. What a killed run has pinned of it is pinned anew."""
-    pins = {name: node.pin(name) for name in (*MAPS[node.role], *SIZED[node.role], INGRESS)}
+    pins = {name: node.pin(name) for name in (*MAPS[node.role], *SIZED[node.role], INGRESS) if name not in TC_ALONE}
     kept = {name: pin for name, pin in pins.items() if pin.exists()}
     folder = node.programs_folder(build_of(node.role))
     _, constants = room_for(node.role, node.rows)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import build_of
 from openfex.datapath.rows import Device, Devices
 from openfex.datapath.tables import read_counters, read_drops, read_tables_and_xdp, write_tables
+from openfex.datapath.terms import Tell, known
 from openfex.datapath.xdp import attach_xdp, detach_xdp, xdp_attached
 from openfex.lab import guests
 from openfex.lab.names import is_node, name_of, prefix_of, role_of
@@ -21,6 +22,7 @@ from openfex.linux.spaces import Spaces
 from openfex.linux.sysctl import sysctl
 from openfex.model.counters import PortCounters
 from openfex.model.drops import drops_by_port
+from openfex.model.layout import Layout
 from openfex.model.place import Place
 from openfex.plan.difference import Operation
 from openfex.plan.ledger import Ledger, Tally
@@ -40,6 +42,8 @@ from openfex.plan.objects import (
     WireKey,
     WireSpec,
 )
+from openfex.rules.compiler import terms_of
+from openfex.rules.tables import BridgeTables, Terms
 
 WIRE_MARK = "openfex:wire:"
 
@@ -47,8 +51,10 @@ WIRE_MARK = "openfex:wire:"
 class Workshop:
     """The doors of one lab, opened once: sockets into its name spaces and its pinned maps."""
 
-    def __init__(self, lab: str) -> None:
+    def __init__(self, lab: str, older: Layout | None = None) -> None:
+        """`older`: what the lab was until now; then its profiles can be told, and brought back."""
         self.lab = lab
+        self._older = [terms_of(profile) for profile in older.profiles] if older else []
         self.spaces = Spaces(prefix_of(lab))
         self._nodes: dict[str, Node] = {}
 
@@ -131,7 +137,7 @@ class Workshop:
         state: State = {NodeKey(name): there}
         if rows:  # with the devices that are to go: a roll-back brings them back
             own = devices_of(asked, links) if isinstance(asked, NodeSpec) else {}
-            found_tables = read_tables_and_xdp(node, {**devices_of(there, links), **own})
+            found_tables = read_tables_and_xdp(node, {**devices_of(there, links), **own}, tell_of(wanted, self._older))
             state[TablesKey(node.role == "bridge", name)] = TablesSpec(*found_tables)
         return state
 
@@ -247,6 +253,13 @@ def _tallies(node: Node) -> dict[int, Tally]:
     counters, drops = read_counters(node), drops_by_port(read_drops(node))
     ports = counters.keys() | drops.keys()
     return {port: Tally.of(counters.get(port, PortCounters()), drops[port]) for port in ports}
+
+
+def tell_of(wanted: State, older: Iterable[Terms] = ()) -> Tell:
+    """Who can tell the terms of profiles that are wanted, or were."""
+    tables = [spec.tables for spec in wanted.values() if isinstance(spec, TablesSpec)]
+    asked = [one.profiles.values() for one in tables if isinstance(one, BridgeTables)]
+    return known([*older, *(terms for profiles in asked for terms in profiles)])
 
 
 def device_of(link: Link) -> Device:
