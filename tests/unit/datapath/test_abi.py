@@ -35,6 +35,7 @@ CONSTANTS = {
     "FEX_MAX_UPLINKS": limits.MAX_UPLINKS,
     "FEX_MAX_LINKS": limits.MAX_LINKS,
     "FEX_ANY_PORT": abi.ANY_PORT,
+    "FEX_LAST_IFINDEX": abi.LAST_IFINDEX,
     "FEX_LEARNT": abi.LEARNT,
     "FEX_DIMENSIONS": len(compile_acl(()).roots),
     "FEX_LEAF": trees.LEAF,
