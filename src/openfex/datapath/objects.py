@@ -12,6 +12,7 @@ from openfex.errors import NotFoundError
 FOLDER = Path(__file__).parent / "objects"
 PROGRAMS = {"extender": ("extender_up", "extender_down"), "bridge": ("bridge_in", "bridge_start_ageing")}
 """The programs of each role that are pinned."""
+ATTACHMENTS = ("tc", "xdp")
 
 
 def object_path(role: str, attachment: str = "tc", *, test: bool = False) -> Path:
