@@ -17,7 +17,10 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "unit", "bpf"]
 
 PYTHON_FILES = ("src", "tests", "bpf/build.py", "docs/pages.py", "hatch_build.py", "noxfile.py")
-SHELL_FILES = ("fex", ".ci/run", "src/openfex/machine/guest/setup", "src/openfex/machine/guest/agent")
+SHELL_FILES = (
+    *("fex", ".ci/run", "src/openfex/machine/guest/setup", "src/openfex/machine/guest/agent"),
+    "tests/vm/init",
+)
 
 
 def prepare(session: nox.Session) -> None:
