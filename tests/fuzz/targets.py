@@ -21,6 +21,7 @@ from openfex.rules.decision import Decision, Verdict
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import BPDU_ADDRESSES, judge_head, read_head
 from openfex.rules.packet import ARP, IPV4, IPV6, read_packet
+from openfex.rules.policy import read_frame
 from openfex.rules.tables import BridgeTables, ExtenderTables
 from openfex.testing.fabric import Fabric
 from openfex.testing.layouts import make_layout
@@ -81,7 +82,7 @@ def packets(octets: bytes) -> None:
 def bridges(octets: bytes) -> None:
     """A bridge decides about anything at any link, whatever its tables."""
     tables, at, frame = bridge_tables(_number(octets, 0, 1) % TABLES), _number(octets, 1, 1), octets[2:]
-    _check(decide_bridge(read_head(frame), at, NOW_NS, tables))
+    _check(decide_bridge(read_frame(frame), at, NOW_NS, tables))
 
 
 def extenders(octets: bytes) -> None:
@@ -164,4 +165,4 @@ def _check(decision: Decision) -> None:
     assert isinstance(decision, Decision)
     dropped = decision.verdict is Verdict.DROP
     assert dropped == (decision.reason is not DropReason.NONE)
-    assert dropped != bool(decision.out or decision.uplinks or decision.peers or decision.list_id)
+    assert dropped != bool(decision.out or decision.uplinks or decision.peers or decision.judged or decision.list_id)

@@ -23,7 +23,8 @@ _STEP = 32
 def deepest_stack(code: bytes, frames: Sequence[int]) -> int:
     """Octets of the deepest chain, from the octets of each function in the order of the code.
 
-    A function that is handed to the kernel to be called (a loop's, a timer's) counts as called where it is named.
+    A function that is handed to the kernel to be called (a loop's, a timer's) counts as called where it is named. Of a
+    function with a loop the kernel tells 24 octets more than it checks, so the sum may be a step too large.
     """
     calls = list(_calls(code))
     starts = sorted({0, *(target for _, target in calls)})

@@ -80,7 +80,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who may send beside the function's own MAC: `macs`, and the first `learn` others. `guard`: from its own IP only."""
+    """Who may send beside its own MAC: `macs`, and the first `learn` others. `guard`: its own IP addresses only."""
 
     macs: tuple[Mac, ...] = ()
     learn: int = 0

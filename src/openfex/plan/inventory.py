@@ -27,7 +27,7 @@ from openfex.model.wording import choose
 from openfex.plan.allotment import Allotment
 
 ALL_VLANS = frozenset(range(1, LAST_VLAN + 1))
-OPEN_TRUNK = Profile("open-trunk", 0, ALL_VLANS)
+OPEN_TRUNK = Profile("open-trunk", 0, ALL_VLANS, number=1)
 """What a network port has that no profile was given to: all VLANs tagged, nothing untagged."""
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from openfex.model.limits import FIRST_UPLINK
 from openfex.model.values import Mac, port_number
 from openfex.rules.compiler import compile_bridge, compile_extender
-from openfex.rules.tables import BridgeTables, ExtenderTables, Flood, Function, Members, Port, Station
+from openfex.rules.tables import BridgeTables, ExtenderTables, Flood, Function, Members, Port, Station, Terms
 from openfex.testing.chance import Chance, any_of, one_in, some
 from openfex.testing.layouts import CHANNELS, VLANS, make_layout
 
@@ -67,9 +67,9 @@ def _spoil_port(chance: Chance, tables: BridgeTables) -> None:
         (
             replace(port, up=not port.up),
             replace(port, mac=None),
-            replace(port, vlans=frozenset()),
-            replace(port, vlan=0),
-            replace(port, vlan=20),
+            replace(port, profile=0),
+            replace(port, profile=chance.choice(sorted(tables.profiles))),
+            replace(port, profile=_spoil_terms(chance, tables)),
             replace(port, network=not port.network),
             replace(port, peer=not port.peer),
             replace(port, pin=chance.choice(pins)),
@@ -80,6 +80,13 @@ def _spoil_port(chance: Chance, tables: BridgeTables) -> None:
         del tables.ports[number]
     else:
         tables.ports[number] = replacement
+
+
+def _spoil_terms(chance: Chance, tables: BridgeTables) -> int:
+    """A profile that nobody writes: of no VLAN, a trunk of nothing; its number."""
+    number = max(tables.profiles) + 1
+    tables.profiles[number] = chance.choice((Terms(), Terms(vlan=20), Terms(vlans=frozenset()), Terms(20, frozenset())))
+    return number
 
 
 def _spoil_veth(chance: Chance, tables: BridgeTables) -> None:
