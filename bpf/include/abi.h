@@ -304,7 +304,8 @@ struct fex_decision {
 	__u32 series; /* of judged */
 	__u32 hit[2]; /* the row of hits, and 1; 0: no rule was asked */
 	__u8 learns; /* its source is to be learnt as the vEth's */
-	__u8 policy[2]; /* 2 and the version of the profile whose rates hold; 0: none. Index 0 into the bridge, 1 out of it */
+	__u8 policy
+		[2]; /* 2 and the version of the profile whose rates hold; 0: none. Index 0 into the bridge, 1 out of it */
 	__u8 zero[9];
 };
 

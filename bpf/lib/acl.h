@@ -129,7 +129,8 @@ static __always_inline __u32 find(const struct fex_acl *acl, enum dimension d, b
 	return reference & FEX_LEAF ? reference & FEX_REFERENCE_MASK : walk(key, reference);
 }
 
-static __always_inline __u32 find_address(const struct fex_acl *acl, enum dimension d, const __u8 *address, __u32 family)
+static __always_inline __u32 find_address(const struct fex_acl *acl, enum dimension d, const __u8 *address,
+					  __u32 family)
 {
 	struct key key = {.octets = {family}};
 
@@ -218,8 +219,7 @@ __noinline int classify_packet(struct classes *c, __u32 row)
 	c->row[DESTINATION] = find_address(acl, DESTINATION, p->destination, p->family);
 	c->row[PROTOCOL] = find_two(acl, PROTOCOL, p->family, p->fragment, p->protocol);
 	c->row[SOURCE_PORT] = find_two(acl, SOURCE_PORT, p->has_ports, p->ports[0], p->ports[1]);
-	c->row[DESTINATION_PORT] =
-		find_two(acl, DESTINATION_PORT, p->has_destination_port, p->ports[2], p->ports[3]);
+	c->row[DESTINATION_PORT] = find_two(acl, DESTINATION_PORT, p->has_destination_port, p->ports[2], p->ports[3]);
 	c->row[TCP_FLAGS] = find_two(acl, TCP_FLAGS, p->has_flags, p->flags, 0);
 	return 0;
 }

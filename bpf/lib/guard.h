@@ -96,7 +96,8 @@ static __always_inline __u32 judge_options(FEX_CONTEXT *ctx, const struct frame 
 	return load_octets(ctx, at, option, sizeof(option)) ? FEX_DROP_NONE : FEX_DROP_UNREADABLE_HEADER;
 }
 
-static __always_inline __u32 judge_neighbour(FEX_CONTEXT *ctx, const struct frame *f, const struct packet *p, __u32 port)
+static __always_inline __u32 judge_neighbour(FEX_CONTEXT *ctx, const struct frame *f, const struct packet *p,
+					     __u32 port)
 {
 	__u8 body[NEIGHBOUR_OCTETS];
 	__u32 type = p->protocol == PROTO_ICMPV6 && p->has_ports ? p->ports[0] : 0;

@@ -121,8 +121,9 @@ static __always_inline void read_ipv4(FEX_CONTEXT *ctx, struct packet *p)
 
 static __always_inline bool is_extension(__u32 protocol)
 {
-	return !protocol || protocol == PROTO_ROUTING || protocol == PROTO_FRAGMENT || protocol == PROTO_AUTHENTICATION ||
-	       protocol == PROTO_OPTIONS || protocol == PROTO_MOBILITY || protocol == PROTO_HIP || protocol == PROTO_SHIM6;
+	return !protocol || protocol == PROTO_ROUTING || protocol == PROTO_FRAGMENT ||
+	       protocol == PROTO_AUTHENTICATION || protocol == PROTO_OPTIONS || protocol == PROTO_MOBILITY ||
+	       protocol == PROTO_HIP || protocol == PROTO_SHIM6;
 }
 
 static __always_inline void read_fragment(struct packet *p, const __u8 *start)

@@ -79,7 +79,8 @@ static __always_inline struct fex_memory *memory_of(__u32 port)
 }
 
 /* Pay for a frame at a port; false if it owes too much already, and then nothing is paid. */
-static __always_inline bool spend(const struct fex_policy *policy, enum direction way, __u32 port, const struct frame *f)
+static __always_inline bool spend(const struct fex_policy *policy, enum direction way, __u32 port,
+				  const struct frame *f)
 {
 	struct fex_memory *memory = memory_of(port);
 	__u64 now;

@@ -22,6 +22,7 @@ from openfex.rules.tables import BridgeTables, Flood, Port, Terms
 from openfex.testing.frames import BridgeScene, ExtenderScene
 from openfex.testing.kernel import KernelTables, kernel_now_ns
 from openfex.testing.layouts import CHANNELS
+from openfex.testing.policies import make_timeless_policy
 from openfex.testing.tables import (
     STATIONS,
     from_now,
@@ -63,7 +64,7 @@ def copies_on_wires(copies: list[Sent]) -> list[Sent]:
 
 def run_bridge(wires: Wires, seed: int, sizes: Counter[int]) -> None:
     chance = random.Random(seed)
-    tables = make_bridge_tables(chance)
+    tables = make_bridge_tables(chance, make_timeless_policy)
     if seed % 3 == 0:
         tables = spoil_bridge_tables(chance, tables)
     tables = from_now(tables, kernel_now_ns())

@@ -86,6 +86,8 @@ class BridgeTrial:
 
     def bind(self, mac: Mac, port: int) -> None:
         """A new vEth: addresses that were learnt before may now be ours, so the epoch grows."""
+        if mac in self.tables.memory.macs:
+            return
         self.tables.veths[mac] = port
         self.tables.epoch += 1
         self.kernel.rewrite(self.tables)

@@ -18,6 +18,7 @@ FUNCTION = struct.Struct("=II")
 LIST = struct.Struct("=128Q")
 MAC = struct.Struct("=6sH")
 PORT = struct.Struct("=6sH4I")
+PRICE = struct.Struct("=2Q")
 POLICY = struct.Struct("=2I2H3I9Q")
 PROFILE = struct.Struct(f"=B7x{POLICY.size}s{POLICY.size}s")
 ACL = struct.Struct("=30I")
@@ -41,7 +42,6 @@ RECORD = struct.Struct("=Q4I3H5B5x")
 
 ANY_PORT = 0xFFFFFFFF
 LEARNT = 1 << 31
-LEAF, RUN_MARK = 1 << 31, 1 << 30
 TOTAL_ROWS = 8
 
 KEY_SIZES = {"veths": MAC.size, "stations": STATION_KEY.size, "drops": DROP_KEY.size}

@@ -117,7 +117,7 @@ def _write_bridge(node: Node, tables: BridgeTables, devices: Devices, present: R
     used = (terms.vlans for terms in tables.profiles.values() if terms.vlans is not None)
     sets = allot_vlan_sets(used, read_vlan_sets(present))
     wanted = bridge_rows(tables, devices, sets)
-    _keep_learnt(node, tables, wanted, present)
+    _keep_learnt(node, wanted, present)
     if wanted["veths"] != present["veths"]:
         _renew_epoch(node)  # and once more behind the rows: a run may be killed between
     first, *others = TABLES["bridge"]
@@ -138,16 +138,22 @@ def _write_bridge(node: Node, tables: BridgeTables, devices: Devices, present: R
     return sum(written.values()) + switched
 
 
-def _keep_learnt(node: Node, tables: BridgeTables, wanted: Rows, present: Rows) -> None:
+def _keep_learnt(node: Node, wanted: Rows, present: Rows) -> None:
     """A source that was learnt stays while its port is the same; a port that is another one remembers nothing."""
     changed = {key for key, row in present["ports"].items() if wanted["ports"].get(key) != row}
+    learnt = {mac: U32.unpack(owner)[0] & ~LEARNT for mac, owner in present["veths"].items() if _is_learnt(owner)}
+    kept = {mac: port for mac, port in learnt.items() if U32.pack(port) not in changed and mac not in wanted["veths"]}
+    wanted["veths"] |= {mac: U32.pack(port | LEARNT) for mac, port in kept.items()}
     for key in changed:
         node.map("memories").put(key, bytes(MEMORY.size))
-    for mac, owner in present["veths"].items():
-        number = U32.unpack(owner)[0]
-        port = number & ~LEARNT
-        if number & LEARNT and port in tables.ports and U32.pack(port) not in changed:
-            wanted["veths"].setdefault(mac, owner)
+    counts = Counter(kept.values())
+    for port in {port for mac, port in learnt.items() if mac not in kept and U32.pack(port) not in changed}:
+        *due, _ = MEMORY.unpack(node.map("memories").get(U32.pack(port)) or bytes(MEMORY.size))
+        node.map("memories").put(U32.pack(port), MEMORY.pack(*due, counts[port]))
+
+
+def _is_learnt(owner: bytes) -> bool:
+    return bool(U32.unpack(owner)[0] & LEARNT)
 
 
 def held_lists(node: Node) -> dict[tuple[int, int], int]:

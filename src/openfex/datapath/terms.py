@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from openfex.datapath.abi import ACL, LEAF, NODE, POLICY, RUN, RUN_MARK, U32, VECTOR, PolicyFlag
+from openfex.datapath.abi import ACL, NODE, POLICY, RUN, U32, VECTOR, PolicyFlag
 from openfex.errors import RefusedError
 from openfex.model.policy import Rate, Rule
 from openfex.rules.classes import Acl, compile_acl
 from openfex.rules.policy import SPENT_NS, frame_cost, octet_cost
 from openfex.rules.tables import Terms
+from openfex.rules.trees import LEAF
+from openfex.rules.trees import RUN as RUN_MARK
 
 FORMAT = 1
 """Grows when the same terms become other rows."""

@@ -163,7 +163,8 @@ class KernelTables:
         used = [terms.vlans for terms in tables.profiles.values() if terms.vlans is not None]
         sets = allot_vlan_sets(used, read_vlan_sets(self._written) if self._written else {})
         rows = bridge_rows(tables, places, sets)
-        rows["veths"] |= {MAC.pack(mac.octets, 0): U32.pack(port | LEARNT) for mac, port in tables.memory.macs.items()}
+        learnt = {MAC.pack(mac.octets, 0): U32.pack(port | LEARNT) for mac, port in tables.memory.macs.items()}
+        rows["veths"] = learnt | rows["veths"]
         self.write_rows(rows)
         write_profiles(self._node, tables.profiles, sets)
         remove_profiles(self._node, tables.profiles)

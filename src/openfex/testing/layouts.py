@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from openfex.model.layout import Adapter, Binding, Bridge, Function, Host, Layout, NetworkPort, Profile, Purpose, Uplink
@@ -105,21 +105,27 @@ class LayoutBuilder:
         )
 
 
-def make_profile(chance: Chance) -> Profile:
+PolicyMaker = Callable[[Chance], Policy]
+
+
+def make_profile(chance: Chance, policies: PolicyMaker = make_policy) -> Profile:
     """An access port, or a trunk with a native VLAN or without."""
-    policy = make_policy(chance) if one_in(chance, 2) else FREE
+    policy = policies(chance) if one_in(chance, 2) else FREE
     if not one_in(chance, 3):
         return access(chance.choice((*VLANS[:3], VLANS[0])), policy)
     allowed = some(chance, VLANS, 1, len(VLANS))
     return trunk(allowed, chance.choice((allowed[0], 0)), policy)
 
 
-def make_layout(chance: Chance, *, most_hosts: int = 4, two_fabrics: bool = False) -> Layout:
+def make_layout(
+    chance: Chance, *, most_hosts: int = 4, two_fabrics: bool = False, policies: PolicyMaker = make_policy
+) -> Layout:
     """A bridge (or two, and then every host at both) with network ports, hosts, functions, and NICs at most of them."""
     builder = LayoutBuilder()
     bridges = [builder.bridge(name) for name in (("sw-a", "sw-b") if two_fabrics else ("sw-a",))]
     pins = {
-        bridge: [builder.port(bridge, make_profile(chance)) for _ in range(chance.randint(1, 3))] for bridge in bridges
+        bridge: [builder.port(bridge, make_profile(chance, policies)) for _ in range(chance.randint(1, 3))]
+        for bridge in bridges
     }
     for bridge in bridges:
         for _ in range(chance.choice((0, 0, 1, 2))):
@@ -133,5 +139,5 @@ def make_layout(chance: Chance, *, most_hosts: int = 4, two_fabrics: bool = Fals
                 continue
             uplink = chance.randint(0, len(bridges) - 1)
             pin = None if one_in(chance, 8) else chance.choice(pins[bridges[uplink]])
-            builder.bind(host, channel, make_profile(chance), pin, uplink)
+            builder.bind(host, channel, make_profile(chance, policies), pin, uplink)
     return builder.layout()

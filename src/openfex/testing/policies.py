@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeVar
 
-from openfex.model.policy import Fragment, MacBlock, Network, Policy, Rate, Rule, Source, Span
+from openfex.model.policy import FREE, Fragment, MacBlock, Network, Policy, Rate, Rule, Source, Span
 from openfex.model.values import Mac
 from openfex.rules.packet import ARP, ICMP, ICMPV6, IPV4, IPV6, PORTS, TCP, UDP, Packet, Subject
 from openfex.testing.chance import Chance, one_in
@@ -124,6 +125,16 @@ def make_policy(chance: Chance) -> Policy:
         rate_out=_make_rate(chance),
         source=Source(learn=chance.choice((0, 0, 0, 1, 2)), guard=one_in(chance, 4)),
     )
+
+
+def make_timeless_policy(chance: Chance) -> Policy:
+    """The same without rates, for whose verdicts two clocks would have to agree."""
+    return replace(make_policy(chance), rate_in=Rate(), rate_out=Rate())
+
+
+def make_no_policy(chance: Chance) -> Policy:
+    """Nothing is asked."""
+    return FREE
 
 
 def make_subject(chance: Chance, rules: Sequence[Rule]) -> Subject:

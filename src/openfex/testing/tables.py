@@ -14,7 +14,8 @@ from openfex.model.values import Mac, port_number
 from openfex.rules.compiler import compile_bridge, compile_extender
 from openfex.rules.tables import BridgeTables, ExtenderTables, Flood, Function, Members, Port, Station, Terms
 from openfex.testing.chance import Chance, any_of, one_in, some
-from openfex.testing.layouts import CHANNELS, VLANS, make_layout
+from openfex.testing.layouts import CHANNELS, VLANS, PolicyMaker, make_layout
+from openfex.testing.policies import make_policy
 
 STATIONS = tuple(Mac(bytes((2, 0, 0, 0, 0, number))) for number in range(1, 7))
 """What is behind network ports."""
@@ -30,9 +31,9 @@ def make_extender_tables(chance: Chance) -> ExtenderTables:
     return compile_extender(layout, layout.hosts[0], bridges)
 
 
-def make_bridge_tables(chance: Chance) -> BridgeTables:
+def make_bridge_tables(chance: Chance, policies: PolicyMaker = make_policy) -> BridgeTables:
     """The tables of a bridge that has learnt some stations; their `seen_ns` count from now, so below zero."""
-    tables = compile_bridge(make_layout(chance), "sw-a")
+    tables = compile_bridge(make_layout(chance, policies=policies), "sw-a")
     tables.ageing_ns = AGEING_NS
     tables.epoch = chance.randint(0, 3)
     _learn(chance, tables)
