@@ -172,8 +172,11 @@ static __always_inline __u32 first_narrow(const struct fex_acl *acl, const struc
 	return acl->rules;
 }
 
-static __always_inline __u32 first_wide(const struct fex_acl *acl, const struct classes *c)
+/* In a function of its own: else all its vectors are on the stack below classify_head, and Linux 6.1 refuses the sum. */
+__noinline int first_wide(const struct fex_acl *acl, const struct classes *c)
 {
+	if (!acl || !c)
+		return -1;
 	struct fex_vector *source = vector(c->row[SOURCE]), *destination = vector(c->row[DESTINATION]);
 	struct fex_vector *protocol = vector(c->row[PROTOCOL]), *from = vector(c->row[SOURCE_PORT]);
 	struct fex_vector *to = vector(c->row[DESTINATION_PORT]), *sender = vector(c->row[SOURCE_MAC]);
