@@ -103,8 +103,8 @@ static __always_inline __u32 classify(const struct frame *f, const struct fex_po
 {
 	__u32 vlan = f->tpid == ETH_P_8021Q ? f->tci & VLAN_VID_MASK : 0;
 
-	if (f->tpid == ETH_P_8021AD && !(policy->flags & FEX_POLICY_TRUNK))
-		return 0;
+	if (!(policy->flags & FEX_POLICY_TRUNK) && (f->tpid == ETH_P_8021AD || f->vlan_tags > 1))
+		return 0; /* a tag behind a priority tag would be the first where the frame leaves untagged */
 	if (!vlan)
 		return policy->vlan;
 	return policy->flags & FEX_POLICY_TRUNK && is_member(policy, vlan) ? vlan : 0;
@@ -512,19 +512,22 @@ static __always_inline void settle(const struct frame *f, struct fex_decision *d
  */
 __noinline int judge_copy(const struct frame *f, __u32 number, __u32 vlan)
 {
-	struct fex_decision d = {.vlan = vlan, .in = number};
 	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
 	struct fex_policy *policy = port ? policy_of(port) : NULL;
+	__u32 reason;
+	int hit;
 
 	if (!f || !policy)
 		return FEX_DROP_PORT_DOWN;
 	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
 		return FEX_DROP_NONE;
-	if (passes_acl(f, policy, OUT, number, &d) && !spend(policy, OUT, number, f))
-		d.reason = FEX_DROP_RATE_OUT;
-	if (d.hit[OUT])
-		count_hit(d.hit[OUT] - 1);
-	return d.reason;
+	hit = policy->acl[OUT] ? judge_acl(f, policy->acl[OUT], vlan) : 0;
+	reason = reason_of(hit, OUT);
+	if (hit > 0)
+		count_hit((hit & ~DENIED) - 1);
+	if (!reason && !spend(policy, OUT, number, f))
+		reason = FEX_DROP_RATE_OUT;
+	return reason;
 }
 
 #endif

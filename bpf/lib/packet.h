@@ -97,8 +97,10 @@ struct ipv4_head {
 struct ipv6_head {
 	__be32 start; /* version, class, flow */
 	__be32 protocol; /* length, next header, hop limit */
-	__be32 source[4];
-	__be32 destination[4];
+};
+
+struct ipv6_address {
+	__be32 word[4];
 };
 
 /* What a protocol's own head says: the ports, and of TCP its flags. */
@@ -209,18 +211,15 @@ static __always_inline void read_ipv6(FEX_CONTEXT *ctx, struct packet *p)
 {
 	struct ipv6_head head;
 
-	if (load_head(ctx, p->at, &head) || bpf_ntohl(head.start) >> 28 != 6) {
+	if (load_head(ctx, p->at, &head) || bpf_ntohl(head.start) >> 28 != 6 ||
+	    load_head(ctx, p->at + 8, (struct ipv6_address *)(p->source + 1)) ||
+	    load_head(ctx, p->at + 24, (struct ipv6_address *)(p->destination + 1))) {
 		p->unreadable = true;
 		return;
 	}
 	p->source[0] = p->destination[0] = 6;
 	p->protocol = bpf_ntohl(head.protocol) >> 8;
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		((__be32 *)(p->source + 1))[i] = head.source[i];
-		((__be32 *)(p->destination + 1))[i] = head.destination[i];
-	}
-	p->at += sizeof(head);
+	p->at += 40;
 	if (is_extension(p->protocol)) {
 		bpf_loop(MOST_EXTENSIONS, pass_extension, &ctx, 0);
 		if (is_extension(p->protocol) && p->fragment != FRAGMENT_LATER)

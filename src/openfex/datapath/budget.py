@@ -21,13 +21,13 @@ class Budget:
 BUDGETS = {
     "extender_up": Budget(20_000, 320),
     "extender_down": Budget(50_000, 416),
-    "bridge_in": Budget(100_000, 544),
+    "bridge_in": Budget(80_000, 480),
     "bridge_start_ageing": Budget(1_000, 128),
     "xdp_extender_up": Budget(10_000, 256),
     "xdp_extender_down": Budget(20_000, 320),
-    "xdp_bridge_in": Budget(80_000, 480),
+    "xdp_bridge_in": Budget(50_000, 480),
 }
-"""By program. Of the 544 octets Linux 6.1 checks 512, all that it allows: `deepest_stack` says why it shows more."""
+"""By program. `deepest_stack` says why it may show more than the kernel checks."""
 
 
 def excess(steps: int, stack: int, budget: Budget) -> list[str]:
