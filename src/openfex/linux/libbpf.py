@@ -23,7 +23,7 @@ from openfex.linux import libc
 from openfex.linux.border import crossing, refusal
 from openfex.linux.libbpf_calls import ProgramInfo, check, last_words, library, listening, open_pin
 from openfex.linux.libbpf_map import Map, MapType, possible_cpus
-from openfex.linux.libbpf_program import Program, TestRun, map_ids_of_program, program_by_id
+from openfex.linux.libbpf_program import Program, TestRun, counting_time, map_ids_of_program, program_by_id
 
 __all__ = [
     "Map",
@@ -33,6 +33,7 @@ __all__ = [
     "ProgramInfo",
     "TestRun",
     "bpf_filesystem",
+    "counting_time",
     "map_ids_of_program",
     "possible_cpus",
     "program_by_id",
