@@ -6,10 +6,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -18,8 +21,9 @@ from openfex.lab.kept import document_file
 from openfex.lab.lab import down, up
 from openfex.linux import netns
 from openfex.model.place import Place
-from openfex.proof import peers
-from openfex.proof.bench import contests, course
+from openfex.proof import openvswitch, peers, wires
+from openfex.proof.bench import contests, course, frames
+from openfex.proof.bench.arena import Terms, clear
 from openfex.proof.bench.course import LAB, Outcome, run
 from openfex.proof.bench.labs import pair
 from openfex.proof.bench.rows import ROWS
@@ -43,8 +47,13 @@ def _tidy() -> Iterator[None]:
 
 def measure(name: str, monkeypatch: pytest.MonkeyPatch) -> Outcome:
     """One row, as small as it can be."""
-    for setting, value in (("FRAMES", FEW_FRAMES), ("VETHS", 24), ("HOSTS", 3), ("FUNCTIONS", 8)):
-        monkeypatch.setattr(contests, setting, value)
+    for room, setting, value in (
+        (frames, "FRAMES", FEW_FRAMES),
+        (frames, "VETHS", 24),
+        (frames, "HOSTS", 3),
+        (contests, "FUNCTIONS", 8),
+    ):
+        monkeypatch.setattr(room, setting, value)
     before = links_here()
     outcome = run([ROWS[name]], 1, lambda done, total, what: None, MINE)
     assert residue(MINE) == []
@@ -57,7 +66,10 @@ def measure(name: str, monkeypatch: pytest.MonkeyPatch) -> Outcome:
     [
         pytest.param("tcp_stream", marks=pytest.mark.slow),
         pytest.param("round_trip", marks=pytest.mark.long),
-        "udp_64_pps",
+        pytest.param("tcp_rr", marks=pytest.mark.slow),
+        pytest.param("udp_64_pps", marks=pytest.mark.slow),
+        "host_cost",
+        "total_cost",
         "scale_4094",
         "lab_up_256",
     ],
@@ -97,7 +109,8 @@ def test_frames_are_counted_where_they_arrive_and_nowhere_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "row"), [("iperf3", "tcp_stream"), ("sockperf", "round_trip"), ("ip", "lab_up_256")]
+    ("program", "row"),
+    [("iperf3", "tcp_stream"), ("sockperf", "round_trip"), ("sockperf", "tcp_rr"), ("ip", "lab_up_256")],
 )
 def test_a_row_whose_program_is_missing_says_so(program: str, row: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
@@ -114,9 +127,80 @@ def test_a_peer_that_this_kernel_cannot_build_is_left_out_alone(monkeypatch: pyt
         raise AssertionError
 
     monkeypatch.setattr(peers, "BUILDERS", {"linux-bridge": peers.linux_bridge, "macvlan-vepa": refuse})
-    with contests.stream_contest(MINE, ["linux-bridge", "macvlan-vepa"]) as contest:
+    with contests.CONTESTS["tcp_stream"](Terms(MINE, ["linux-bridge", "macvlan-vepa"])) as contest:
         assert [name for name, _ in contest.entries] == ["ours", "linux-bridge"]
         assert contest.absent["macvlan-vepa"].code == "no-peer"
+
+
+# Peers that only frames are sent through
+
+
+def sent_through(found: wires.Wires) -> Traffic:
+    poll(found.polling)
+    return Traffic(found.nics, frames.BOTH_WAYS)
+
+
+def test_the_bare_chain_carries_every_frame() -> None:
+    traffic = sent_through(wires.chain_wires(MINE))
+    try:
+        assert traffic.send(FEW_FRAMES) == FEW_FRAMES
+    finally:
+        traffic.close()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("setting", ["rule by rule", "with a set"])
+def test_the_bridge_with_a_policy_carries_what_its_last_rule_permits_and_counts_it(setting: str, whole: bool) -> None:
+    found = wires.policed_wires(MINE, 12, whole)
+    traffic = sent_through(found)
+    bridge = peers.bridge_space(MINE, wires.NFTABLES)
+    try:
+        with found.settings[setting]():
+            assert traffic.send(FEW_FRAMES) == FEW_FRAMES
+            said = netns.run(bridge, ["nft", "list", "ruleset"]).stdout
+            assert re.search(rf"udp dport 9 counter packets {FEW_FRAMES} bytes \d+ accept", said)
+        wires.nft(
+            bridge,
+            said.replace("udp dport 9", "udp dport 10").replace(
+                "table netdev", "delete table netdev bench\ntable netdev", 1
+            ),
+        )
+        with pytest.raises(VerificationError, match="none arrived"):
+            traffic.send(FEW_FRAMES)
+    finally:
+        traffic.close()
+
+
+def test_the_bridge_with_a_policy_carries_no_address_but_a_machine_s_own() -> None:
+    found = wires.policed_wires(MINE, 12)
+    poll(found.polling)
+    traffic = Traffic(found.nics[::-1], frames.BOTH_WAYS)  # each with the other's address
+    try:
+        with found.settings["with a set"](), pytest.raises(VerificationError, match="none arrived"):
+            traffic.send(FEW_FRAMES)
+    finally:
+        traffic.close()
+
+
+@pytest.mark.parametrize("setting", openvswitch.KINDS)
+def test_open_vswitch_carries_frames_and_ends_with_the_bench(setting: str) -> None:
+    found = openvswitch.switch_wires(MINE)
+    traffic = sent_through(found)
+    try:
+        with found.settings[setting]():
+            assert 0 < traffic.send(FEW_FRAMES) <= FEW_FRAMES
+        assert len(netns.processes(peers.bridge_space(MINE, openvswitch.OVS))) == 2
+    finally:
+        traffic.close()
+    clear(MINE)
+    assert residue(MINE) == []
+
+
+def test_where_open_vswitch_is_not_the_row_is_measured_without(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(frames.WIRES, openvswitch.OVS, partial(openvswitch.switch_wires, root=tmp_path))
+    with frames.frames_contest(Terms(MINE, ["bare-xdp", openvswitch.OVS])) as contest:
+        assert [name for name, _ in contest.entries] == ["ours", "bare-xdp"]
+        assert contest.absent[openvswitch.OVS].code == "no-openvswitch"
 
 
 # The command

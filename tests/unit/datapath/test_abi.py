@@ -59,7 +59,7 @@ STRUCTS: dict[str, tuple[struct.Struct, str]] = {
     "fex_settings": (abi.SETTINGS, "ageing_ns epoch zero"),
     "fex_counters": (abi.COUNTERS, "in_frames in_octets out_frames out_octets"),
     "fex_drop_key": (abi.DROP_KEY, "port reason"),
-    "fex_flow": (abi.FLOW, "dst src nic"),
+    "fex_flow": (abi.FLOW, "head nic"),
     "fex_decision": (abi.DECISION, "verdict reason in out list source uplinks vlan tci tagged not_learnt peers"),
     "fex_capture": (abi.CAPTURE, "id port kinds snap lost asked_ns"),
     "fex_record": (

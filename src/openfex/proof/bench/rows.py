@@ -75,7 +75,32 @@ ROWS = {
             "a message there and back, both ends on one CPU (sockperf)",
             more=False,
         ),
-        Row("udp_64_pps", "Mpps", {"linux-bridge": 2.0}, "frames of 64 octets, one CPU makes and carries them"),
+        Row(
+            "tcp_rr",
+            "k/s",
+            {"linux-bridge": None},
+            "requests that are answered over one TCP connection, both ends on one CPU (sockperf)",
+        ),
+        Row(
+            "udp_64_pps",
+            "Mpps",
+            {"linux-bridge": 2.0, "bare-xdp": 0.8, "ovs-userspace": None},
+            "frames of 64 octets, one CPU makes and carries them",
+        ),
+        Row(
+            "host_cost",
+            "ns",
+            {"nftables-bridge": 0.5},
+            "what such a frame costs in the host's programs, up and down",
+            more=False,
+        ),
+        Row(
+            "total_cost",
+            "ns",
+            {"nftables-bridge": None},
+            "the same with the bridge's program",
+            more=False,
+        ),
         Row("scale_4094", "Mpps", {"2-veths": 0.9}, "the same among 4,094 vEths on 16 uplinks of one bridge"),
         Row("lab_up_256", "s", {"ip-batch": 2.0}, "256 functions carved, bound and up", more=False),
     )

@@ -11,7 +11,7 @@ from openfex.errors import InputError
 from openfex.model.reader import read_documents
 from openfex.model.values import LAST_CHANNEL
 from openfex.plan.layout import lay_out
-from openfex.proof.bench import contests, labs
+from openfex.proof.bench import contests, frames, labs
 from openfex.proof.bench.ratios import Comparison
 from openfex.proof.bench.rows import ROWS, Result, choose
 from openfex.proof.peers import BUILDERS
@@ -47,6 +47,7 @@ def test_what_is_near_nothing_is_told_all_rows() -> None:
 def test_every_row_has_its_contest_and_every_peer_its_builder() -> None:
     assert contests.CONTESTS.keys() == ROWS.keys()
     assert BUILDERS.keys() == {*ROWS["tcp_stream"].peers}
+    assert frames.WIRES.keys() == {*ROWS["udp_64_pps"].peers, *ROWS["host_cost"].peers}
 
 
 def test_a_result_as_json_has_these_fields_and_no_other() -> None:
@@ -78,7 +79,7 @@ def test_the_labs_are_as_large_as_the_rows_names_say() -> None:
         for text in (
             labs.pair("bench"),
             labs.full_adapter("bench", contests.FUNCTIONS),
-            labs.scale("bench", contests.VETHS, contests.HOSTS),
+            labs.scale("bench", frames.VETHS, frames.HOSTS),
         )
     )
     assert len(pair.bindings) == 2
