@@ -29,7 +29,7 @@ from openfex.proof.bench.labs import pair
 from openfex.proof.bench.rows import ROWS
 from openfex.proof.bench.traffic import Traffic, poll
 from openfex.proof.residue import links_here, residue
-from openfex.proof.streams import Ends, round_trip
+from openfex.proof.streams import Ends, round_trip, tcp_stream
 
 pytestmark = pytest.mark.root
 MINE = "test-bench"
@@ -88,6 +88,20 @@ def test_a_row_is_measured_beside_all_its_peers(name: str, monkeypatch: pytest.M
 def test_a_round_trip_is_measured() -> None:
     with round_trip(peers.direct_veth(MINE)) as measure_us:
         assert 0 < measure_us() < 1e6
+
+
+@pytest.mark.slow
+def test_sinks_leave_what_is_not_the_bench_s_alone() -> None:
+    """The NICs' own stacks go on: TCP passes both sinks."""
+    ends = peers.linux_bridge(MINE)
+    peers.call_netfilter(peers.bridge_space(MINE), False)
+    traffic = Traffic([Place(ends.client, "eth0"), Place(ends.server, "eth0")], frames.BOTH_WAYS)
+    try:
+        with tcp_stream(ends) as measure_gbit:
+            assert measure_gbit() > 0
+        assert traffic.arrived() == 0
+    finally:
+        traffic.close()
 
 
 def test_frames_are_counted_where_they_arrive_and_nowhere_else() -> None:

@@ -15,6 +15,7 @@ from itertools import groupby
 from openfex.datapath.abi import FLOW, U32, U64
 from openfex.datapath.objects import object_path
 from openfex.errors import VerificationError
+from openfex.lab.names import lab_of
 from openfex.linux import netns
 from openfex.linux.ethtool import set_feature
 from openfex.linux.libbpf import Object
@@ -22,6 +23,7 @@ from openfex.linux.netlink import Netlink
 from openfex.model.place import Place
 from openfex.model.values import Mac
 from openfex.proof.cpus import available, on_cpu
+from openfex.proof.peers import ip_batch, pinned
 from openfex.wire import ETHERTYPE_IPV4, ipv4_udp
 
 FRAME_OCTETS = 60
@@ -67,21 +69,27 @@ class Traffic:
         self._object.close()
 
     def _enter(self, nics: Sequence[Place]) -> dict[int, Mac]:
-        """Put a sink on each NIC, and each NIC into the generator's map; their MACs."""
+        """Put sinks on each NIC, and each NIC into the generator's map; their MACs."""
         macs: dict[int, Mac] = {}
         sink, rows = self._object.program("bench_sink"), self._object.map("nics")
         by_space = sorted(enumerate(nics), key=lambda one: one[1].netns)
         for space, group in groupby(by_space, key=lambda one: one[1].netns):
+            places = list(group)
+            self._catch(space, [place.device for _, place in places])
             with Netlink(space) as netlink, netns.entered(space):
                 links = {link.name: link for link in netlink.links()}
                 with netlink.batch():
-                    for number, place in group:
+                    for number, place in places:
                         link = links[place.device]
                         macs[number] = link.mac
                         netlink.add_clsact(place.device)
                         netlink.attach(place.device, sink.fd, label="fex bench", classid=1)
                         rows.put(U32.pack(number), U32.pack(link.index))
         return macs
+
+    def _catch(self, space: str, devices: Sequence[str]) -> None:
+        with pinned(lab_of(space), self._object.program("bench_catch")) as pin:
+            ip_batch(space, [f"link set {device} xdpdrv pinned {pin}" for device in devices])
 
     def arrived(self) -> int:
         """How many frames have come to the sinks."""
