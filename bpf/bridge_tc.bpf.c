@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR MIT
 /* The controlling bridge at tc: bridge_in on each uplink and each network port. */
+#include "tc_context.h"
+
 #include "ageing.h"
 #include "bridge_capture.h"
 #include "tc.h"
@@ -75,15 +77,17 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f,
 	return send_by(row->ifindex, row->flags);
 }
 
-/* Copies to uplinks: one kind of channel at a time, so that the tag is pushed once a kind. */
+/* Copies into channels: one kind at a time, so that the tag is pushed once a kind. */
 struct copies {
 	struct __sk_buff *skb;
 	const struct frame *frame;
 	const struct fex_decision *decision;
 	__u32 kind;
 	__u32 sent;
+	__u32 scope; /* of the judged */
 	bool pushed;
-	__u8 zero[7];
+	bool tagged; /* with the VLAN's tag */
+	__u8 zero[2];
 };
 
 static __always_inline void sent(struct copies *c, __u32 port, long result)
@@ -95,13 +99,28 @@ static __always_inline void sent(struct copies *c, __u32 port, long result)
 		count_out(port, c->frame);
 }
 
+/* Whether the port's own rules let a copy pass; else it is a copy that was dropped there. */
+static __always_inline bool may_leave(struct copies *c, __u32 port)
+{
+	__u32 reason = judge_copy(c->frame, port, c->decision->vlan);
+
+	if (!reason)
+		return true;
+	c->sent++;
+	drop_late(c->skb, port, reason, c->frame->segments);
+	return false;
+}
+
 /* A network port's copy bears no channel's tag. */
 static __always_inline void send_network(struct copies *c, __u32 link)
 {
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
 	__u32 ifindex = row && row->kind == FEX_KIND_NONE ? row->ifindex : 0;
 
-	sent(c, port_of(link, 0), bpf_clone_redirect(c->skb, ifindex, 0));
+	if (!ifindex)
+		sent(c, 0, -1);
+	else if (may_leave(c, port_of(link, 0)))
+		sent(c, port_of(link, 0), bpf_clone_redirect(c->skb, ifindex, 0));
 }
 
 static long send_peer(__u32 index, void *context)
@@ -112,6 +131,17 @@ static long send_peer(__u32 index, void *context)
 	if (c->decision->peers >> (link & 15) & 1)
 		send_network(c, link);
 	return 0;
+}
+
+/* One copy in a channel, counted on `port`. */
+static __always_inline void send_tagged(struct copies *c, struct tag *tag, __u32 ifindex, __u32 port)
+{
+	if (c->pushed ? rewrite_tag(c->skb, tag) : push_tag(c->skb, tag)) {
+		sent(c, 0, -1);
+		return;
+	}
+	c->pushed = true;
+	sent(c, port, bpf_clone_redirect(c->skb, ifindex, 0));
 }
 
 static long send_uplink(__u32 index, void *context)
@@ -128,12 +158,39 @@ static long send_uplink(__u32 index, void *context)
 	if (!row || row->kind != c->kind)
 		return 0;
 	tag = down_tag(c->kind, d->list, true, link == link_of(d->in) ? d->source : 0);
-	if (c->pushed ? rewrite_tag(c->skb, &tag) : push_tag(c->skb, &tag)) {
-		sent(c, 0, -1);
+	send_tagged(c, &tag, row->ifindex, port_of(link, 0));
+	return 0;
+}
+
+/* Whether a vEth takes copies, and shaped as they are now. */
+static __always_inline bool takes(const struct copies *c, __u32 number)
+{
+	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
+	struct fex_policy *policy;
+
+	if (!port || number == c->decision->in || !(port->flags & FEX_PORT_UP))
+		return false;
+	policy = policy_of(port);
+	return policy && leaves_tagged(policy, c->decision->vlan) == c->tagged;
+}
+
+static long send_judged(__u32 index, void *context)
+{
+	struct copies *c = context;
+	const struct fex_decision *d = c->decision;
+	struct fex_judged_key key = {.scope = c->scope, .series = d->series, .number = index};
+	__u32 *port = bpf_map_lookup_elem(&judged, &key), link;
+	struct fex_link *row;
+	struct tag tag;
+
+	if (!port || !takes(c, *port))
 		return 0;
-	}
-	c->pushed = true;
-	sent(c, port_of(link, 0), bpf_clone_redirect(c->skb, row->ifindex, 0));
+	link = link_of(*port);
+	row = bpf_map_lookup_elem(&links, &link);
+	if (!row || row->kind != c->kind || !may_leave(c, *port))
+		return 0;
+	tag = down_tag(c->kind, *port & FEX_CHANNEL_MASK, false, link == link_of(d->in) ? d->source : 0);
+	send_tagged(c, &tag, row->ifindex, *port);
 	return 0;
 }
 
@@ -145,35 +202,54 @@ static __always_inline bool not_yet(struct __sk_buff *skb)
 	return skb->len >> 31;
 }
 
+/* All copies in channels of a kind; lists take the VLAN's tag. The frame is then as it was before. */
+static __always_inline int send_channels(struct copies *c, __u32 kind)
+{
+	c->kind = kind;
+	c->pushed = not_yet(c->skb);
+	if (c->decision->judged)
+		bpf_loop(c->decision->judged, send_judged, c, 0);
+	if (c->tagged)
+		bpf_loop(FEX_MAX_UPLINKS, send_uplink, c, 0);
+	return c->pushed ? pop_tag(c->skb, kind) : 0;
+}
+
+static __always_inline int send_both_kinds(struct copies *c)
+{
+	return send_channels(c, FEX_KIND_VNTAG) || send_channels(c, FEX_KIND_ETAG);
+}
+
 static __always_inline int flood(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d)
 {
-	struct copies c = {.skb = skb, .frame = f, .decision = d, .pushed = not_yet(skb)};
+	struct copies c = {.skb = skb, .frame = f, .decision = d};
+	__u32 number = d->in;
+	struct fex_port *from = bpf_map_lookup_elem(&ports, &number);
 
+	if (!from)
+		return fail(skb, d, f);
+	c.scope = scope_of(from, d);
+	if (d->judged || d->peers || d->out)
+		read_packet(skb, f->inner, f->type);
 	if (strip(skb, f, has_vlan_tag(f)))
 		return fail(skb, d, f);
 	if (d->out && !d->tagged)
 		send_network(&c, link_of(d->out));
-	if (tag_vlan(skb, d))
+	if ((d->judged && send_both_kinds(&c)) || tag_vlan(skb, d))
 		return fail_after(skb, d, f, c.sent);
+	c.tagged = true;
 	if (d->out && d->tagged)
 		send_network(&c, link_of(d->out));
 	if (d->peers)
 		bpf_loop(FEX_FIRST_UPLINK - 1, send_peer, &c, 0);
-	c.kind = FEX_KIND_VNTAG;
-	bpf_loop(FEX_MAX_UPLINKS, send_uplink, &c, 0);
-	if (c.pushed && pop_tag(skb, FEX_KIND_VNTAG))
+	if (send_both_kinds(&c))
 		return fail_after(skb, d, f, c.sent);
-	c.pushed = not_yet(skb);
-	c.kind = FEX_KIND_ETAG;
-	bpf_loop(FEX_MAX_UPLINKS, send_uplink, &c, 0);
 	return finish(skb, d, f, c.sent); /* none: uplinks whose links have no row yet */
 }
 
 static __always_inline void decide_here(struct __sk_buff *skb, struct frame *f, struct fex_decision *d)
 {
-	bool whole = read_frame(skb, f);
-
-	decide_bridge(f, whole, attached_for(skb), bpf_ktime_get_coarse_ns(), d);
+	read_frame(skb, f);
+	decide_bridge(skb, f, attached_for(skb), d);
 }
 
 SEC("tc")
@@ -183,6 +259,7 @@ int bridge_in(struct __sk_buff *skb)
 	struct frame f = {};
 
 	decide_here(skb, &f, &d);
+	settle(&f, &d);
 	account(&d, &f);
 	show(skb, &d);
 	if (d.verdict == FEX_VERDICT_DELIVER)
@@ -200,6 +277,7 @@ int bridge_in_decide(struct __sk_buff *skb)
 	struct frame f = {};
 
 	decide_here(skb, &f, &d);
+	settle(&f, &d);
 	return export_decision(&d, &f);
 }
 #endif

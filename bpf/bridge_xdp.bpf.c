@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR MIT
 /* The controlling bridge in XDP. Floods are sent by bridge_in at tc, to which their frames are passed. */
+#include "xdp_context.h"
+
 #include "bridge.h"
 #include "xdp.h"
 
@@ -20,9 +22,8 @@ static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, co
 
 static __always_inline void decide_here(struct xdp_md *ctx, struct frame *f, struct fex_decision *d)
 {
-	bool whole = read_frame(ctx, f);
-
-	decide_bridge(f, whole, attached_for(ctx), bpf_ktime_get_coarse_ns(), d);
+	read_frame(ctx, f);
+	decide_bridge(ctx, f, attached_for(ctx), d);
 }
 
 SEC("xdp")
@@ -34,6 +35,7 @@ int xdp_bridge_in(struct xdp_md *ctx)
 	decide_here(ctx, &f, &d);
 	if (d.verdict == FEX_VERDICT_FLOOD)
 		return XDP_PASS;
+	settle(&f, &d);
 	account(&d, &f);
 	return d.verdict == FEX_VERDICT_DELIVER ? deliver(ctx, &f, &d) : XDP_DROP;
 }
@@ -48,6 +50,7 @@ int xdp_bridge_in_decide(struct xdp_md *ctx)
 	struct frame f = {};
 
 	decide_here(ctx, &f, &d);
+	settle(&f, &d);
 	return export_decision(&d, &f);
 }
 #endif

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR MIT
 /* The port extender at tc: extender_up on each function's device, extender_down on each uplink. */
+#include "tc_context.h"
+
 #include "extender_capture.h"
 #include "tc.h"
 
@@ -28,17 +30,6 @@ static __always_inline __u64 members(const struct copies *c, __u32 row)
 	if (d->source >> 6 == row)
 		word &= ~(1ull << (d->source & 63)); /* never back to where it came from */
 	return word;
-}
-
-/* Which bit it is, if it is one. Counted without a branch: the verifier walks each way that there is. */
-static __always_inline __u32 place_of(__u64 bit)
-{
-	__u64 below = bit - 1;
-
-	below -= below >> 1 & 0x5555555555555555;
-	below = (below & 0x3333333333333333) + (below >> 2 & 0x3333333333333333);
-	below = (below + (below >> 4)) & 0x0f0f0f0f0f0f0f0f;
-	return below * 0x0101010101010101 >> 56;
 }
 
 /* One member of the current word, the lowest first. */
@@ -120,16 +111,14 @@ static __always_inline int send_up(struct __sk_buff *skb, const struct frame *f,
 
 static __always_inline void decide_from_function(struct __sk_buff *skb, struct frame *f, struct fex_decision *d)
 {
-	bool whole = read_frame(skb, f);
-
-	decide_up(f, whole, attached_for(skb), d);
+	read_frame(skb, f);
+	decide_up(f, attached_for(skb), d);
 }
 
 static __always_inline void decide_from_uplink(struct __sk_buff *skb, struct frame *f, struct fex_decision *d)
 {
-	bool whole = read_frame(skb, f);
-
-	decide_down(f, whole, attached_for(skb), d);
+	read_frame(skb, f);
+	decide_down(f, attached_for(skb), d);
 }
 
 SEC("tc")

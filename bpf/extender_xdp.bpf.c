@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR MIT
 /* The port extender in XDP. Lists are replicated by extender_down at tc, to which their frames are passed. */
+#include "xdp_context.h"
+
 #include "extender.h"
 #include "xdp.h"
 
@@ -24,16 +26,14 @@ static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, co
 
 static __always_inline void decide_from_function(struct xdp_md *ctx, struct frame *f, struct fex_decision *d)
 {
-	bool whole = read_frame(ctx, f);
-
-	decide_up(f, whole, attached_for(ctx), d);
+	read_frame(ctx, f);
+	decide_up(f, attached_for(ctx), d);
 }
 
 static __always_inline void decide_from_uplink(struct xdp_md *ctx, struct frame *f, struct fex_decision *d)
 {
-	bool whole = read_frame(ctx, f);
-
-	decide_down(f, whole, attached_for(ctx), d);
+	read_frame(ctx, f);
+	decide_down(f, attached_for(ctx), d);
 }
 
 SEC("xdp")

@@ -37,7 +37,8 @@ def keys_table(kind: str) -> str:
     """The keys of a kind, however deep."""
     rows = []
     for key in all_below(kind_key(kind)):
-        default = key.default if " " in key.default or key.default in ("required", "none") else f"`{key.default}`"
+        plain = " " in key.default or key.default in ("required", "none", "any")
+        default = key.default if plain else f"`{key.default}`"
         rows.append((f"`{key.path.removeprefix(f'{kind}.')}`", key.type.words, default, key.meaning))
     return table(("key", "type", "default", "meaning"), rows)
 

@@ -39,9 +39,8 @@ enum fex_port_flag {
 	FEX_PORT_KNOWN = 1 << 0, /* carved: the channel names a function */
 	FEX_PORT_UP = 1 << 1, /* has a profile: may forward */
 	FEX_PORT_DIRECT = 1 << 2, /* straight to the device's peer, past its queue */
-	FEX_PORT_TRUNK = 1 << 3, /* bridge: vlan_set holds what is allowed, vlan is the native one (0: none) */
-	FEX_PORT_NETWORK = 1 << 4, /* bridge: a network port, not a vEth */
-	FEX_PORT_PEERING = 1 << 5, /* bridge: a network port that leads to another bridge of ours */
+	FEX_PORT_NETWORK = 1 << 3, /* bridge: a network port, not a vEth */
+	FEX_PORT_PEERING = 1 << 4, /* bridge: a network port that leads to another bridge of ours */
 };
 
 /* functions: extender, array, key = port */
@@ -64,12 +63,98 @@ struct fex_mac {
 
 /* ports: bridge, array, key = port */
 struct fex_port {
-	struct fex_mac mac; /* vEth: the function's own, the only source it may use */
+	struct fex_mac mac; /* vEth: the function's own, and unless its profile says more the only source it may use */
 	__u32 flags; /* enum fex_port_flag */
 	__u32 pin; /* vEth: the network port it is pinned to, 0 for none */
+	__u32 profile; /* row of profiles, 0 for none */
+	__u32 zero;
+};
+
+/* A maximum of octets or frames. Who owes more time than `burst_ns` may not pass. */
+struct fex_price {
+	__u64 cost; /* of one, in 2^-16 ns; 0: no maximum */
+	__u64 burst_ns;
+};
+
+enum fex_policy_flag {
+	FEX_POLICY_TRUNK = 1 << 0, /* vlan_set holds what is allowed, vlan is the native one (0: none) */
+	FEX_POLICY_GUARD = 1 << 1, /* only the port's own IP addresses */
+	FEX_POLICY_MORE_MACS = 1 << 2, /* veths may name the port for other sources than its own */
+	FEX_POLICY_RATE_IN = 1 << 3,
+	FEX_POLICY_RATE_OUT = 1 << 4,
+	FEX_POLICY_JUDGES_OUT = 1 << 5, /* it is on no list: what leaves by it is judged for it alone */
+};
+
+/* What a profile asks, in words that cost nothing to look at. Index 0 is into the bridge, 1 is out of it. */
+struct fex_policy {
+	__u32 flags; /* enum fex_policy_flag */
 	__u32 vlan_set; /* trunk: row of vlan_sets */
 	__u16 vlan; /* access VLAN, or native VLAN of a trunk; 0: none */
-	__u16 zero;
+	__u16 learn; /* how many sources a vEth may have beside those that are written */
+	__u32 acl[2]; /* row of acls, 0 for none */
+	__u32 zero;
+	struct fex_price octets[2];
+	struct fex_price frames[2];
+	__u64 digest; /* of all that the version stands for */
+};
+
+/* profiles: bridge, array. One store of `current` changes all ports that have the profile. */
+struct fex_profile {
+	__u8 current; /* which version, 0 or 1 */
+	__u8 zero[7];
+	struct fex_policy version[2];
+};
+
+/* Dimensions of an ACL: docs/design/policy.md. */
+#define FEX_DIMENSIONS 10
+
+/* A reference: a leaf and its vector, a run, or a node. */
+#define FEX_LEAF (1u << 31)
+#define FEX_RUN (1u << 30)
+#define FEX_REFERENCE_MASK (FEX_RUN - 1)
+
+/* acls: bridge, array */
+struct fex_acl {
+	__u32 rules;
+	__u32 hits; /* the row of hits that is the first rule's; the one behind the last rule's is what denies the rest */
+	__u32 permits; /* row of vectors: which rules permit */
+	__u32 wide; /* it asks for MACs, EtherType, VLAN or TCP flags */
+	__u32 root[FEX_DIMENSIONS];
+	__u32 absent[FEX_DIMENSIONS];
+	__u32 node, nodes, vector, vectors, run, runs; /* the rows that are its own */
+};
+
+/* acl_nodes: bridge, array */
+struct fex_node {
+	__u32 next[256];
+};
+
+/* acl_runs: bridge, array. Octets of the key from `at` on. */
+struct fex_run {
+	__u8 octets[16];
+	__u32 length;
+	__u32 equal;
+	__u32 other;
+	__u32 zero;
+};
+
+/* vectors: bridge, array. One bit a rule. */
+struct fex_vector {
+	__u64 word[16];
+};
+
+/* addresses: bridge, hash, value u32. IPv4 is mapped into IPv6 (RFC 4291, 2.5.5.2). */
+struct fex_address {
+	__u32 port;
+	__u32 zero;
+	__u8 octets[16];
+};
+
+/* memories: bridge, array, key = port. When all is paid for that has passed. Index 0 is into the bridge, 1 out of it. */
+struct fex_memory {
+	__u64 octets_due[2];
+	__u64 frames_due[2];
+	__u64 macs; /* how many sources have been learnt */
 };
 
 /* vlan_sets: bridge, array. One bit a VLAN. */
@@ -77,7 +162,10 @@ struct fex_vlan_set {
 	__u64 bits[64];
 };
 
-/* veths: bridge, hash, key = struct fex_mac, value = port. A vEth's MAC is its own on the bridge, in every VLAN. */
+/* veths: bridge, hash, key = struct fex_mac, value = port, and FEX_LEARNT if nobody wrote it. A vEth's MACs are its own on
+ * the bridge, in every VLAN.
+ */
+#define FEX_LEARNT (1u << 31)
 
 /* stations: bridge, hash. What network ports have learnt. */
 struct fex_station_key {
@@ -98,6 +186,15 @@ struct fex_flood {
 	__u64 many; /* uplinks with at least two: the sender's own uplink needs a copy only then */
 	__u32 list;
 	__u32 peers; /* scope 0: bit n: the peer port of link n takes what vEths send */
+	__u32 judged; /* vEths that are on no list */
+	__u32 series; /* of judged */
+};
+
+/* judged: bridge, hash, value = port */
+struct fex_judged_key {
+	__u32 scope; /* as in the key of floods */
+	__u32 series; /* another one when the vEths are others, so that no frame meets some of both */
+	__u32 number;
 };
 
 /* settings: bridge, array of one */
@@ -109,16 +206,22 @@ struct fex_settings {
 
 /* counters: array, key = CPU * rows a CPU + port. Octets without the channel's tag. A super-frame counts as its segments. */
 struct fex_counters {
-	__u64 in_frames;
+	__u64 in_frames[3]; /* enum fex_cast */
 	__u64 in_octets;
-	__u64 out_frames;
+	__u64 out_frames[3];
 	__u64 out_octets;
+};
+
+enum fex_cast {
+	FEX_CAST_UNICAST = 0,
+	FEX_CAST_MULTICAST = 1,
+	FEX_CAST_BROADCAST = 2,
 };
 
 /* drops: per-CPU hash, key below, value frames. Port FEX_ANY_PORT takes what a full table could not hold. */
 #define FEX_ANY_PORT 0xffffffff
 struct fex_drop_key {
-	__u32 port; /* where the frame came in */
+	__u32 port; /* where the frame came in, or whose rules for what leaves dropped it */
 	__u32 reason; /* enum fex_drop */
 };
 
@@ -156,7 +259,14 @@ enum fex_drop {
 	FEX_DROP_SOURCE_PRUNED = 20,
 	FEX_DROP_NO_RECEIVER = 21,
 	FEX_DROP_NOT_SENT = 22,
-	FEX_DROP_REASONS = 23,
+	FEX_DROP_UNREADABLE_HEADER = 23,
+	FEX_DROP_SPOOFED_ADDRESS = 24,
+	FEX_DROP_TOO_MANY_MACS = 25,
+	FEX_DROP_ACL_IN = 26,
+	FEX_DROP_ACL_OUT = 27,
+	FEX_DROP_RATE_IN = 28,
+	FEX_DROP_RATE_OUT = 29,
+	FEX_DROP_REASONS = 30,
 };
 
 /* flows: the bench's generator, array. The heads of a flow's frames, Ethernet, IPv4 and UDP, and the row of the NIC that
@@ -190,6 +300,14 @@ struct fex_decision {
 	__u8 tagged; /* DELIVER, or the network port's copy: leave with a C-tag */
 	__u8 not_learnt; /* counted with the frame: XDP may decide about it first, and pass it to tc uncounted */
 	__u16 peers; /* FLOOD: bit n: the peer port of link n */
+	__u32 at; /* DROP: the port it is counted on */
+	__u32 judged; /* FLOOD: vEths that are judged alone */
+	__u32 series; /* of judged */
+	__u32 hit[2]; /* the row of hits, and 1; 0: no rule was asked */
+	__u8 learns; /* its source is to be learnt as the vEth's */
+	__u8 policy
+		[2]; /* 2 and the version of the profile whose rates hold; 0: none. Index 0 into the bridge, 1 out of it */
+	__u8 zero[9];
 };
 
 enum fex_seen {

@@ -8,7 +8,7 @@
 #ifndef FEX_BRIDGE_H
 #define FEX_BRIDGE_H
 
-#include "maps.h"
+#include "policy.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -51,6 +51,14 @@ struct {
 } floods SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1048576);
+	__type(key, struct fex_judged_key);
+	__type(value, __u32);
+} judged SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
@@ -66,27 +74,32 @@ static __always_inline struct fex_settings *the_settings(void)
 	return bpf_map_lookup_elem(&settings, &zero);
 }
 
-static __always_inline bool is_member(const struct fex_port *port, __u32 vlan)
+static __always_inline bool is_member(const struct fex_policy *policy, __u32 vlan)
 {
 	struct fex_vlan_set *set;
-	__u32 row = port->vlan_set;
+	__u32 row = policy->vlan_set;
 
-	if (!(port->flags & FEX_PORT_TRUNK))
-		return port->vlan == vlan;
+	if (!(policy->flags & FEX_POLICY_TRUNK))
+		return policy->vlan == vlan;
 	set = bpf_map_lookup_elem(&vlan_sets, &row);
 	return set && set->bits[vlan >> 6 & 63] >> (vlan & 63) & 1;
 }
 
+static __always_inline bool leaves_tagged(const struct fex_policy *policy, __u32 vlan)
+{
+	return policy->flags & FEX_POLICY_TRUNK && policy->vlan != vlan;
+}
+
 /* The VLAN a frame belongs to once it is past the port; 0: it may not pass. */
-static __always_inline __u32 classify(const struct frame *f, const struct fex_port *port)
+static __always_inline __u32 classify(const struct frame *f, const struct fex_policy *policy)
 {
 	__u32 vlan = f->tpid == ETH_P_8021Q ? f->tci & VLAN_VID_MASK : 0;
 
-	if (f->tpid == ETH_P_8021AD && !(port->flags & FEX_PORT_TRUNK))
+	if (f->tpid == ETH_P_8021AD && !(policy->flags & FEX_POLICY_TRUNK))
 		return 0;
 	if (!vlan)
-		return port->vlan;
-	return port->flags & FEX_PORT_TRUNK && is_member(port, vlan) ? vlan : 0;
+		return policy->vlan;
+	return policy->flags & FEX_POLICY_TRUNK && is_member(policy, vlan) ? vlan : 0;
 }
 
 static __always_inline struct fex_station_key station_key(const struct fex_mac *mac, __u32 vlan)
@@ -112,8 +125,9 @@ static __always_inline __u32 *veth_of(const struct fex_mac *mac)
 }
 
 /* Learn the source of a frame from the network. Its address must not be one of our vEths': see fex_settings.epoch. */
-static __always_inline __u32 learn(const struct frame *f, __u64 now, struct fex_decision *d)
+static __always_inline __u32 learn(const struct frame *f, struct fex_decision *d)
 {
+	__u64 now = bpf_ktime_get_coarse_ns();
 	struct fex_station fresh = {.seen_ns = now, .port = d->in};
 	struct fex_station_key key = station_key(&f->src, d->vlan);
 	struct fex_station *known = bpf_map_lookup_elem(&stations, &key);
@@ -142,37 +156,63 @@ static __always_inline __u32 learn(const struct frame *f, __u64 now, struct fex_
 	return FEX_DROP_NONE;
 }
 
-static __always_inline void leave_by(const struct fex_port *port, __u32 number, struct fex_decision *d)
+/* How a frame is judged: what of it has been read already, and the terms of the port that it came in by. */
+struct judgement {
+	FEX_CONTEXT *ctx;
+	const struct frame *frame;
+	struct fex_port *port;
+	struct fex_policy *policy;
+	bool has_read;
+};
+
+/* Out of the bridge by a port, if its terms let it; `stranger` is why not, if it is not in the VLAN. */
+static __always_inline void leave_by(struct judgement *j, const struct fex_port *port, __u32 number, __u32 stranger,
+				     struct fex_decision *d)
 {
+	struct fex_profile *profile = profile_of(port);
+	struct fex_policy *policy;
+	__u8 version;
+
+	if (!profile)
+		return drop(d, FEX_DROP_PORT_DOWN);
+	version = version_of(profile);
+	policy = &profile->version[version & 1];
+	if (!is_member(policy, d->vlan))
+		return drop(d, stranger);
 	d->verdict = FEX_VERDICT_DELIVER;
 	d->out = number;
-	d->tagged = port->flags & FEX_PORT_TRUNK && port->vlan != d->vlan;
+	d->tagged = leaves_tagged(policy, d->vlan);
+	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
+		return;
+	if (policy->acl[OUT])
+		read_once(j->ctx, j->frame, &j->has_read);
+	if (passes_acl(j->frame, policy, OUT, number, d) && policy->flags & FEX_POLICY_RATE_OUT)
+		d->policy[OUT] = version;
 }
 
-static __always_inline void to_veth(const struct fex_port *from, __u32 number, struct fex_decision *d)
+static __always_inline void to_veth(struct judgement *j, __u32 number, struct fex_decision *d)
 {
+	const __u32 from = j->port->flags & (FEX_PORT_NETWORK | FEX_PORT_PEERING);
 	struct fex_port *to = bpf_map_lookup_elem(&ports, &number);
 
 	if (number == d->in)
 		return drop(d, FEX_DROP_SAME_PORT);
 	if (!to || !(to->flags & FEX_PORT_UP))
 		return drop(d, FEX_DROP_PORT_DOWN);
-	if ((from->flags & (FEX_PORT_NETWORK | FEX_PORT_PEERING)) == FEX_PORT_NETWORK && to->pin != d->in)
+	if (from == FEX_PORT_NETWORK && to->pin != d->in)
 		return drop(d, FEX_DROP_NOT_PINNED);
-	if (!is_member(to, d->vlan))
-		return drop(d, FEX_DROP_VLAN_MISMATCH);
 	if (link_of(number) == link_of(d->in))
 		d->source = d->in & FEX_CHANNEL_MASK; /* the U-turn: VN-Tag says so with l=1 */
-	leave_by(to, number, d);
+	leave_by(j, to, number, FEX_DROP_VLAN_MISMATCH, d);
 }
 
-/* The row of a network port, if it may carry the VLAN. */
-static __always_inline struct fex_port *network_port(__u32 number, __u32 vlan)
+/* The row of a network port that is up. */
+static __always_inline struct fex_port *network_port(__u32 number)
 {
 	const __u32 flags = FEX_PORT_UP | FEX_PORT_NETWORK;
 	struct fex_port *port = number ? bpf_map_lookup_elem(&ports, &number) : NULL;
 
-	return port && (port->flags & flags) == flags && is_member(port, vlan) ? port : NULL;
+	return port && (port->flags & flags) == flags ? port : NULL;
 }
 
 static __always_inline bool is_peer(__u32 number)
@@ -183,34 +223,55 @@ static __always_inline bool is_peer(__u32 number)
 }
 
 /* To the pinned port, wherever the station was heard, unless that was at a peer. */
-static __always_inline void to_network(const struct fex_port *from, __u32 station_port, struct fex_decision *d)
+static __always_inline void to_network(struct judgement *j, __u32 station_port, struct fex_decision *d)
 {
-	__u32 number = from->pin;
+	__u32 number = j->port->pin;
 	struct fex_port *way;
 
-	if (from->flags & FEX_PORT_NETWORK)
+	if (j->port->flags & FEX_PORT_NETWORK)
 		return drop(d, station_port == d->in ? FEX_DROP_SAME_PORT : FEX_DROP_NETWORK_TO_NETWORK);
 	if (station_port != number && is_peer(station_port))
 		number = station_port;
-	way = network_port(number, d->vlan);
+	way = network_port(number);
 	if (!way)
 		return drop(d, FEX_DROP_NO_RECEIVER);
-	leave_by(way, number, d);
+	leave_by(j, way, number, FEX_DROP_NO_RECEIVER, d);
+}
+
+/* Which floods a frame from a port belongs to. */
+static __always_inline __u32 scope_of(const struct fex_port *from, const struct fex_decision *d)
+{
+	__u32 flags = from->flags & (FEX_PORT_NETWORK | FEX_PORT_PEERING);
+
+	return (flags == FEX_PORT_NETWORK ? link_of(d->in) : 0) << FEX_CHANNEL_BITS | d->vlan;
+}
+
+/* The pinned port's copy; it is judged when it is made. */
+static __always_inline bool flood_pin(const struct fex_port *from, struct fex_decision *d)
+{
+	struct fex_port *pin = from->flags & FEX_PORT_NETWORK ? NULL : network_port(from->pin);
+	struct fex_policy *policy = pin ? policy_of(pin) : NULL;
+
+	if (!policy || !is_member(policy, d->vlan))
+		return false;
+	d->out = from->pin;
+	d->tagged = leaves_tagged(policy, d->vlan);
+	return true;
 }
 
 static __always_inline void to_all(const struct fex_port *from, struct fex_decision *d)
 {
-	bool network = from->flags & FEX_PORT_NETWORK;
-	__u32 scope = network && !(from->flags & FEX_PORT_PEERING) ? link_of(d->in) : 0;
-	__u32 key = scope << FEX_CHANNEL_BITS | d->vlan;
-	struct fex_flood *flood = bpf_map_lookup_elem(&floods, &key);
-	struct fex_port *pin = network ? NULL : network_port(from->pin, d->vlan);
+	__u32 scope = scope_of(from, d);
+	struct fex_flood *flood = bpf_map_lookup_elem(&floods, &scope);
+	bool pin = flood_pin(from, d);
 
 	if (flood) {
 		d->uplinks = flood->any;
 		d->list = flood->list;
+		d->judged = flood->judged;
+		d->series = flood->series;
 	}
-	if (!network) {
+	if (!(from->flags & FEX_PORT_NETWORK)) {
 		__u64 own = 1ull << ((link_of(d->in) - FEX_FIRST_UPLINK) & 63);
 
 		if (!flood || !(flood->many & own))
@@ -218,9 +279,7 @@ static __always_inline void to_all(const struct fex_port *from, struct fex_decis
 		d->source = d->in & FEX_CHANNEL_MASK;
 		d->peers = flood ? flood->peers : 0;
 	}
-	if (pin)
-		leave_by(pin, from->pin, d);
-	if (!d->uplinks && !d->peers && !pin)
+	if (!d->uplinks && !d->peers && !d->judged && !pin)
 		return drop(d, FEX_DROP_NO_RECEIVER);
 	d->verdict = FEX_VERDICT_FLOOD;
 }
@@ -255,70 +314,199 @@ static __always_inline struct fex_port *enter(const struct frame *f, __u32 link,
 	return port;
 }
 
-static __always_inline __u32 judge_source(const struct frame *f, const struct fex_port *port)
+/* A source that is not the vEth's first: it is written for it, or has been learnt, or may be. */
+static __always_inline __u32 judge_other_source(const struct frame *f, const struct fex_policy *policy,
+						struct fex_decision *d)
 {
-	bool nobody = !*(const __u64 *)&f->src; /* and a vEth whose MAC is not set yet has nobody's */
+	__u32 *owner = veth_of(&f->src);
+	struct fex_memory *memory;
 
-	if (!(port->flags & FEX_PORT_NETWORK))
-		return same_mac(&f->src, &port->mac) && !nobody ? FEX_DROP_NONE : FEX_DROP_SPOOFED_SOURCE;
-	if (is_group(&f->src) || nobody)
-		return FEX_DROP_BAD_SOURCE;
+	if (owner)
+		return (*owner & ~FEX_LEARNT) == d->in ? FEX_DROP_NONE : FEX_DROP_SPOOFED_SOURCE;
+	if (!policy->learn || is_group(&f->src))
+		return FEX_DROP_SPOOFED_SOURCE;
+	memory = memory_of(d->in);
+	if (!memory || memory->macs >= policy->learn)
+		return FEX_DROP_TOO_MANY_MACS;
+	d->learns = true;
 	return FEX_DROP_NONE;
 }
 
-static __always_inline void find_way(const struct frame *f, const struct fex_port *port, __u64 now,
-				     struct fex_decision *d)
+static __always_inline __u32 judge_source(const struct judgement *j, struct fex_decision *d)
 {
+	const struct frame *f = j->frame;
+	bool nobody = !*(const __u64 *)&f->src; /* and a vEth whose MAC is not set yet has nobody's */
+
+	if (j->port->flags & FEX_PORT_NETWORK)
+		return is_group(&f->src) || nobody ? FEX_DROP_BAD_SOURCE : FEX_DROP_NONE;
+	if (same_mac(&f->src, &j->port->mac) && !nobody)
+		return FEX_DROP_NONE;
+	if (nobody || !(j->policy->flags & FEX_POLICY_MORE_MACS))
+		return FEX_DROP_SPOOFED_SOURCE;
+	return judge_other_source(f, j->policy, d);
+}
+
+static __always_inline void find_way(struct judgement *j, struct fex_decision *d)
+{
+	const struct frame *f = j->frame;
 	struct fex_station_key key = station_key(&f->dst, d->vlan);
 	struct fex_settings *set = the_settings();
 	struct fex_station *station;
 	__u32 *veth;
 
 	if (is_group(&f->dst))
-		return to_all(port, d);
+		return to_all(j->port, d);
 	veth = veth_of(&f->dst);
 	if (veth)
-		return to_veth(port, *veth, d);
+		return to_veth(j, *veth & ~FEX_LEARNT, d);
 	station = bpf_map_lookup_elem(&stations, &key);
-	if (station && set && age_of(station, now) < (__s64)set->ageing_ns)
-		return to_network(port, station->port, d);
-	to_all(port, d);
+	if (station && set && age_of(station, bpf_ktime_get_coarse_ns()) < (__s64)set->ageing_ns)
+		return to_network(j, station->port, d);
+	to_all(j->port, d);
 }
 
-static __always_inline void decide(const struct frame *f, bool whole, __u32 link, __u64 now, struct fex_decision *d)
+/* What the port that it came in by says of a frame; false if it has dropped it. */
+static __always_inline bool passes_port(struct judgement *j, struct fex_decision *d)
 {
-	struct fex_port *port;
+	const struct frame *f = j->frame;
+	struct fex_policy *policy = j->policy;
+	__u32 reason = judge_head(f);
+
+	if (!reason)
+		reason = judge_source(j, d);
+	if (reason)
+		return drop(d, reason), false;
+	d->vlan = classify(f, policy);
+	if (!d->vlan)
+		return drop(d, FEX_DROP_VLAN_NOT_ALLOWED), false;
+	d->tci = (f->tpid == ETH_P_8021Q ? f->tci & ~VLAN_VID_MASK : 0) | d->vlan;
+	if (policy->flags & FEX_POLICY_GUARD || policy->acl[IN])
+		read_once(j->ctx, f, &j->has_read);
+	if (policy->flags & FEX_POLICY_GUARD) {
+		reason = judge_guard(j->ctx, f, d->in);
+		if (reason)
+			return drop(d, reason), false;
+	}
+	return passes_acl(f, policy, IN, d->in, d);
+}
+
+static __always_inline void decide(struct judgement *j, __u32 link, struct fex_decision *d)
+{
+	const struct frame *f = j->frame;
+	struct fex_profile *profile;
 	__u32 reason;
+	__u8 version;
 
 	d->in = port_of(link, 0);
-	if (!whole)
+	if (!f->whole)
 		return drop(d, FEX_DROP_TRUNCATED);
-	port = enter(f, link, d);
-	if (!port)
+	j->port = enter(f, link, d);
+	if (!j->port)
 		return;
-	reason = judge_head(f);
-	if (!reason)
-		reason = judge_source(f, port);
-	if (reason)
-		return drop(d, reason);
-	d->vlan = classify(f, port);
-	if (!d->vlan)
-		return drop(d, FEX_DROP_VLAN_NOT_ALLOWED);
-	d->tci = (f->tpid == ETH_P_8021Q ? f->tci & ~VLAN_VID_MASK : 0) | d->vlan;
-	if (port->flags & FEX_PORT_NETWORK) {
-		reason = learn(f, now, d);
+	profile = profile_of(j->port);
+	if (!profile)
+		return drop(d, FEX_DROP_PORT_DOWN);
+	version = version_of(profile);
+	j->policy = &profile->version[version & 1];
+	if (!passes_port(j, d))
+		return;
+	if (j->policy->flags & FEX_POLICY_RATE_IN)
+		d->policy[IN] = version;
+	if (j->port->flags & FEX_PORT_NETWORK) {
+		reason = learn(f, d);
 		if (reason)
 			return drop(d, reason);
 	}
-	find_way(f, port, now, d);
+	find_way(j, d);
 }
 
 /* Its own function, so that the verifier walks each way through it once, and not what follows once for each of them. */
-__noinline int decide_bridge(struct frame *f, bool whole, __u32 link, __u64 now, struct fex_decision *d)
+__noinline int decide_bridge(FEX_CONTEXT *ctx, struct frame *f, __u32 link, struct fex_decision *d)
 {
+	struct judgement j = {.ctx = ctx, .frame = f};
+
 	if (f && d)
-		decide(f, whole, link, now, d);
+		decide(&j, link, d);
 	return 0;
+}
+
+/* The policy that a decision was made by. */
+static __always_inline struct fex_policy *decided_by(__u32 number, __u8 version)
+{
+	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
+	struct fex_profile *profile = port ? profile_of(port) : NULL;
+
+	return profile ? &profile->version[version & 1] : NULL;
+}
+
+static __always_inline bool settle_rate(const struct frame *f, enum direction way, __u32 port, __u8 version)
+{
+	struct fex_policy *policy = version ? decided_by(port, version) : NULL;
+
+	return !version || (policy && spend(policy, way, port, f));
+}
+
+/* The source becomes one of the vEth's, unless the table is full. Another CPU may have been faster. */
+static __always_inline bool learn_source(const struct frame *f, __u32 port)
+{
+	struct fex_memory *memory = memory_of(port);
+	struct fex_settings *set = the_settings();
+	struct fex_mac mac = f->src;
+	__u32 value = port | FEX_LEARNT;
+
+	if (!memory || !set)
+		return false;
+	if (bpf_map_update_elem(&veths, &mac, &value, BPF_NOEXIST))
+		return veth_of(&mac);
+	__sync_fetch_and_add(&memory->macs, 1);
+	__sync_fetch_and_add(&set->epoch, 1);
+	return true;
+}
+
+__noinline int settle_all(const struct frame *f, struct fex_decision *d)
+{
+	if (!f || !d)
+		return 0;
+	if (d->hit[IN])
+		count_hit(d->hit[IN] - 1);
+	if (d->hit[OUT])
+		count_hit(d->hit[OUT] - 1);
+	if (d->verdict == FEX_VERDICT_DROP)
+		return 0;
+	if (d->learns && !learn_source(f, d->in))
+		drop(d, FEX_DROP_TOO_MANY_MACS);
+	else if (!settle_rate(f, IN, d->in, d->policy[IN]))
+		drop(d, FEX_DROP_RATE_IN);
+	else if (d->verdict == FEX_VERDICT_DELIVER && !settle_rate(f, OUT, d->out, d->policy[OUT]))
+		drop_at(d, d->out, FEX_DROP_RATE_OUT);
+	return 0;
+}
+
+/* The effects of a decision but its counters. A port that asks for nothing of all that pays one comparison. */
+static __always_inline void settle(const struct frame *f, struct fex_decision *d)
+{
+	if (d->hit[IN] | d->hit[OUT] | d->learns | d->policy[IN] | d->policy[OUT])
+		settle_all(f, d);
+}
+
+/* A copy that leaves by a port with rules of its own: a drop reason, which is counted there. The packet has been read
+ * if any port asks for it.
+ */
+__noinline int judge_copy(const struct frame *f, __u32 number, __u32 vlan)
+{
+	struct fex_decision d = {.vlan = vlan, .in = number};
+	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
+	struct fex_policy *policy = port ? policy_of(port) : NULL;
+
+	if (!f || !policy)
+		return FEX_DROP_PORT_DOWN;
+	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
+		return FEX_DROP_NONE;
+	if (passes_acl(f, policy, OUT, number, &d) && !spend(policy, OUT, number, f))
+		d.reason = FEX_DROP_RATE_OUT;
+	if (d.hit[OUT])
+		count_hit(d.hit[OUT] - 1);
+	return d.reason;
 }
 
 #endif

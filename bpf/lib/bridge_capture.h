@@ -13,9 +13,11 @@ static __always_inline bool is_on_list(const struct verdict *v, __u32 port, __u8
 	struct fex_port *from = bpf_map_lookup_elem(&ports, &in);
 	struct fex_port *to = bpf_map_lookup_elem(&ports, &port);
 
-	if (!from || !to || !(to->flags & FEX_PORT_UP) || !is_member(to, vlan))
+	struct fex_policy *policy = to ? policy_of(to) : NULL;
+
+	if (!from || !to || !policy || !(to->flags & FEX_PORT_UP) || !is_member(policy, vlan))
 		return false;
-	*leaves = to->flags & FEX_PORT_TRUNK && to->vlan != vlan ? FEX_LEAVES_TAGGED : FEX_LEAVES_UNTAGGED;
+	*leaves = leaves_tagged(policy, vlan) ? FEX_LEAVES_TAGGED : FEX_LEAVES_UNTAGGED;
 	return (from->flags & (FEX_PORT_NETWORK | FEX_PORT_PEERING)) != FEX_PORT_NETWORK || to->pin == in;
 }
 

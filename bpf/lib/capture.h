@@ -127,11 +127,15 @@ static __always_inline bool is_captured(void)
 /* A frame and its verdict, before anything is done to it. */
 static __always_inline void show(struct __sk_buff *skb, const struct fex_decision *d)
 {
-	__u64 words = d->verdict | d->reason << 8 | (d->tagged ? WORD_TAGGED : 0) | (__u64)d->tci << 32;
+	bool elsewhere = d->verdict == FEX_VERDICT_DROP && d->at != d->in;
+	__u32 reason = elsewhere ? FEX_DROP_NONE : d->reason;
+	__u64 words = d->verdict | reason << 8 | (d->tagged ? WORD_TAGGED : 0) | (__u64)d->tci << 32;
 	__u32 out = d->out;
 
 	if (!is_captured())
 		return;
+	if (elsewhere)
+		take(skb, d->at, 0, d->reason << 8 | WORD_LATE, 0);
 	if (d->verdict == FEX_VERDICT_FLOOD)
 		out = link_of(d->out) | (__u32)d->peers << 16;
 	else if (d->verdict == FEX_VERDICT_REPLICATE)

@@ -34,13 +34,13 @@ static __always_inline __u32 judge_function(const struct fex_function *function)
 	return FEX_DROP_NONE;
 }
 
-/* From a function. `whole` is false where the frame ended inside its head. */
-static __always_inline void decide_up(const struct frame *f, bool whole, __u32 port, struct fex_decision *d)
+/* From a function. */
+static __always_inline void decide_up(const struct frame *f, __u32 port, struct fex_decision *d)
 {
 	__u32 reason = judge_function(bpf_map_lookup_elem(&functions, &port));
 
 	d->in = port;
-	if (!reason && !whole)
+	if (!reason && !f->whole)
 		reason = FEX_DROP_TRUNCATED;
 	if (!reason && f->kind != FEX_KIND_NONE)
 		reason = FEX_DROP_FORGED_TAG;
@@ -65,13 +65,13 @@ static __always_inline void decide_list(const struct frame *f, __u32 link, struc
 }
 
 /* From an uplink. */
-static __always_inline void decide_down(const struct frame *f, bool whole, __u32 link, struct fex_decision *d)
+static __always_inline void decide_down(const struct frame *f, __u32 link, struct fex_decision *d)
 {
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
 	__u32 port, reason;
 
 	d->in = port_of(link, 0);
-	if (!whole)
+	if (!f->whole)
 		return drop(d, FEX_DROP_TRUNCATED);
 	if (!row || f->kind == FEX_KIND_NONE || f->kind != row->kind)
 		return drop(d, FEX_DROP_NOT_IN_CHANNEL);

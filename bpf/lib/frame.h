@@ -66,10 +66,12 @@ struct frame {
 	bool looped; /* VN-Tag l */
 	bool bad; /* a version or an extension that we do not speak */
 	bool out_of_band; /* the outermost VLAN tag is in the skb, not in the octets */
+	bool whole; /* it does not end inside its head */
 	__u8 vlan_tags; /* how many, counted up to 3 */
 	__u16 tpid; /* outermost VLAN tag; 0: none */
 	__u16 tci;
 	__u16 type; /* what follows the VLAN tags that were counted */
+	__u16 inner; /* where what is of that type begins, in the octets */
 	__u32 octets; /* length without the channel's tag */
 	__u32 segments; /* frames on a real wire that this one stands for */
 };
@@ -157,9 +159,10 @@ static __always_inline int parse_vlans(struct cursor *c, struct frame *f, int ty
 	return type;
 }
 
-/* Parse a head. An out-of-band VLAN tag (set in f beforehand) is the outermost. False: the frame ends too early. */
-static __always_inline bool parse_frame(struct cursor *c, struct frame *f)
+/* Parse a head. An out-of-band VLAN tag (set in f beforehand) is the outermost. */
+static __always_inline void parse_frame(struct cursor *c, struct frame *f)
 {
+	void *start = c->at;
 	int type = parse_eth(c, f);
 
 	if (!f->out_of_band && type == ETH_P_VNTAG)
@@ -170,7 +173,8 @@ static __always_inline bool parse_frame(struct cursor *c, struct frame *f)
 		type = parse_vlans(c, f, type);
 	f->octets -= channel_overhead(f->kind);
 	f->type = type;
-	return type >= 0;
+	f->inner = c->at - start;
+	f->whole = type >= 0;
 }
 
 static __always_inline bool same_mac(const struct fex_mac *a, const struct fex_mac *b)
@@ -181,6 +185,16 @@ static __always_inline bool same_mac(const struct fex_mac *a, const struct fex_m
 static __always_inline bool is_group(const struct fex_mac *mac)
 {
 	return mac->octets[0] & 1;
+}
+
+/* Who a frame is for. */
+static __always_inline __u32 cast_of(const struct fex_mac *mac)
+{
+	const struct fex_mac all = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 0};
+
+	if (!is_group(mac))
+		return FEX_CAST_UNICAST;
+	return same_mac(mac, &all) ? FEX_CAST_BROADCAST : FEX_CAST_MULTICAST;
 }
 
 /* Drop reasons that hold for whoever sends a frame into our ports. */

@@ -42,6 +42,17 @@ struct {
 	__type(value, __u64);
 } totals SEC(".maps");
 
+/* Which bit it is, if it is one. Counted without a branch: the verifier walks each way that there is. */
+static __always_inline __u32 place_of(__u64 bit)
+{
+	__u64 below = bit - 1;
+
+	below -= below >> 1 & 0x5555555555555555;
+	below = (below & 0x3333333333333333) + (below >> 2 & 0x3333333333333333);
+	below = (below + (below >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return below * 0x0101010101010101 >> 56;
+}
+
 static __always_inline void count_total(__u32 row, __u64 n)
 {
 	__u64 *total = bpf_map_lookup_elem(&totals, &row);
@@ -62,7 +73,7 @@ static __always_inline void count_in(__u32 port, const struct frame *f)
 	struct fex_counters *row = counters_of(port);
 
 	if (row) {
-		row->in_frames += f->segments;
+		row->in_frames[cast_of(&f->dst)] += f->segments;
 		row->in_octets += f->octets;
 	}
 }
@@ -72,7 +83,7 @@ static __always_inline void count_out(__u32 port, const struct frame *f)
 	struct fex_counters *row = counters_of(port);
 
 	if (row) {
-		row->out_frames += f->segments;
+		row->out_frames[cast_of(&f->dst)] += f->segments;
 		row->out_octets += f->octets;
 	}
 }
@@ -107,7 +118,7 @@ static __always_inline void account(const struct fex_decision *d, const struct f
 	if (d->not_learnt)
 		count_total(FEX_TOTAL_NOT_LEARNT, 1);
 	if (d->verdict == FEX_VERDICT_DROP)
-		count_drop(d->in, d->reason, f->segments);
+		count_drop(d->at, d->reason, f->segments);
 }
 
 static __always_inline __u32 port_of(__u32 link, __u32 channel)
@@ -120,10 +131,16 @@ static __always_inline __u32 link_of(__u32 port)
 	return port >> FEX_CHANNEL_BITS;
 }
 
-static __always_inline void drop(struct fex_decision *d, __u32 reason)
+static __always_inline void drop_at(struct fex_decision *d, __u32 port, __u32 reason)
 {
 	d->verdict = FEX_VERDICT_DROP;
 	d->reason = reason;
+	d->at = port;
+}
+
+static __always_inline void drop(struct fex_decision *d, __u32 reason)
+{
+	drop_at(d, d->in, reason);
 }
 
 #endif

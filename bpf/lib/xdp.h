@@ -39,13 +39,13 @@ static __always_inline __u32 attached_for(struct xdp_md *ctx)
 #endif
 }
 
-static __always_inline bool read_frame(struct xdp_md *ctx, struct frame *f)
+static __always_inline void read_frame(struct xdp_md *ctx, struct frame *f)
 {
 	struct cursor c = {.at = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end};
 
 	f->octets = ctx->data_end - ctx->data;
 	f->segments = 1;
-	return parse_frame(&c, f);
+	parse_frame(&c, f);
 }
 
 /* A new head: the addresses, the channel's tag if any, a VLAN tag if `vlan`; `remove` octets of the old one go. */

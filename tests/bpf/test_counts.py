@@ -47,13 +47,13 @@ def count(tables: KernelTables, ports: tuple[int, ...], times: int = 1) -> None:
     one = tables.map("counters")
     for cpu in range(possible_cpus()):
         first = cpu * one.max_entries // possible_cpus()
-        row = COUNTERS.pack(*(times * (cpu + word) for word in range(4)))
+        row = COUNTERS.pack(*(times * (cpu + word) for word in range(8)))
         one.put_many([(U32.pack(first + port), row) for port in ports])
 
 
 def counted(times: int = 1) -> PortCounters:
     cpus = range(possible_cpus())
-    return PortCounters(*(sum(times * (cpu + word) for cpu in cpus) for word in range(4)))
+    return PortCounters(*(sum(times * (cpu + word) for cpu in cpus) for word in range(8)))
 
 
 @pytest.mark.parametrize("ports", [(), *((edge,) for edge in EDGES), EDGES], ids=str)

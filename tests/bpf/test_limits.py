@@ -12,7 +12,7 @@ from openfex.model.limits import FIRST_UPLINK, MAX_LINKS, MAX_LISTS, MAX_STATION
 from openfex.model.values import BROADCAST, LAST_CHANNEL, LAST_VLAN, ChannelKind, Mac, port_number
 from openfex.rules.compiler import list_number
 from openfex.rules.decision import Verdict
-from openfex.rules.tables import BridgeTables, ExtenderTables, Flood, Function, Members, Port, Station
+from openfex.rules.tables import BridgeTables, ExtenderTables, Flood, Function, Members, Port, Station, Terms
 from openfex.testing.frames import Arrival
 from openfex.testing.kernel import KernelEngine, kernel_now_ns
 from openfex.testing.layouts import veth_mac
@@ -74,12 +74,12 @@ def test_every_channel_of_every_uplink_of_a_host(extender: KernelEngine) -> None
 
 
 def test_every_channel_of_every_uplink_of_a_bridge(bridge: KernelEngine) -> None:
-    tables = BridgeTables({1: None, **{link: kind_of(link) for link in UPLINKS}})
-    tables.ports[NET] = Port(up=True, network=True, vlan=10)
+    tables = BridgeTables({1: None, **{link: kind_of(link) for link in UPLINKS}}, {1: Terms(10)})
+    tables.ports[NET] = Port(up=True, network=True, profile=1)
     for link in UPLINKS:
         for channel in CHANNELS:
             number, mac = port_number(link, channel), veth_mac(link, channel)
-            tables.ports[number] = Port(up=True, vlan=10, mac=mac, pin=NET)
+            tables.ports[number] = Port(up=True, profile=1, mac=mac, pin=NET)
             tables.veths[mac] = number
     tables.floods[0, 10] = tables.floods[1, 10] = Flood(frozenset(UPLINKS), frozenset(UPLINKS), list_number(0))
     trial = BridgeTrial(bridge, tables)
@@ -96,9 +96,9 @@ def test_every_channel_of_every_uplink_of_a_bridge(bridge: KernelEngine) -> None
 
 
 def network_only() -> BridgeTables:
-    tables = BridgeTables({1: None, 2: None, FIRST_UPLINK: ChannelKind.ETAG})
+    tables = BridgeTables({1: None, 2: None, FIRST_UPLINK: ChannelKind.ETAG}, {1: Terms(10)})
     for number in (NET, port_number(2)):
-        tables.ports[number] = Port(up=True, network=True, vlan=10)
+        tables.ports[number] = Port(up=True, network=True, profile=1)
     tables.floods[1, 10] = Flood(frozenset({FIRST_UPLINK}), frozenset(), list_number(0))
     return tables
 
@@ -124,12 +124,12 @@ def test_as_many_stations_as_there_is_room_for(bridge: KernelEngine) -> None:
 def test_as_many_floods_and_vlan_sets_as_there_is_room_for(bridge: KernelEngine) -> None:
     tables = network_only()
     trunk = frozenset(range(1, LAST_VLAN + 1))
-    tables.ports[NET] = Port(up=True, network=True, vlans=trunk)
+    tables.profiles = {1: Terms(vlans=trunk)}
+    tables.ports[NET] = Port(up=True, network=True, profile=1)
     for ordinal in range(MAX_VLAN_SETS - 2):
         number = port_number(FIRST_UPLINK, 1 + ordinal)
-        tables.ports[number] = Port(
-            up=True, vlans=trunk - {1 + ordinal}, mac=veth_mac(FIRST_UPLINK, 1 + ordinal), pin=NET
-        )
+        tables.profiles[2 + ordinal] = Terms(vlans=trunk - {1 + ordinal})
+        tables.ports[number] = Port(up=True, profile=2 + ordinal, mac=veth_mac(FIRST_UPLINK, 1 + ordinal), pin=NET)
     scopes = [(scope, vlan) for scope in (0, 1, 2, 3) for vlan in range(1, LAST_VLAN + 1)][:MAX_LISTS]
     for ordinal, scope in enumerate(scopes):
         tables.floods[scope] = Flood(frozenset({FIRST_UPLINK}), frozenset(), list_number(ordinal))

@@ -18,10 +18,11 @@ from openfex.model.limits import FIRST_UPLINK
 from openfex.model.values import BROADCAST, ChannelKind, port_channel, port_link, port_number
 from openfex.rules.compiler import list_number
 from openfex.rules.engine import Bridge, Extender, Sent
-from openfex.rules.tables import BridgeTables, Flood, Port
+from openfex.rules.tables import BridgeTables, Flood, Port, Terms
 from openfex.testing.frames import BridgeScene, ExtenderScene
 from openfex.testing.kernel import KernelTables, kernel_now_ns
 from openfex.testing.layouts import CHANNELS
+from openfex.testing.policies import make_timeless_policy
 from openfex.testing.tables import (
     STATIONS,
     from_now,
@@ -63,7 +64,7 @@ def copies_on_wires(copies: list[Sent]) -> list[Sent]:
 
 def run_bridge(wires: Wires, seed: int, sizes: Counter[int]) -> None:
     chance = random.Random(seed)
-    tables = make_bridge_tables(chance)
+    tables = make_bridge_tables(chance, make_timeless_policy)
     if seed % 3 == 0:
         tables = spoil_bridge_tables(chance, tables)
     tables = from_now(tables, kernel_now_ns())
@@ -122,7 +123,9 @@ def test_p10_p4_an_extender_on_wires(direct: bool) -> None:
 def test_p4_a_flood_whose_uplinks_have_no_row_yet_is_a_counted_drop() -> None:
     """The rows of floods are written before those of links, so there is such a moment for each new uplink."""
     network, uplink = BRIDGE_PORTS[0], FIRST_UPLINK
-    tables = BridgeTables(links={1: None}, ports={network: Port(up=True, network=True, vlan=10)})
+    tables = BridgeTables(
+        links={1: None}, profiles={1: Terms(10)}, ports={network: Port(up=True, network=True, profile=1)}
+    )
     tables.floods[1, 10] = Flood(frozenset({uplink}), frozenset(), list_number(0))
     with wired("bridge", BRIDGE_PORTS) as wires:
         wires.kernel.write(tables, wires.devices)
@@ -135,8 +138,8 @@ def test_p4_a_flood_whose_uplinks_have_no_row_yet_is_a_counted_drop() -> None:
 def test_p4_copies_are_counted_where_a_later_one_cannot_be_made() -> None:
     """The kernel grows no frame beyond four pages, so after the copy with a VN-Tag some have no room for an E-Tag."""
     network, vntag, etag = BRIDGE_PORTS[0], FIRST_UPLINK, FIRST_UPLINK + 1
-    tables = BridgeTables(links={1: None, vntag: ChannelKind.VNTAG, etag: ChannelKind.ETAG})
-    tables.ports[network] = Port(up=True, network=True, vlan=10)
+    tables = BridgeTables({1: None, vntag: ChannelKind.VNTAG, etag: ChannelKind.ETAG}, {1: Terms(10)})
+    tables.ports[network] = Port(up=True, network=True, profile=1)
     tables.floods[1, 10] = Flood(frozenset({vntag, etag}), frozenset(), list_number(0))
     most = os.sysconf("SC_PAGE_SIZE") << 2
     ends = set()

@@ -11,6 +11,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from openfex.errors import DocumentError, Problem
 from openfex.model.documents import EXAMPLES
@@ -18,7 +19,7 @@ from openfex.model.reader import read_documents
 from openfex.plan.layout import lay_out
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "examples" / "two-hosts.yaml").read_text()
+TEXTS = [(ROOT / "examples" / name).read_text() for name in ("two-hosts.yaml", "policy.yaml")]
 FOREIGN = re.compile(
     r"Input should|valid (dictionary|list|string|integer)|Field required|pydantic|ruamel|Traceback|<.*>"
 )
@@ -31,7 +32,8 @@ VALUES = st.recursive(
     | st.text(max_size=20)
     | st.sampled_from(
         ["web", "h1", "sw-a", "up0", "10,20-30", "52:54:00:00:00:01", "10.0.0.1/24", "5m", "h1-nic0/0", "all"]
-    ),
+    )
+    | st.sampled_from(["tcp", "icmp", "80-90", "10.0.0.0/8", "fd00::/8", "arp", "established", "later", "1Gbit"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
@@ -82,18 +84,27 @@ def changed(value: Any, path: tuple[Any, ...], new: object) -> object:
     return copy
 
 
+@cache
+def values_of(text: str) -> list[Any]:
+    """The documents of a text."""
+    return list(YAML(typ="safe", pure=True).load_all(text))
+
+
 @given(st.data())
 def test_any_value_anywhere(data: st.DataObject) -> None:
-    documents: Any = [{"kind": kind, "name": name, "spec": spec} for kind, (name, spec) in EXAMPLES.items()]
+    examples = [{"kind": kind, "name": name, "spec": spec} for kind, (name, spec) in EXAMPLES.items()]
+    documents: Any = data.draw(st.sampled_from([examples, *map(values_of, TEXTS)]))
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(places(documents)[1:]))
         documents = changed(documents, path, data.draw(VALUES))
     check("\n---\n".join(map(json.dumps, documents)))
 
 
-@given(st.lists(st.tuples(st.integers(0, len(TEXT)), st.integers(0, 12), PIECES), min_size=1, max_size=4))
-def test_any_slip_of_the_pen(slips: list[tuple[int, int, str]]) -> None:
-    text = TEXT
+SLIPS = st.tuples(st.integers(0, max(map(len, TEXTS))), st.integers(0, 12), PIECES)
+
+
+@given(st.sampled_from(TEXTS), st.lists(SLIPS, min_size=1, max_size=4))
+def test_any_slip_of_the_pen(text: str, slips: list[tuple[int, int, str]]) -> None:
     for at, length, piece in slips:
         text = text[:at] + piece + text[at + length :]
     check(text)

@@ -24,6 +24,7 @@ from openfex.errors import DocumentError
 from openfex.model.documents import SPECS
 from openfex.model.drops import DropReason
 from openfex.model.reader import read_documents
+from openfex.model.reference import all_below, kind_key
 from openfex.plan.layout import lay_out
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,6 +172,23 @@ def test_examples_lay_out(path: Path) -> None:
     layout = lay_out(read_documents(path.read_text(), str(path)))
     assert layout.bridges
     assert layout.hosts
+
+
+def places(value: object) -> Iterator[str]:
+    """The paths of all keys in a value, as `all_below` gives them."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield f".{key}"
+            yield from (f".{key}{place}" for place in places(one))
+    elif isinstance(value, list):
+        yield from (f".RULE{place}" for one in value for place in places(one))
+
+
+def test_an_example_uses_every_key_of_profiles() -> None:
+    documents = YAML(typ="safe").load_all((ROOT / "examples" / "policy.yaml").read_text())
+    used = {f"profile{place}" for one in documents if one["kind"] == "profile" for place in places(one["spec"])}
+    used |= {place.replace(".out", ".in").replace(".deny", ".permit") for place in used}
+    assert [key.path for key in all_below(kind_key("profile")) if key.path not in used] == []
 
 
 def test_the_tutorial_writes_its_example() -> None:

@@ -17,29 +17,50 @@ LINK = struct.Struct("=IHH")
 FUNCTION = struct.Struct("=II")
 LIST = struct.Struct("=128Q")
 MAC = struct.Struct("=6sH")
-PORT = struct.Struct("=6sHIIIHH")
+PORT = struct.Struct("=6sH4I")
+PRICE = struct.Struct("=2Q")
+POLICY = struct.Struct("=2I2H3I9Q")
+PROFILE = struct.Struct(f"=B7x{POLICY.size}s{POLICY.size}s")
+ACL = struct.Struct("=30I")
+NODE = struct.Struct("=256I")
+RUN = struct.Struct("=16s4I")
+VECTOR = struct.Struct("=16Q")
+ADDRESS = struct.Struct("=2I16s")
+MEMORY = struct.Struct("=5Q")
+JUDGED_KEY = struct.Struct("=3I")
 VLAN_SET = struct.Struct("=64Q")
 STATION_KEY = struct.Struct("=6sH")
 STATION = struct.Struct("=QII")
-FLOOD = struct.Struct("=QQII")
+FLOOD = struct.Struct("=2Q4I")
 SETTINGS = struct.Struct("=QII")
-COUNTERS = struct.Struct("=4Q")
+COUNTERS = struct.Struct("=8Q")
 DROP_KEY = struct.Struct("=II")
 FLOW = struct.Struct("=44sI")
-DECISION = struct.Struct("=6IQHHBBH")
+DECISION = struct.Struct("=6IQHHBBH5I3B9x")
 CAPTURE = struct.Struct("=4I2Q")
 RECORD = struct.Struct("=Q4I3H5B5x")
 
 ANY_PORT = 0xFFFFFFFF
+LEARNT = 1 << 31
 TOTAL_ROWS = 8
 
 KEY_SIZES = {"veths": MAC.size, "stations": STATION_KEY.size, "drops": DROP_KEY.size}
+KEY_SIZES |= {"addresses": ADDRESS.size, "judged": JUDGED_KEY.size}
 """Keys that are not a plain u32."""
 VALUE_SIZES = {
     "links": LINK.size,
     "functions": FUNCTION.size,
     "lists": LIST.size,
     "ports": PORT.size,
+    "profiles": PROFILE.size,
+    "acls": ACL.size,
+    "acl_nodes": NODE.size,
+    "acl_runs": RUN.size,
+    "vectors": VECTOR.size,
+    "hits": U64.size,
+    "addresses": U32.size,
+    "memories": MEMORY.size,
+    "judged": U32.size,
     "vlan_sets": VLAN_SET.size,
     "veths": U32.size,
     "stations": STATION.size,
@@ -68,9 +89,27 @@ class PortFlag(IntFlag):
     KNOWN = 1
     UP = 2
     DIRECT = 4
-    TRUNK = 8
-    NETWORK = 16
-    PEERING = 32
+    NETWORK = 8
+    PEERING = 16
+
+
+class PolicyFlag(IntFlag):
+    """`enum fex_policy_flag`."""
+
+    TRUNK = 1
+    GUARD = 2
+    MORE_MACS = 4
+    RATE_IN = 8
+    RATE_OUT = 16
+    JUDGES_OUT = 32
+
+
+class Cast(IntEnum):
+    """`enum fex_cast`: who a frame is for."""
+
+    UNICAST = 0
+    MULTICAST = 1
+    BROADCAST = 2
 
 
 class Total(IntEnum):

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from openfex.datapath.abi import ANY_PORT, DROP_KEY, KEY_SIZES, U32, VALUE_SIZES
 from openfex.datapath.objects import PROGRAMS, build_of, object_path
+from openfex.datapath.terms import ROOM
 from openfex.errors import InternalError
 from openfex.linux.libbpf import Map, Object, Program, bpf_filesystem, possible_cpus
 from openfex.linux.netlink import Filter, Netlink
@@ -29,12 +30,13 @@ from openfex.model.values import port_channel, port_link, port_number
 
 LABEL = "openfex"
 """The name of our filters, by which a later process knows them."""
-SIZED = {"extender": ("counters", "functions"), "bridge": ("counters", "ports")}
-"""The maps that have a row a port: what is counted, and what is known of it."""
+SIZED = {"extender": ("counters", "functions"), "bridge": ("counters", "memories", "ports")}
+"""The maps that have a row a port: what is counted, what is remembered, and what is known of it."""
 MAPS = {
     "extender": ("links", "lists", "drops", "totals", "capture", "rings"),
     "bridge": (
-        *("links", "vlan_sets", "veths", "stations", "floods", "settings", "ageing"),
+        *("links", "vlan_sets", "veths", "stations", "floods", "judged", "settings", "ageing"),
+        *("profiles", "addresses", "acls", "acl_nodes", "acl_runs", "vectors", "hits"),
         *("drops", "totals", "capture", "rings"),
     ),
 }
@@ -60,6 +62,9 @@ def pin_folder() -> Path:
 def room_for(role: str, rows: int) -> Room:
     """What a role's programs are loaded with to have so many rows a port. The kernel numbers CPUs without gaps."""
     entries = dict.fromkeys(SIZED[role], rows) | {"counters": rows * possible_cpus()}
+    if role == "bridge":
+        entries |= ROOM | {"hits": ROOM["hits"] * possible_cpus()}
+        return entries, {"counter_rows": rows, "hit_rows": ROOM["hits"]}
     return entries, {"counter_rows": rows}
 
 
@@ -141,8 +146,8 @@ class Node:
         with Object.load(object_path(self.role), max_entries=entries, reuse=kept, constants=constants) as loaded:
             check_sizes(loaded.maps)
             if 0 < before < rows:
-                table = SIZED[self.role][-1]
-                _copy(self.map(table), loaded.map(table))
+                for table in SIZED[self.role][1:]:
+                    _copy(self.map(table), loaded.map(table))
             for name, pin in pins.items():
                 if name not in kept:
                     loaded.map(name).pin(pin)

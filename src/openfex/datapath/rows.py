@@ -7,12 +7,17 @@ device is a veth, whose peer can be handed the frame at once.
 
 from __future__ import annotations
 
+import zlib
+from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from openfex.datapath.abi import (
+    ADDRESS,
     FLOOD,
     FUNCTION,
+    JUDGED_KEY,
+    LEARNT,
     LINK,
     LIST,
     MAC,
@@ -127,30 +132,57 @@ def allot_vlan_sets(sets: Iterable[frozenset[int]], held: Mapping[frozenset[int]
     return {one: kept[one] if one in kept else next(free, None) or next(spare) for one in wanted}
 
 
-def _port_row(port: Port, sets: Mapping[frozenset[int], int]) -> bytes:
+def _port_row(port: Port) -> bytes:
     flags = PortFlag.KNOWN
     flags |= PortFlag.UP if port.up else 0
     flags |= PortFlag.NETWORK if port.network else 0
     flags |= PortFlag.PEERING if port.peer else 0
-    flags |= PortFlag.TRUNK if port.trunk else 0
-    row = sets[port.vlans] if port.vlans is not None else 0
-    return PORT.pack(port.mac.octets if port.mac else bytes(6), 0, flags, port.pin, row, port.vlan, 0)
+    return PORT.pack(port.mac.octets if port.mac else bytes(6), 0, flags, port.pin, port.profile, 0)
 
 
-def bridge_rows(tables: BridgeTables, devices: Devices, held: Mapping[frozenset[int], int]) -> Rows:
-    """The rows of a bridge, but for its settings and what it learns. `held`: the VLAN sets that have a row already."""
-    sets = allot_vlan_sets((port.vlans for port in tables.ports.values() if port.vlans is not None), held)
+_MAPPED = bytes(10) + b"\xff\xff"
+"""What stands before the four octets of IPv4 in IPv6 (RFC 4291, 2.5.5.2)."""
+
+
+def _address_key(port: int, address: bytes) -> bytes:
+    return ADDRESS.pack(port, 0, address if len(address) == 16 else _MAPPED + address)
+
+
+def _read_address(key: bytes) -> tuple[int, bytes]:
+    port, _, octets = ADDRESS.unpack(key)
+    return port, octets[12:] if octets.startswith(_MAPPED) else octets
+
+
+def _series(judged: tuple[int, ...]) -> int:
+    """A number for the vEths that are judged alone: another one when they are others."""
+    return zlib.crc32(array("I", judged).tobytes())
+
+
+def _flood_row(flood: Flood) -> bytes:
+    any_, many = mask(flood.any, FIRST_UPLINK), mask(flood.many, FIRST_UPLINK)
+    return FLOOD.pack(any_, many, flood.list_id, mask(flood.peers, 0), len(flood.judged), _series(flood.judged))
+
+
+def _judged_rows(key: int, flood: Flood) -> dict[bytes, bytes]:
+    series = _series(flood.judged)
+    return {JUDGED_KEY.pack(key, series, number): _key(port) for number, port in enumerate(flood.judged)}
+
+
+def bridge_rows(tables: BridgeTables, devices: Devices, sets: Mapping[frozenset[int], int]) -> Rows:
+    """The rows of a bridge, but for its profiles, its settings and what it learns. `sets`: the row of each VLAN set."""
+    floods = {scope << 12 | vlan: flood for (scope, vlan), flood in tables.floods.items()}
     return {
         "links": _link_rows(tables.links, devices),
         "vlan_sets": {_key(row): VLAN_SET.pack(*bits(vlans)) for vlans, row in sets.items()},
-        "ports": {_key(number): _port_row(port, sets) for number, port in tables.ports.items()},
-        "veths": {MAC.pack(mac.octets, 0): _key(number) for mac, number in tables.veths.items()},
-        "floods": {
-            _key(scope << 12 | vlan): FLOOD.pack(
-                mask(flood.any, FIRST_UPLINK), mask(flood.many, FIRST_UPLINK), flood.list_id, mask(flood.peers, 0)
-            )
-            for (scope, vlan), flood in tables.floods.items()
+        "ports": {_key(number): _port_row(port) for number, port in tables.ports.items()},
+        "addresses": {
+            _address_key(number, address): _key(1)
+            for number, port in tables.ports.items()
+            for address in port.addresses
         },
+        "veths": {MAC.pack(mac.octets, 0): _key(number) for mac, number in tables.veths.items()},
+        "judged": {key: row for scope, flood in floods.items() for key, row in _judged_rows(scope, flood).items()},
+        "floods": {_key(scope): _flood_row(flood) for scope, flood in floods.items()},
     }
 
 
@@ -159,31 +191,42 @@ def read_vlan_sets(rows: Rows) -> dict[frozenset[int], int]:
     return {members(VLAN_SET.unpack(value)): U32.unpack(key)[0] for key, value in rows["vlan_sets"].items()}
 
 
-def _read_port(value: bytes, sets: Mapping[int, frozenset[int]]) -> Port:
-    octets, _, flags, pin, row, vlan, _ = PORT.unpack(value)
+def _read_port(value: bytes, addresses: frozenset[bytes]) -> Port:
+    octets, _, flags, pin, profile, _ = PORT.unpack(value)
     return Port(
         up=bool(flags & PortFlag.UP),
         network=bool(flags & PortFlag.NETWORK),
         peer=bool(flags & PortFlag.PEERING),
-        vlan=vlan,
-        vlans=sets.get(row, frozenset()) if flags & PortFlag.TRUNK else None,
+        profile=profile,
         mac=Mac(octets) if any(octets) else None,
         pin=pin,
+        addresses=addresses,
     )
 
 
+def _read_flood(key: int, value: bytes, judged: Mapping[bytes, bytes]) -> Flood:
+    any_, many, number, peers, count, series = FLOOD.unpack(value)
+    rows = [judged.get(JUDGED_KEY.pack(key, series, index), _key(0)) for index in range(count)]
+    ports = tuple(U32.unpack(row)[0] for row in rows)
+    return Flood(links_of(any_, FIRST_UPLINK), links_of(many, FIRST_UPLINK), number, links_of(peers, 0), ports)
+
+
 def read_bridge(rows: Rows, devices: Devices | None) -> BridgeTables:
-    """The tables that a bridge's rows mean, but for its settings."""
+    """The tables that a bridge's rows mean, but for its profiles and its settings."""
     tables = BridgeTables()
-    sets = {row: vlans for vlans, row in read_vlan_sets(rows).items()}
+    addresses: dict[int, set[bytes]] = {}
+    for key in rows["addresses"]:
+        port, address = _read_address(key)
+        addresses.setdefault(port, set()).add(address)
     for key, value in rows["ports"].items():
-        tables.ports[U32.unpack(key)[0]] = _read_port(value, sets)
+        number = U32.unpack(key)[0]
+        tables.ports[number] = _read_port(value, frozenset(addresses.get(number, ())))
     tables.links = _read_links(rows, devices)
     for key, value in rows["veths"].items():
-        tables.veths[Mac(MAC.unpack(key)[0])] = U32.unpack(value)[0]
+        owner = U32.unpack(value)[0]
+        macs = tables.memory.macs if owner & LEARNT else tables.veths
+        macs[Mac(MAC.unpack(key)[0])] = owner & ~LEARNT
     for key, value in rows["floods"].items():
-        any_, many, number, peers = FLOOD.unpack(value)
         scope = U32.unpack(key)[0]
-        flood = Flood(links_of(any_, FIRST_UPLINK), links_of(many, FIRST_UPLINK), number, links_of(peers, 0))
-        tables.floods[scope >> 12, scope & 0xFFF] = flood
+        tables.floods[scope >> 12, scope & 0xFFF] = _read_flood(scope, value, rows["judged"])
     return tables

@@ -7,24 +7,41 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from openfex.datapath.abi import COUNTERS, DROP_KEY, SETTINGS, STATION, STATION_KEY, U32, U64, Total
+from openfex.datapath.abi import (
+    COUNTERS,
+    DROP_KEY,
+    LEARNT,
+    MEMORY,
+    SETTINGS,
+    STATION,
+    STATION_KEY,
+    U32,
+    U64,
+    Total,
+)
 from openfex.datapath.node import Node
+from openfex.datapath.profiles import read_profiles, remove_profiles, write_profiles
 from openfex.datapath.rows import (
     Devices,
     Rows,
+    allot_vlan_sets,
     bridge_rows,
     extender_rows,
     read_bridge,
     read_extender,
     read_vlan_sets,
 )
-from openfex.linux.libbpf import Map, possible_cpus
+from openfex.datapath.terms import Tell, foreign
+from openfex.linux.libbpf import Map, possible_cpus, wait_for_programs
 from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
 from openfex.model.values import Mac
 from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 
-TABLES = {"extender": ("lists", "functions", "links"), "bridge": ("vlan_sets", "floods", "ports", "links", "veths")}
+TABLES = {
+    "extender": ("lists", "functions", "links"),
+    "bridge": ("vlan_sets", "addresses", "judged", "floods", "ports", "links", "veths"),
+}
 """The maps that tables are written to, in this order: what is pointed to before what points to it."""
 ARRAYS = {"links", "vlan_sets", "functions", "ports"}
 
@@ -47,12 +64,14 @@ def read_rows(node: Node) -> Rows:
     return {name: _read_map(node, name) for name in TABLES[node.role]}
 
 
-def read_tables(node: Node, devices: Devices) -> ExtenderTables | BridgeTables:
+def read_tables(node: Node, devices: Devices, tell: Tell = foreign) -> ExtenderTables | BridgeTables:
     """What the node's tables mean. A row whose device is not the one of `devices` counts as down."""
     rows = read_rows(node)
     if node.role == "extender":
         return read_extender(rows, devices)
     tables = read_bridge(rows, devices)
+    sets = {row: vlans for vlans, row in read_vlan_sets(rows).items()}
+    tables.profiles = read_profiles(node, sets, tell)
     tables.ageing_ns = _settings(node)[0]
     return tables
 
@@ -87,23 +106,54 @@ def _remove_gone(node: Node, name: str, wanted: Mapping[bytes, bytes], present: 
 def write_tables(node: Node, tables: ExtenderTables | BridgeTables, devices: Devices) -> int:
     """Make the node's tables mean `tables`; returns how many rows that took. Idempotent."""
     present = read_rows(node)
-    if isinstance(tables, ExtenderTables):
-        wanted = extender_rows(tables, devices)
-    else:
-        wanted = bridge_rows(tables, devices, read_vlan_sets(present))
-    order = TABLES[node.role]
-    if isinstance(tables, BridgeTables) and wanted["veths"] != present["veths"]:
-        _renew_epoch(node)  # and once more behind the rows: a run may be killed between
-    written = {name: _write_changed(node, name, wanted[name], present[name]) for name in order}
-    for name in reversed(order):
-        written[name] += _remove_gone(node, name, wanted[name], present[name])
     if isinstance(tables, BridgeTables):
-        if written["veths"]:
-            _renew_epoch(node)
-        ageing_ns, epoch = _settings(node)
-        if ageing_ns != tables.ageing_ns:
-            node.map("settings").put(U32.pack(0), SETTINGS.pack(tables.ageing_ns, epoch, 0))
-    return sum(written.values())
+        return _write_bridge(node, tables, devices, present)
+    wanted = extender_rows(tables, devices)
+    written = sum(_write_changed(node, name, wanted[name], present[name]) for name in TABLES["extender"])
+    return written + sum(_remove_gone(node, name, wanted[name], present[name]) for name in reversed(TABLES["extender"]))
+
+
+def _write_bridge(node: Node, tables: BridgeTables, devices: Devices, present: Rows) -> int:
+    used = (terms.vlans for terms in tables.profiles.values() if terms.vlans is not None)
+    sets = allot_vlan_sets(used, read_vlan_sets(present))
+    wanted = bridge_rows(tables, devices, sets)
+    _keep_learnt(node, wanted, present)
+    if wanted["veths"] != present["veths"]:
+        _renew_epoch(node)  # and once more behind the rows: a run may be killed between
+    first, *others = TABLES["bridge"]
+    written = {first: _write_changed(node, first, wanted[first], present[first])}
+    switched = write_profiles(node, tables.profiles, sets)
+    written |= {name: _write_changed(node, name, wanted[name], present[name]) for name in others}
+    for name in reversed(others):
+        written[name] += _remove_gone(node, name, wanted[name], present[name])
+    switched += remove_profiles(node, tables.profiles)
+    if switched and wanted[first].keys() != present[first].keys():
+        wait_for_programs()  # who still judges by an older version looks into its VLANs
+    written[first] += _remove_gone(node, first, wanted[first], present[first])
+    if written["veths"]:
+        _renew_epoch(node)
+    ageing_ns, epoch = _settings(node)
+    if ageing_ns != tables.ageing_ns:
+        node.map("settings").put(U32.pack(0), SETTINGS.pack(tables.ageing_ns, epoch, 0))
+    return sum(written.values()) + switched
+
+
+def _keep_learnt(node: Node, wanted: Rows, present: Rows) -> None:
+    """A source that was learnt stays while its port is the same; a port that is another one remembers nothing."""
+    changed = {key for key, row in present["ports"].items() if wanted["ports"].get(key) != row}
+    learnt = {mac: U32.unpack(owner)[0] & ~LEARNT for mac, owner in present["veths"].items() if _is_learnt(owner)}
+    kept = {mac: port for mac, port in learnt.items() if U32.pack(port) not in changed and mac not in wanted["veths"]}
+    wanted["veths"] |= {mac: U32.pack(port | LEARNT) for mac, port in kept.items()}
+    for key in changed:
+        node.map("memories").put(key, bytes(MEMORY.size))
+    counts = Counter(kept.values())
+    for port in {port for mac, port in learnt.items() if mac not in kept and U32.pack(port) not in changed}:
+        *due, _ = MEMORY.unpack(node.map("memories").get(U32.pack(port)) or bytes(MEMORY.size))
+        node.map("memories").put(U32.pack(port), MEMORY.pack(*due, counts[port]))
+
+
+def _is_learnt(owner: bytes) -> bool:
+    return bool(U32.unpack(owner)[0] & LEARNT)
 
 
 def held_lists(node: Node) -> dict[tuple[int, int], int]:

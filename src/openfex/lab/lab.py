@@ -172,8 +172,9 @@ def _up(lab: str, text: str, reading: Reading, progress: Progress) -> Report:
     older = kept.read(lab)
     layout = _lay_out(reading)
     ledger = within(older.ledger, layout) if older else {}
-    moved = _moved(lab, older, layout) if older and older.text != text else {}
-    with Workshop(lab) as workshop:
+    before_it = _laid_out(lab, older)
+    moved = moves(before_it, layout) if before_it and older and older.text != text else {}
+    with Workshop(lab, before_it) as workshop:
         before = workshop.tallies() if moved else {}
         try:
             kept.write(lab, kept.Kept(text, allotment_of(layout), ledger))
@@ -189,12 +190,12 @@ def _up(lab: str, text: str, reading: Reading, progress: Progress) -> Report:
     return Report(layout, tuple(operations))
 
 
-def _moved(lab: str, older: kept.Kept, layout: Layout) -> dict[str, str]:
-    """From which vEth to which NICs move; none where an older version's documents are refused by now."""
+def _laid_out(lab: str, older: kept.Kept | None) -> Layout | None:
+    """What the lab was until now; None where an older version's documents are refused by now."""
     try:
-        return moves(_layout_kept(lab, older), layout)
+        return _layout_kept(lab, older) if older else None
     except DocumentError:
-        return {}
+        return None
 
 
 def migrate(lab: str, machine: str, host: str, progress: Progress = _silent) -> Report:

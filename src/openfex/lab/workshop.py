@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from openfex.adapter import soft
@@ -11,6 +11,7 @@ from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import build_of
 from openfex.datapath.rows import Device, Devices
 from openfex.datapath.tables import read_counters, read_drops, read_tables, write_tables
+from openfex.datapath.terms import Tell, known
 from openfex.lab import guests
 from openfex.lab.names import is_node, name_of, prefix_of, role_of
 from openfex.linux import netns
@@ -19,6 +20,7 @@ from openfex.linux.spaces import Spaces
 from openfex.linux.sysctl import sysctl
 from openfex.model.counters import PortCounters
 from openfex.model.drops import drops_by_port
+from openfex.model.layout import Layout
 from openfex.model.place import Place
 from openfex.plan.difference import Operation
 from openfex.plan.ledger import Ledger, Tally
@@ -38,6 +40,8 @@ from openfex.plan.objects import (
     WireKey,
     WireSpec,
 )
+from openfex.rules.compiler import terms_of
+from openfex.rules.tables import BridgeTables, Terms
 
 WIRE_MARK = "openfex:wire:"
 
@@ -45,8 +49,10 @@ WIRE_MARK = "openfex:wire:"
 class Workshop:
     """The doors of one lab, opened once: sockets into its name spaces and its pinned maps."""
 
-    def __init__(self, lab: str) -> None:
+    def __init__(self, lab: str, older: Layout | None = None) -> None:
+        """`older`: what the lab was until now; then its profiles can be told, and brought back."""
         self.lab = lab
+        self._older = [terms_of(profile) for profile in older.profiles] if older else []
         self.spaces = Spaces(prefix_of(lab))
         self._nodes: dict[str, Node] = {}
 
@@ -124,7 +130,7 @@ class Workshop:
         state: State = {NodeKey(name): there}
         if rows:  # with the devices that are to go: a roll-back brings them back
             own = devices_of(asked, links) if isinstance(asked, NodeSpec) else {}
-            tables = read_tables(node, {**devices_of(there, links), **own})
+            tables = read_tables(node, {**devices_of(there, links), **own}, tell_of(wanted, self._older))
             state[TablesKey(node.role == "bridge", name)] = TablesSpec(tables)
         return state
 
@@ -233,6 +239,13 @@ def _tallies(node: Node) -> dict[int, Tally]:
     counters, drops = read_counters(node), drops_by_port(read_drops(node))
     ports = counters.keys() | drops.keys()
     return {port: Tally.of(counters.get(port, PortCounters()), drops[port]) for port in ports}
+
+
+def tell_of(wanted: State, older: Iterable[Terms] = ()) -> Tell:
+    """Who can tell the terms of profiles that are wanted, or were."""
+    tables = [spec.tables for spec in wanted.values() if isinstance(spec, TablesSpec)]
+    asked = [one.profiles.values() for one in tables if isinstance(one, BridgeTables)]
+    return known([*older, *(terms for profiles in asked for terms in profiles)])
 
 
 def device_of(link: Link) -> Device:

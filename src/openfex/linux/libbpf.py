@@ -22,7 +22,7 @@ from openfex.errors import InputError, KernelError, NotFoundError, UnsupportedEr
 from openfex.linux import libc
 from openfex.linux.border import crossing, refusal
 from openfex.linux.libbpf_calls import ProgramInfo, check, last_words, library, listening, open_pin
-from openfex.linux.libbpf_map import Map, MapType, possible_cpus
+from openfex.linux.libbpf_map import Map, MapType, possible_cpus, wait_for_programs
 from openfex.linux.libbpf_program import Program, TestRun, counting_time, map_ids_of_program, program_by_id
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "map_ids_of_program",
     "possible_cpus",
     "program_by_id",
+    "wait_for_programs",
 ]
 
 _BPFFS = Path("/sys/fs/bpf")

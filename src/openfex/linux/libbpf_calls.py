@@ -61,6 +61,7 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "bpf_prog_load": (_INT, (_INT, _TEXT, _TEXT, _POINTER, _SIZE, _POINTER)),
     "bpf_prog_get_fd_by_id": (_INT, (_U32,)),
     "bpf_map_get_fd_by_id": (_INT, (_U32,)),
+    "bpf_map_create": (_INT, (_INT, _TEXT, _U32, _U32, _U32, _POINTER)),
     "bpf_map_lookup_elem": (_INT, (_INT, _POINTER, _POINTER)),
     "bpf_map_update_elem": (_INT, (_INT, _POINTER, _POINTER, _U64)),
     "bpf_map_delete_elem": (_INT, (_INT, _POINTER)),
@@ -118,6 +119,26 @@ class TestRunOptions(ctypes.Structure):
         ("flags", _U32),
         ("cpu", _U32),
         ("batch_size", _U32),
+    )
+
+
+class MapCreateOptions(ctypes.Structure):
+    """`struct bpf_map_create_opts`."""
+
+    sz: int
+    inner_map_fd: int
+
+    _fields_ = (
+        ("sz", _SIZE),
+        ("btf_fd", _U32),
+        ("btf_key_type_id", _U32),
+        ("btf_value_type_id", _U32),
+        ("btf_vmlinux_value_type_id", _U32),
+        ("inner_map_fd", _U32),
+        ("map_flags", _U32),
+        ("map_extra", _U64),
+        ("numa_node", _U32),
+        ("map_ifindex", _U32),
     )
 
 

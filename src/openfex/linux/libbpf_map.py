@@ -12,6 +12,7 @@ import ctypes
 import errno
 import functools
 import mmap
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from openfex.errors import InputError, KernelError
 from openfex.linux.border import ENOTSUPP, crossing, refusal
-from openfex.linux.libbpf_calls import Held, check, library, map_info, open_pin
+from openfex.linux.libbpf_calls import Held, MapCreateOptions, check, library, map_info, open_pin
 
 _BATCH_OCTETS = 4 << 20
 _BLOCK = 64
@@ -42,6 +43,7 @@ class MapType(IntEnum):
 _PER_CPU = frozenset({MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH, 21})
 _ARRAYS = frozenset({MapType.ARRAY, MapType.PERCPU_ARRAY})
 _BATCHED = frozenset(MapType)
+_ARRAY_OF_MAPS = 12
 _MMAPABLE = 1 << 10
 """BPF_F_MMAPABLE: the rows of an array are memory that a process can look at."""
 
@@ -50,6 +52,25 @@ _MMAPABLE = 1 << 10
 def possible_cpus() -> int:
     """How many values an entry of a per-CPU map has: `cat /sys/devices/system/cpu/possible`."""
     return check(int(library().libbpf_num_possible_cpus()), "count CPUs")
+
+
+def wait_for_programs() -> None:
+    """Return when every program that runs now has ended, so that what it may have looked at can be used anew.
+
+    The kernel promises that for the update of a map of maps (maybe_wait_bpf_programs, Linux 4.20).
+    """
+    inner = check(int(library().bpf_map_create(MapType.ARRAY, b"openfex_wait", 4, 4, 1, None)), "make a map")
+    outer = -1
+    try:
+        options = MapCreateOptions(sz=ctypes.sizeof(MapCreateOptions), inner_map_fd=inner)
+        made = library().bpf_map_create(_ARRAY_OF_MAPS, b"openfex_waits", 4, 4, 1, ctypes.byref(options))
+        outer = check(int(made), "make a map of maps")
+        key, value = struct.pack("=I", 0), struct.pack("=I", inner)
+        check(int(library().bpf_map_update_elem(outer, key, value, 0)), "wait for running programs")
+    finally:
+        for one in (inner, outer):
+            if one >= 0:
+                os.close(one)
 
 
 class Map(Held):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses as people write them, and only those that one station can have."""
+"""Addresses as people write them: those that one station can have, and the blocks of them that rules name."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import re
 
 from openfex.errors import InputError
 from openfex.model.names import parse_text
+from openfex.model.policy import MacBlock, Network
 from openfex.model.values import Mac
 from openfex.model.wording import shown
 
 LEAST_IPV6_MTU = 1280
 """What every link that carries IPv6 must take (RFC 8200, clause 5). Linux takes IPv6 off a device with less."""
+MAC_BITS = 48
+_LENGTH = re.compile(r"[0-9]{1,3}")
 _OCTETS = re.compile(r"[0-9a-fA-F]{12}")
 _SMALLEST_WITH_OWN_ADDRESS = 30
 """The longest IPv4 prefix with an address of the network itself and one for broadcasts (RFC 3021)."""
@@ -46,6 +49,42 @@ def parse_address(value: object) -> str:
     if wrong := _why_no_station(address):
         raise InputError(f"{text} {wrong}, not that of one station", code="bad-address")
     return str(address)
+
+
+def parse_network(value: object) -> Network:
+    """A network of IP, or one address. Raises InputError."""
+    text = parse_text(value, "bad-network")
+    if text in ("any", "all"):
+        raise InputError(f"{text} is what a rule says without the key", code="bad-network", remedy="take the key out")
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError as cause:
+        raise InputError(f"{shown(text)} is not a network of IPv4 or IPv6", code="bad-network") from cause
+    address = text.partition("/")[0]
+    if "%" in text:
+        remedy = "take out what is behind the %"
+        raise InputError(f"{shown(text)} names a zone", code="bad-network", remedy=remedy)
+    if ipaddress.ip_address(address) != network.network_address:
+        remedy = f"write {network}, or {address} for the one address"
+        raise InputError(f"{text} has bits behind the prefix", code="bad-network", remedy=remedy)
+    return network
+
+
+def parse_mac_block(value: object) -> MacBlock:
+    """A MAC address, also a group's, or those that begin with the same bits. Raises InputError."""
+    text = parse_text(value, "bad-mac")
+    address, slash, length = text.partition("/")
+    if slash and not (_LENGTH.fullmatch(length) and int(length) <= MAC_BITS):
+        raise InputError(f"{shown(text)} has no length from 0 to {MAC_BITS} behind its /", code="bad-mac")
+    try:
+        block = MacBlock(Mac.parse(address), int(length) if slash else MAC_BITS)
+    except InputError as cause:
+        raise InputError(f"{shown(text)} is not a MAC address, with or without a length", code="bad-mac") from cause
+    spare = MAC_BITS - block.length
+    bare = Mac((int.from_bytes(block.mac.octets, "big") >> spare << spare).to_bytes(6, "big"))
+    if bare != block.mac:
+        raise InputError(f"{text} has bits behind the prefix", code="bad-mac", remedy=f"write {bare}/{block.length}")
+    return block
 
 
 def _why_no_station(address: Interface) -> str:

@@ -8,14 +8,16 @@ example) is what messages, `fex explain`, docs/reference/documents.md and the JS
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from openfex.errors import InputError
 from openfex.model import written
+from openfex.model.forms import Named, NameOf, Otherwise, Shorthand
+from openfex.model.policing import AclSpec, PrioritySpec, RatesSpec, SourceSpec, Vlans
+from openfex.model.spec import Spec, one_or_more
 from openfex.model.values import Mac
-from openfex.model.written import Named, NameOf, Otherwise, Shorthand
 
 DEFAULT_UPLINK_MTU = 9216
 DEFAULT_FUNCTION_MTU = 1500
@@ -31,9 +33,9 @@ PortName = Annotated[str, written.DEVICE, NameOf("network port")]
 Function = Annotated[str, written.FUNCTION]
 Wire = Annotated[tuple[str, str], written.WIRE]
 Vlan = Annotated[int, written.VLAN]
-Vlans = Annotated[frozenset[int], written.VLANS]
 MacAddress = Annotated[Mac, written.MAC]
 Address = Annotated[str, written.ADDRESS]
+Addresses = Annotated[tuple[Address, ...], one_or_more(written.ADDRESS)]
 Milliseconds = Annotated[int, written.DURATION]
 Mtu = Annotated[int, written.MTU]
 Count = Annotated[int, written.COUNT]
@@ -42,20 +44,6 @@ Cpus = Annotated[int, written.CPUS]
 File = Annotated[str, written.FILE]
 Model = Annotated[str, written.MODEL]
 Truth = Annotated[bool, written.TRUTH]
-
-
-class Spec(BaseModel):
-    """Base of all specs: strict about keys, frozen once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _leave_out_nothing(cls, value: object) -> object:
-        """A key with nothing behind it is not written."""
-        if not isinstance(value, Mapping):
-            return value
-        return {key: one for key, one in value.items() if one is not None or key not in cls.model_fields}
 
 
 class NetworkPortSpec(Spec):
@@ -172,7 +160,27 @@ class ProfileSpec(Spec):
     """What a port may do: that of a NIC, or one towards the network."""
 
     vlan: VlanSpec = Field(description="access or trunk, one of the two", examples=[{"access": 10}])
-    rate: Any = Field(None, description="not built yet, and refused (`rate-not-supported`)", examples=["1Gbit"])
+    priority: PrioritySpec | None = Field(
+        None,
+        description="which priority a frame has, and what is written into it",
+        examples=[{"trust": "dscp"}, {"trust": "none", "pcp": 5, "dscp": "ef"}],
+    )
+    acl: AclSpec | None = Field(
+        None,
+        description="which frames may enter and leave by the port: in each direction the first rule that matches "
+        "decides, and what none matches is dropped",
+        examples=[{"in": [{"permit": {"protocol": "tcp", "port": 443}}, {"permit": {"ethertype": "arp"}}]}],
+    )
+    rate: RatesSpec | None = Field(
+        None,
+        description="how much may enter and leave by the port; what is more is dropped",
+        examples=[{"in": "1Gbit", "out": "1Gbit"}],
+    )
+    source: SourceSpec | None = Field(
+        None,
+        description="whose addresses a NIC may send from; not for network ports (`source-needs-nic`)",
+        examples=[{"learn": 2}, {"guard": True}],
+    )
 
 
 class UplinkSpec(Spec):
@@ -226,16 +234,6 @@ class AdapterSpec(Spec):
         "program that opens it, and stays in the host's name space (`tap-needs-host`)",
         examples=["veth"],
     )
-
-
-def _long_addresses(value: object) -> object:
-    return value if isinstance(value, list) else [value]
-
-
-Addresses = Annotated[
-    tuple[Address, ...],
-    Shorthand("address", _long_addresses, dict(written.ADDRESS.schema)),
-]
 
 
 class NicSpec(Spec):

@@ -34,6 +34,13 @@ class DropReason(IntEnum):
     SOURCE_PRUNED = 20
     NO_RECEIVER = 21
     NOT_SENT = 22
+    UNREADABLE_HEADER = 23
+    SPOOFED_ADDRESS = 24
+    TOO_MANY_MACS = 25
+    ACL_IN = 26
+    ACL_OUT = 27
+    RATE_IN = 28
+    RATE_OUT = 29
 
     @property
     def word(self) -> str:
@@ -58,7 +65,7 @@ MEANINGS: dict[DropReason, str] = {
     DropReason.BAD_TAG: "a tag version, extension or list id that has no meaning here",
     DropReason.UNKNOWN_CHANNEL: "a channel that no function was carved for",
     DropReason.PORT_DOWN: "the port is down or has no profile: no profile, no traffic",
-    DropReason.SPOOFED_SOURCE: "the source MAC is not the function's own",
+    DropReason.SPOOFED_SOURCE: "the source MAC is not one that the function may use",
     DropReason.BAD_SOURCE: "the source MAC is a group address or zero",
     DropReason.VLAN_NOT_ALLOWED: "the port may not send in this VLAN, or may not send tagged frames",
     DropReason.VLAN_MISMATCH: "the destination's port is not in the frame's VLAN",
@@ -70,6 +77,13 @@ MEANINGS: dict[DropReason, str] = {
     DropReason.SOURCE_PRUNED: "the only receiver is the function that sent it",
     DropReason.NO_RECEIVER: "nobody else is in the VLAN",
     DropReason.NOT_SENT: "the kernel could not reshape or send it after the verdict",
+    DropReason.UNREADABLE_HEADER: "a rule must look at a header that is cut off, broken, or behind too many others",
+    DropReason.SPOOFED_ADDRESS: "an IP, ARP or neighbour address that is not the NIC's own",
+    DropReason.TOO_MANY_MACS: "a source MAC that the port would have to learn, and it has learnt all that it may",
+    DropReason.ACL_IN: "a rule of the port it came in by denies it",
+    DropReason.ACL_OUT: "a rule of the port it would leave by denies it",
+    DropReason.RATE_IN: "more than the port it came in by may send",
+    DropReason.RATE_OUT: "more than may be sent to the port it would leave by",
 }
 
 

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from openfex.errors import InputError
-from openfex.model.documents import SPECS, Spec
+from openfex.model.documents import SPECS
 from openfex.model.reference import Key, all_below, key_at, kind_key
+from openfex.model.spec import Spec
 from openfex.model.wording import choose, either, nearest, shown
 
 Place = tuple[str | int, ...]
@@ -65,16 +66,19 @@ def _fault(kind: str, error: ErrorDetails) -> Fault:
         return _unknown(kind, place)
     if error["type"] == "missing":
         return Fault("missing-key", place, "is missing", f"write {example}")
+    if error["input"] is None and isinstance(place[-1], str):
+        return Fault("bad-value", place, "has nothing behind it", f"write {_wanted(key, error, example)}")
     if isinstance(cause, InputError):
         return Fault(cause.code, place, cause.message, cause.remedy or example)
     if error["type"] == "too_short":
         return Fault("bad-value", place, "is empty, at least one is needed", f"write {example}")
     if error["type"] == "literal_error":
         return _bad_choice(key, place, error)
-    shape = _shape(key, error)
-    if error["input"] is None:
-        return Fault("bad-value", place, "has nothing behind it", f"write a {shape}")
-    return Fault("bad-value", place, f"{shown(error['input'])} is not a {shape}", example)
+    return Fault("bad-value", place, f"{shown(error['input'])} is not a {_shape(key, error)}", example)
+
+
+def _wanted(key: Key | None, error: ErrorDetails, example: str) -> str:
+    return example if key and key.example else f"a {_shape(key, error)}"
 
 
 def _shape(key: Key | None, error: ErrorDetails) -> str:

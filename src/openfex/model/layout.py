@@ -6,16 +6,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from openfex.model.policy import FREE, Policy
 from openfex.model.values import ChannelKind, Mac, port_number
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A port profile. `allowed` is None for an access port, whose VLAN is `vlan`; else that is the native one, or 0."""
+    """A port profile. `allowed` is None for an access port, whose VLAN is `vlan`; else that is the native one, or 0.
+
+    `number` is its row in the tables of all bridges.
+    """
 
     name: str
     vlan: int
     allowed: frozenset[int] | None = None
+    policy: Policy = FREE
+    number: int = 0
 
     @property
     def vlans(self) -> frozenset[int]:

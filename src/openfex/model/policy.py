@@ -10,6 +10,8 @@ from ipaddress import IPv4Network, IPv6Network
 from openfex.model.values import Mac
 
 MOST_RULES = 1_000
+MOST_VALUES = 4_000
+"""Networks, ports and all else that the rules of one ACL name; so its trees have a size that can be told before."""
 Network = IPv4Network | IPv6Network
 
 
@@ -80,7 +82,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who may send beside its own MAC: `macs`, and the first `learn` others. `guard`: from its own IP addresses only."""
+    """Who may send beside its own MAC: `macs`, and the first `learn` others. `guard`: its own IP addresses only."""
 
     macs: tuple[Mac, ...] = ()
     learn: int = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quantities as people write them: whole numbers, VLAN lists (`10, 20-30`), durations (`300s`), memory (`1GiB`)."""
+"""Quantities as people write them: whole numbers, VLAN lists, durations (`300s`), sizes (`1GiB`), rates (`1Gbit`)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ _DIGITS = re.compile(r"[0-9]{1,15}")
 _RANGE = re.compile(r"([0-9]{1,15})(?:\s*-\s*([0-9]{1,15}))?")
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h)")
 _MEMORY = re.compile(r"([0-9]{1,9})(MiB|GiB)")
+_RATE = re.compile(r"([0-9]{1,15})(bit|kbit|Mbit|Gbit)")
+_BURST = re.compile(r"([0-9]{1,9})(KiB|MiB)")
 _MEBIBYTES = {"MiB": 1, "GiB": 1024}
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+_BITS = {"bit": 1, "kbit": 10**3, "Mbit": 10**6, "Gbit": 10**9}
+_OCTETS = {"KiB": 1 << 10, "MiB": 1 << 20}
 LONGEST_DURATION_S = 1_000_000
 """The longest ageing time that a bridge may have (IEEE 802.1Q, table 8-6)."""
 LEAST_MEMORY_MIB = 128
 """Less than this Debian's kernel does not boot in."""
+LEAST_RATE_KBIT, MOST_RATE_GBIT = 64, 400
+"""What the arithmetic of a bucket (docs/design/policy.md) holds within a fraction of 2 %, for a super-frame, too."""
+MOST_BURST_MIB = 256
 
 
 def parse_whole(value: object) -> int | None:
@@ -106,3 +113,26 @@ def parse_memory(value: object) -> int:
     if memory < LEAST_MEMORY_MIB:
         raise InputError(f"{value} is less than {LEAST_MEMORY_MIB}MiB", code="bad-memory")
     return memory
+
+
+def parse_rate(value: object) -> int:
+    """Bits a second from `64kbit`, `100Mbit`, `1Gbit`. Raises InputError."""
+    match = _RATE.fullmatch(value) if isinstance(value, str) else None
+    limits = f"from {LEAST_RATE_KBIT}kbit to {MOST_RATE_GBIT}Gbit"
+    if not match:
+        remedy = f"write a whole number and kbit, Mbit or Gbit, {limits}"
+        raise InputError(f"{shown(value)} is not a bit rate like 100Mbit or 1Gbit", code="bad-rate", remedy=remedy)
+    rate = int(match[1]) * _BITS[match[2]]
+    if not LEAST_RATE_KBIT * 10**3 <= rate <= MOST_RATE_GBIT * 10**9:
+        raise InputError(f"{value} is out of range", code="bad-rate", remedy=f"write a rate {limits}")
+    return rate
+
+
+def parse_burst(value: object) -> int:
+    """Octets from `64KiB`, `1MiB`. Raises InputError."""
+    match = _BURST.fullmatch(value) if isinstance(value, str) else None
+    burst = int(match[1]) * _OCTETS[match[2]] if match else 0
+    if not 0 < burst <= MOST_BURST_MIB << 20:
+        remedy = f"write a whole number and KiB or MiB, from 1KiB to {MOST_BURST_MIB}MiB"
+        raise InputError(f"{shown(value)} is not a burst like 256KiB or 1MiB", code="bad-rate", remedy=remedy)
+    return burst

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar, overload
 
 from openfex.errors import InputError, Problem
-from openfex.model.documents import SPECS, Spec
+from openfex.model.documents import SPECS
 from openfex.model.faults import Fault, check_spec
 from openfex.model.names import parse_name
 from openfex.model.source import Place, Source, read_sources
+from openfex.model.spec import Spec
 from openfex.model.wording import choose, nearest, shown
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
@@ -104,7 +105,7 @@ def _check_head(value: dict[str, object]) -> Iterable[Fault]:
         yield Fault("missing-key", ("spec",), "is missing", remedy)
     for key in value:
         if key not in HEAD:
-            inside = spec is not None and key in spec.model_fields
+            inside = spec is not None and key in spec.by_key()
             remedy = "it is a key of spec" if inside else choose(key, HEAD, "keys")
             yield Fault("unknown-key", (key,), f"{shown(key)} is not a key of a document", remedy)
 

@@ -16,9 +16,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from openfex.errors import NotFoundError
-from openfex.model.documents import EXAMPLES, SPECS, Spec
+from openfex.model.documents import EXAMPLES, SPECS
+from openfex.model.forms import Named, NameOf, Otherwise, Shorthand, Written
+from openfex.model.spec import Spec
 from openfex.model.wording import as_yaml, choose, either, nearest
-from openfex.model.written import Named, NameOf, Otherwise, Shorthand, Written
 
 REQUIRED = "required"
 """What stands for the default of a key that has none."""
@@ -72,7 +73,7 @@ class Key:
         if self.type.inner is None:
             return []
         path = self.item.path if self.type.named else self.path
-        return [_key(f"{path}.{name}", field) for name, field in self.type.inner.model_fields.items()]
+        return [_key(f"{path}.{name}", field) for name, field in self.type.inner.by_key().items()]
 
 
 def _first_line(spec: type[Spec] | None) -> str:
@@ -101,7 +102,7 @@ def _type(annotation: Any, more: Sequence[Any] = ()) -> Type:
         choices = get_args(annotation)
         return Type(either(f"`{one}`" for one in choices), choices=choices)
     if isinstance(annotation, type) and issubclass(annotation, Spec):
-        return Type("mapping", inner=annotation)
+        return Type(f"{short}mapping", inner=annotation)
     if get_origin(annotation) is dict:
         key, item = map(_type, get_args(annotation))
         named = marks[Named]
@@ -110,6 +111,8 @@ def _type(annotation: Any, more: Sequence[Any] = ()) -> Type:
         return Type(words, "", key.choices, item.inner, named.word)
     if get_origin(annotation) in (list, tuple):
         item = _type(get_args(annotation)[0])
+        if item.inner is not None:
+            return Type(f"list of {marks[Named].what}s", inner=item.inner, named=marks[Named].word)
         return Type(f"{short}a list of these" if short else f"list of {item.words}s", item.form)
     return Type("anything")
 
@@ -120,7 +123,7 @@ def _default(field: FieldInfo) -> str:
     for mark in field.metadata:
         if isinstance(mark, Otherwise):
             return mark.words
-    return "none" if field.default in (None, (), [], {}) else as_yaml(field.default)
+    return "none" if field.default in (None, (), [], {}, frozenset()) else as_yaml(field.default)
 
 
 def _key(path: str, field: FieldInfo) -> Key:
@@ -140,10 +143,16 @@ def kind_example(kind: str) -> str:
 
 
 def all_below(key: Key) -> Iterator[Key]:
-    """Every key in it, however deep, in the order of a document."""
+    """Every key in it, however deep, in the order of a document. What has the keys of one before it is not entered."""
+    return _below(key, {key.type.inner})
+
+
+def _below(key: Key, entered: set[type[Spec] | None]) -> Iterator[Key]:
     for one in key.inner:
         yield one
-        yield from all_below(one)
+        if one.type.inner not in entered:
+            entered.add(one.type.inner)
+            yield from _below(one, entered)
 
 
 def key_at(kind: str, place: Sequence[str | int]) -> Key | None:

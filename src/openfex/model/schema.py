@@ -27,7 +27,7 @@ class _Plain(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        if schema.get("default") in (None, (), [], {}):
+        if schema.get("default") in (None, (), [], {}, frozenset()):
             return self.generate_inner(schema["schema"])
         return super().default_schema(schema)
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 MOST_QUOTED = 40
 MOST_LISTED = 10
 _LIKENESS = 0.6
-_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*|[0-9]+(\.[0-9]+){3}(/[0-9]+)?|[0-9]+([a-z]+|[MG]iB)")
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*|[0-9]+(\.[0-9]+){3}(/[0-9]+)?|[0-9]+([a-z]+|[KMG]iB|[MG]bit)")
 
 
 def shown(value: object) -> str:

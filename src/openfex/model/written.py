@@ -6,96 +6,16 @@ Messages, `fex explain`, the reference and the schema that editors read are all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
-
-from openfex.errors import InputError
 from openfex.model import addresses, names, quantities
 from openfex.model.catalogue import CATALOGUE
+from openfex.model.forms import Json, Written, whole
 from openfex.model.values import LAST_VLAN
-from openfex.model.wording import shown
+from openfex.model.written_policy import POLICY_VALUES
 
 LEAST_MTU, MOST_MTU = 68, 65_535
 MOST_FUNCTIONS = 65_535
 """PCIe counts the functions of an adapter in 16 bits."""
 MOST_CPUS = 64
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Written:
-    """A kind of value: its name and form in words, examples as they are written, and what reads it or raises."""
-
-    name: str
-    form: str
-    examples: tuple[str, ...]
-    codes: tuple[str, ...]
-    read: Callable[[object], object]
-    schema: Mapping[str, object]
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Nothing of pydantic's own looks at the value, so no words of its own tell what is wrong with it."""
-        return core_schema.no_info_plain_validator_function(self.read)
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> Json:
-        return dict(self.schema)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Shorthand:
-    """What may be written shorter: `form` says how, and `expand` makes the long form of it."""
-
-    form: str
-    expand: Callable[[object], object]
-    schema: Mapping[str, object]
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self.expand, handler(source))
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> Json:
-        return {"anyOf": [dict(self.schema), handler(core)]}
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """Of a mapping: what people name there, as paths show it (`NIC`), and what each of it is."""
-
-    word: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class NameOf:
-    """The value names another thing: `profile`."""
-
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Otherwise:
-    """What is taken if the key is not written and it depends."""
-
-    words: str
-
-
-def list_of(value: Written) -> Json:
-    """The JSON Schema of a list of such values, each once."""
-    return {"type": "array", "items": dict(value.schema), "uniqueItems": True}
-
-
-def _whole(least: int, most: int) -> Callable[[object], int]:
-    def read(value: object) -> int:
-        number = quantities.parse_whole(value)
-        if number is None or not least <= number <= most:
-            raise InputError(f"{shown(value)} is not a whole number from {least} to {most}", code="bad-value")
-        return number
-
-    return read
-
 
 NAME = Written(
     "name",
@@ -174,22 +94,8 @@ DURATION = Written(
     quantities.parse_duration,
     {"type": "string", "pattern": "^[0-9]*[1-9][0-9]*(ms|s|m|h)$"},
 )
-MTU = Written(
-    "MTU",
-    f"a whole number from {LEAST_MTU} to {MOST_MTU}",
-    ("1500", "9000"),
-    ("bad-value",),
-    _whole(LEAST_MTU, MOST_MTU),
-    {"type": "integer", "minimum": LEAST_MTU, "maximum": MOST_MTU},
-)
-COUNT = Written(
-    "count",
-    f"a whole number from 0 to {MOST_FUNCTIONS}",
-    ("16",),
-    ("bad-value",),
-    _whole(0, MOST_FUNCTIONS),
-    {"type": "integer", "minimum": 0, "maximum": MOST_FUNCTIONS},
-)
+MTU = whole("MTU", LEAST_MTU, MOST_MTU, ("1500", "9000"))
+COUNT = whole("count", 0, MOST_FUNCTIONS, ("16",))
 MEMORY = Written(
     "memory",
     f"a whole number and `MiB` or `GiB`; at least {quantities.LEAST_MEMORY_MIB}MiB",
@@ -198,14 +104,7 @@ MEMORY = Written(
     quantities.parse_memory,
     {"type": "string", "pattern": "^[0-9]+(MiB|GiB)$"},
 )
-CPUS = Written(
-    "CPUs",
-    f"a whole number from 1 to {MOST_CPUS}",
-    ("2",),
-    ("bad-value",),
-    _whole(1, MOST_CPUS),
-    {"type": "integer", "minimum": 1, "maximum": MOST_CPUS},
-)
+CPUS = whole("CPUs", 1, MOST_CPUS, ("2",))
 FILE = Written(
     "file",
     "a path that begins with `/`",
@@ -247,5 +146,6 @@ VALUES = (
     FILE,
     MODEL,
     TRUTH,
+    *POLICY_VALUES,
 )
 """All kinds of values there are."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was given once and is kept: numbers of ports, uplinks and adapters, and which function a NIC has. Pure.
+"""What was given once and is kept: numbers of ports, uplinks, adapters, profiles, and which function a NIC has. Pure.
 
 Documents say what is wanted, not what was chosen. A lab keeps the choice beside its documents, so that what is added
 or taken out elsewhere renumbers nobody and moves no NIC to another function.
@@ -49,6 +49,8 @@ class Allotment:
     """`h1/h1-nic0`."""
     nics: Mapping[str, Seat] = field(default_factory=dict)
     """`vm1/eth0`."""
+    profiles: Mapping[str, int] = field(default_factory=dict)
+    """`web` -> its row in the tables of bridges."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -59,7 +61,7 @@ class Allotment:
         """From the plain values of `to_json`."""
         spans = {name: Span(**one) for name, one in raw["adapters"].items()}
         seats = {name: Seat(**one) for name, one in raw["nics"].items()}
-        return cls(raw["ports"], raw["uplinks"], spans, seats)
+        return cls(raw["ports"], raw["uplinks"], spans, seats, raw["profiles"])
 
 
 def allotment_of(layout: Layout) -> Allotment:
@@ -72,6 +74,7 @@ def allotment_of(layout: Layout) -> Allotment:
             one.name: Seat(one.function.name, one.uplink.fabric, one.pin.name if one.pin else None, one.generation)
             for one in layout.bindings
         },
+        {one.name: one.number for one in layout.profiles},
     )
 
 

@@ -10,15 +10,25 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from openfex.errors import Problem
 from openfex.model.catalogue import CATALOGUE
-from openfex.model.documents import AdapterSpec
-from openfex.model.limits import MAX_NETWORK_PORTS, MAX_UPLINKS
+from openfex.model.documents import AdapterSpec, ProfileSpec
+from openfex.model.limits import MAX_NETWORK_PORTS, MAX_PROFILES, MAX_UPLINKS
+from openfex.model.reader import of_spec
 from openfex.model.values import LAST_CHANNEL
 from openfex.model.wording import many
 from openfex.plan.carving import check_carving
-from openfex.plan.inventory import Inventory, Nic
+from openfex.plan.inventory import OPEN_TRUNK, Inventory, Nic
 
+MOST_PROFILES = MAX_PROFILES - OPEN_TRUNK.number - 1
 OTHERS = {"veth": ("tap", "TAPs"), "tap": ("veth", "veth pairs")}
 """What functions are made of, and what the others are called."""
+
+
+def check_profiles(inventory: Inventory) -> Iterator[Problem]:
+    """All bridges of a lab have the same rows for profiles."""
+    documents = [document for document, _ in of_spec(inventory.reading, ProfileSpec)]
+    if len(documents) > MOST_PROFILES:
+        message = f"is profile {MOST_PROFILES + 1:,} of {len(documents):,}, a lab has {MOST_PROFILES:,} at most"
+        yield documents[MOST_PROFILES].problem("too-many-profiles", message, "give several NICs one profile")
 
 
 def check_bridges(inventory: Inventory) -> Iterator[Problem]:

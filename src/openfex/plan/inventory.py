@@ -25,19 +25,20 @@ from openfex.model.source import Place
 from openfex.model.values import LAST_VLAN
 from openfex.model.wording import choose
 from openfex.plan.allotment import Allotment
+from openfex.plan.policy import policy_of
 
 ALL_VLANS = frozenset(range(1, LAST_VLAN + 1))
-OPEN_TRUNK = Profile("open-trunk", 0, ALL_VLANS)
+OPEN_TRUNK = Profile("open-trunk", 0, ALL_VLANS, number=1)
 """What a network port has that no profile was given to: all VLANs tagged, nothing untagged."""
 
 
 def profile_of(name: str, spec: ProfileSpec) -> Profile:
     """A profile as its port has it. The native VLAN of a trunk is allowed there."""
-    trunk = spec.vlan.trunk
+    trunk, policy = spec.vlan.trunk, policy_of(spec)
     if trunk is None:
-        return Profile(name, spec.vlan.access or 0)
+        return Profile(name, spec.vlan.access or 0, policy=policy)
     native = trunk.native or 0
-    return Profile(name, native, trunk.allowed | ({native} if native else set()))
+    return Profile(name, native, trunk.allowed | ({native} if native else set()), policy)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ edit moves and renumbers only what it is about.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from openfex.errors import DocumentError
 from openfex.model.documents import BridgeSpec, NetworkSpec, ProfileSpec
 from openfex.model.layout import Bridge, Layout, NetworkPort
-from openfex.model.limits import MAX_NETWORK_PORTS
+from openfex.model.limits import MAX_NETWORK_PORTS, MAX_PROFILES
 from openfex.model.reader import Reading, of_spec
 from openfex.plan.allotment import Allotment, allot
 from openfex.plan.bindings import lay_machines
@@ -18,6 +20,12 @@ from openfex.plan.draft import Draft
 from openfex.plan.hosts import lay_adapters, lay_hosts
 from openfex.plan.inventory import OPEN_TRUNK, profile_of
 from openfex.plan.review import review, review_layout
+
+
+def _lay_profiles(draft: Draft) -> None:
+    profiles = {one.name: profile_of(one.name, spec) for one, spec in of_spec(draft.documents, ProfileSpec)}
+    numbers = allot(profiles, draft.held.profiles, range(OPEN_TRUNK.number + 1, MAX_PROFILES))
+    draft.profiles = {name: replace(one, number=numbers[name]) for name, one in profiles.items()}
 
 
 def _lay_bridge(draft: Draft, name: str, spec: BridgeSpec) -> None:
@@ -40,7 +48,7 @@ def lay_out(documents: Reading, held: Allotment | None = None) -> Layout:
     review(documents, held)
     ((network, spec),) = of_spec(documents, NetworkSpec)
     draft = Draft(documents, network.name, held)
-    draft.profiles = {one.name: profile_of(one.name, profile) for one, profile in of_spec(documents, ProfileSpec)}
+    _lay_profiles(draft)
     for name, bridge in spec.bridges.items():
         _lay_bridge(draft, name, bridge)
     wires = _lay_wires(draft, spec)

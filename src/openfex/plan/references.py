@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from openfex.errors import Problem
-from openfex.model.documents import BridgeSpec, NetworkSpec, ProfileSpec
-from openfex.model.reader import Document, of_spec
+from openfex.model.documents import BridgeSpec, NetworkSpec
+from openfex.model.policy import Source
+from openfex.model.reader import Document
 from openfex.model.values import ChannelKind
 from openfex.model.wording import choose, either
 from openfex.plan.inventory import Inventory
@@ -34,6 +35,10 @@ def check_ports(inventory: Inventory) -> Iterator[Problem]:
                 if spec.profile is not None:
                     yield from inventory.lost(document, "profile", spec.profile, inventory.profiles, path)
                 profile = inventory.port_profile(spec)
+                if profile and profile.policy.source != Source():
+                    message = f"profile {profile.name} says by `source` who a NIC may be, and a network port is many"
+                    remedy = "give the port a profile without it"
+                    yield document.problem("source-needs-nic", message, remedy, path)
                 if spec.peer and profile and (profile.allowed is None or profile.vlan):
                     message = f"a peer sends and takes tagged frames alone, profile {profile.name} has untagged ones"
                     remedy = "give it a trunk without a native VLAN, or no profile"
@@ -77,14 +82,6 @@ def _joined(network: NetworkSpec, wire: tuple[str, str]) -> frozenset[str] | Non
 
 def _is_peer(bridge: BridgeSpec, port: str) -> bool:
     return port in bridge.ports and bridge.ports[port].peer
-
-
-def check_profiles(inventory: Inventory) -> Iterator[Problem]:
-    """What a profile says and this version does not do."""
-    for document, profile in of_spec(inventory.reading, ProfileSpec):
-        if profile.rate is not None:
-            message, remedy = "rates are not enforced by this version", "take the key out"
-            yield document.problem("rate-not-supported", message, remedy, ("rate",))
 
 
 def check_hosts(inventory: Inventory) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from openfex.errors import DocumentError, Problem
 from openfex.model.layout import Layout
 from openfex.model.reader import Reading
 from openfex.plan.allotment import Allotment
-from openfex.plan.capacity import check_adapters, check_bridges, check_functions_left
+from openfex.plan.capacity import check_adapters, check_bridges, check_functions_left, check_profiles
 from openfex.plan.devices import check_host_devices, check_machine_devices, check_port_devices
 from openfex.plan.inventory import Inventory
 from openfex.plan.lists import check_lists
@@ -25,7 +25,9 @@ from openfex.plan.nics import (
     check_mtus,
     check_pins,
 )
-from openfex.plan.references import check_hosts, check_machines, check_network, check_ports, check_profiles
+from openfex.plan.references import check_hosts, check_machines, check_network, check_ports
+from openfex.plan.rules import check_rates, check_rules
+from openfex.plan.sources import check_guards, check_source_macs
 
 CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_network,
@@ -33,6 +35,8 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_port_devices,
     check_bridges,
     check_profiles,
+    check_rules,
+    check_rates,
     check_hosts,
     check_host_devices,
     check_adapters,
@@ -43,6 +47,8 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_functions_left,
     check_pins,
     check_macs,
+    check_source_macs,
+    check_guards,
     check_addresses,
     check_mtus,
 )

@@ -84,8 +84,8 @@ def _hosts(kind: ChannelKind) -> tuple[Host, ...]:
 
 def layout(kind: ChannelKind, *, bound: bool = True) -> Layout:
     """The lab laid out; without its machines where not `bound`."""
-    profiles = {name: Profile(name, vlan) for name, vlan in VLANS.items()}
-    open_trunk = Profile("open-trunk", 0, frozenset(range(1, LAST_VLAN + 1)))
+    profiles = {name: Profile(name, vlan, number=row) for row, (name, vlan) in enumerate(VLANS.items(), start=2)}
+    open_trunk = Profile("open-trunk", 0, frozenset(range(1, LAST_VLAN + 1)), number=1)
     ports = {name: NetworkPort(BRIDGE, name, link, open_trunk) for link, name in enumerate(PORTS, start=1)}
     hosts = {host.name: host for host in _hosts(kind)}
     machines, bindings = [], []

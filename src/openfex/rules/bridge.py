@@ -18,9 +18,10 @@ from dataclasses import replace
 
 from openfex.model.drops import DropReason
 from openfex.model.values import LAST_CHANNEL, ChannelKind, Mac, port_channel, port_link, port_number
-from openfex.rules.decision import Decision, Learnt, Verdict, drop
+from openfex.rules.decision import Decision, Direction, Learnt, Verdict, deny, drop
 from openfex.rules.head import C_TAG, NOBODY, S_TAG, Head, judge_head
-from openfex.rules.tables import BridgeTables, Port, Station
+from openfex.rules.policy import Frame, judge_acl, judge_guard, judge_source
+from openfex.rules.tables import BridgeTables, Port, Station, Terms
 
 REFRESH_NS = 10**9
 """An entry's age is written at most once a second."""
@@ -59,14 +60,7 @@ def enter(head: Head, link: int, tables: BridgeTables) -> tuple[int, DropReason]
     return number, DropReason.NONE if port.up else DropReason.PORT_DOWN
 
 
-def judge_source(src: Mac, port: Port) -> DropReason:
-    """A vEth may use its own address only; the network any that is one."""
-    if not port.network:
-        return DropReason.NONE if src == port.mac else DropReason.SPOOFED_SOURCE
-    return DropReason.BAD_SOURCE if src.is_multicast or src == NOBODY else DropReason.NONE
-
-
-def classify(head: Head, port: Port) -> int:
+def classify(head: Head, port: Terms) -> int:
     """The VLAN a frame belongs to once it is past the port; 0: it may not pass.
 
     A priority tag counts as none. To a trunk a service tag is data in its native VLAN; an access port takes no tag.
@@ -85,7 +79,7 @@ def learn(src: Mac, vlan: int, port: int, now_ns: int, tables: BridgeTables) -> 
         if now_ns - known.seen_ns > REFRESH_NS:
             return DropReason.NONE, Learnt(src, vlan, replace(known, seen_ns=now_ns))
         return DropReason.NONE, None
-    if src in tables.veths:
+    if tables.owner_of(src) is not None:
         return DropReason.OWN_SOURCE, Learnt(src, vlan, None) if known else None
     fresh = Station(port, now_ns, tables.epoch)
     if known is None and len(tables.stations) >= tables.most_stations:
@@ -94,49 +88,58 @@ def learn(src: Mac, vlan: int, port: int, now_ns: int, tables: BridgeTables) -> 
     return DropReason.NONE, Learnt(src, vlan, fresh, event)
 
 
-def _to_veth(to: int, port: Port, d: Decision, tables: BridgeTables) -> Decision:
+def _to_veth(to: int, port: Port, d: Decision, frame: Frame, tables: BridgeTables) -> Decision:
     target = tables.ports.get(to)
     if to == d.port:
-        return drop(d.port, DropReason.SAME_PORT, d.learnt)
+        return deny(d, DropReason.SAME_PORT)
     if target is None or not target.up:
-        return drop(d.port, DropReason.PORT_DOWN, d.learnt)
+        return deny(d, DropReason.PORT_DOWN)
     if port.network and not port.peer and target.pin != d.port:
-        return drop(d.port, DropReason.NOT_PINNED, d.learnt)
-    if not target.is_member(d.vlan):
-        return drop(d.port, DropReason.VLAN_MISMATCH, d.learnt)
+        return deny(d, DropReason.NOT_PINNED)
+    terms = tables.terms_of(target)
+    if not terms.is_member(d.vlan):
+        return deny(d, DropReason.VLAN_MISMATCH)
     source = port_channel(d.port) if port_link(to) == port_link(d.port) else 0
-    return replace(d, out=to, source=source, tagged=target.leaves_tagged(d.vlan))
+    d = replace(d, out=to, source=source, tagged=terms.leaves_tagged(d.vlan))
+    return judge_acl(frame, d, to, Direction.OUT, tables)
 
 
-def _network_port(number: int, vlan: int, tables: BridgeTables) -> Port | None:
+def _network_port(number: int, vlan: int, tables: BridgeTables) -> Terms | None:
+    """What a network port asks, if it may carry the VLAN."""
     port = tables.ports.get(number)
-    return port if port and port.up and port.network and port.is_member(vlan) else None
+    if port is None or not (port.up and port.network):
+        return None
+    terms = tables.terms_of(port)
+    return terms if terms.is_member(vlan) else None
 
 
-def _to_network(station: Station, port: Port, d: Decision, tables: BridgeTables) -> Decision:
+def _to_network(station: Station, port: Port, d: Decision, frame: Frame, tables: BridgeTables) -> Decision:
     """To the pinned port, wherever the station was heard, unless that was at a peer."""
     if port.network:
-        same = station.port == d.port
-        return drop(d.port, DropReason.SAME_PORT if same else DropReason.NETWORK_TO_NETWORK, d.learnt)
+        return deny(d, DropReason.SAME_PORT if station.port == d.port else DropReason.NETWORK_TO_NETWORK)
     heard = tables.ports.get(station.port)
     out = station.port if heard and heard.peer else port.pin
     way = _network_port(out, d.vlan, tables)
     if way is None:
-        return drop(d.port, DropReason.NO_RECEIVER, d.learnt)
-    return replace(d, out=out, tagged=way.leaves_tagged(d.vlan))
+        return deny(d, DropReason.NO_RECEIVER)
+    return judge_acl(frame, replace(d, out=out, tagged=way.leaves_tagged(d.vlan)), out, Direction.OUT, tables)
 
 
 def _to_all(port: Port, d: Decision, tables: BridgeTables) -> Decision:
-    """One copy an uplink with a list id, which the extender replicates, one to the pinned port, one a peer."""
+    """One copy an uplink with a list id, which the extender replicates, one to the pinned port, one a peer.
+
+    And one for each vEth that is judged alone. Who is judged for what leaves by it is judged when its copy is made.
+    """
     link = port_link(d.port)
     flood = tables.floods.get((link if port.network and not port.peer else 0, d.vlan))
     uplinks = flood.any if flood else frozenset()
     peers = flood.peers if flood and not port.network else frozenset()
+    judged = bool(flood and flood.judged)
     pin = None if port.network else _network_port(port.pin, d.vlan, tables)
     if not port.network and (flood is None or link not in flood.many):
         uplinks -= {link}
-    if not uplinks and not peers and pin is None:
-        return drop(d.port, DropReason.NO_RECEIVER, d.learnt)
+    if not uplinks and not peers and not judged and pin is None:
+        return deny(d, DropReason.NO_RECEIVER)
     return replace(
         d,
         verdict=Verdict.FLOOD,
@@ -146,39 +149,67 @@ def _to_all(port: Port, d: Decision, tables: BridgeTables) -> Decision:
         out=port.pin if pin else 0,
         tagged=pin is not None and pin.leaves_tagged(d.vlan),
         peers=peers,
+        judged=judged,
     )
 
 
-def _find_way(head: Head, port: Port, d: Decision, now_ns: int, tables: BridgeTables) -> Decision:
-    if head.dst.is_multicast:
+def _find_way(frame: Frame, port: Port, d: Decision, now_ns: int, tables: BridgeTables) -> Decision:
+    dst = frame.head.dst
+    if dst.is_multicast:
         return _to_all(port, d, tables)
-    if head.dst in tables.veths:
-        return _to_veth(tables.veths[head.dst], port, d, tables)
-    station = tables.stations.get((head.dst, d.vlan))
-    if d.learnt and head.dst == d.learnt.mac:
+    owner = tables.owner_of(dst)
+    if owner is not None:
+        return _to_veth(owner, port, d, frame, tables)
+    station = tables.stations.get((dst, d.vlan))
+    if d.learnt and dst == d.learnt.mac:
         station = d.learnt.station
     if station and now_ns - station.seen_ns < tables.ageing_ns:
-        return _to_network(station, port, d, tables)
+        return _to_network(station, port, d, frame, tables)
     return _to_all(port, d, tables)
 
 
-def decide_bridge(head: Head, link: int, now_ns: int, tables: BridgeTables) -> Decision:
+def _judge_sender(head: Head, number: int, tables: BridgeTables) -> tuple[DropReason, bool]:
+    """A vEth may use its own addresses only; the network any that is one."""
+    port = tables.ports[number]
+    if not port.network:
+        return judge_source(head.src, number, tables)
+    bad = head.src.is_multicast or head.src == NOBODY
+    return DropReason.BAD_SOURCE if bad else DropReason.NONE, False
+
+
+def _pass_port(frame: Frame, number: int, tables: BridgeTables) -> Decision:
+    """What the port that a frame came in by says of it."""
+    head, port = frame.head, tables.ports[number]
+    terms = tables.terms_of(port)
+    reason = judge_head(head)
+    if reason:
+        return drop(number, reason)
+    reason, learns = _judge_sender(head, number, tables)
+    if reason:
+        return drop(number, reason)
+    vlan = classify(head, terms)
+    if not vlan:
+        return drop(number, DropReason.VLAN_NOT_ALLOWED)
+    reason = judge_guard(frame, port) if terms.policy.source.guard else DropReason.NONE
+    if reason:
+        return drop(number, reason)
+    priority = head.tci & 0xF000 if head.tpid == C_TAG else 0
+    d = Decision(Verdict.DELIVER, number, vlan=vlan, tci=priority | vlan, learns=learns)
+    return judge_acl(frame, d, number, Direction.IN, tables)
+
+
+def decide_bridge(frame: Frame, link: int, now_ns: int, tables: BridgeTables) -> Decision:
     """A frame from `link`, an uplink or a network port. Changes nothing: what was learnt is in the decision."""
-    number, reason = enter(head, link, tables)
+    number, reason = enter(frame.head, link, tables)
     if reason:
         return drop(number, reason)
     port = tables.ports[number]
-    reason = judge_head(head) or judge_source(head.src, port)
-    if reason:
-        return drop(number, reason)
-    vlan = classify(head, port)
-    if not vlan:
-        return drop(number, DropReason.VLAN_NOT_ALLOWED)
-    learnt = None
+    d = _pass_port(frame, number, tables)
+    if d.verdict is Verdict.DROP:
+        return d
     if port.network:
-        reason, learnt = learn(head.src, vlan, number, now_ns, tables)
+        reason, learnt = learn(frame.head.src, d.vlan, number, now_ns, tables)
+        d = replace(d, learnt=learnt)
         if reason:
-            return drop(number, reason, learnt)
-    priority = head.tci & 0xF000 if head.tpid == C_TAG else 0
-    way = Decision(Verdict.DELIVER, number, vlan=vlan, tci=priority | vlan, learnt=learnt)
-    return _find_way(head, port, way, now_ns, tables)
+            return deny(d, reason)
+    return _find_way(frame, port, d, now_ns, tables)

@@ -9,12 +9,13 @@ bridge and the hosts change at different moments.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_interface
 
 from openfex.errors import RefusedError
-from openfex.model.layout import Binding, Host, Layout, NetworkPort
+from openfex.model.layout import Binding, Host, Layout, NetworkPort, Profile
 from openfex.model.limits import MAX_LISTS
 from openfex.model.values import port_number
-from openfex.rules.tables import BridgeTables, ExtenderTables, Flood, Function, Members, Port
+from openfex.rules.tables import BridgeTables, ExtenderTables, Flood, Function, Members, Port, Terms
 
 Scope = tuple[int, int]
 """(0 or the link of a network port, VLAN)."""
@@ -61,45 +62,79 @@ def _members(layout: Layout, bridge: str) -> dict[Scope, dict[int, list[Binding]
     return scopes
 
 
+def terms_of(profile: Profile) -> Terms:
+    """What a profile asks of a port."""
+    return Terms(profile.vlan, profile.allowed, profile.policy)
+
+
 def _network_row(port: NetworkPort) -> Port:
-    profile = port.profile
-    return Port(up=True, network=True, peer=port.peer, vlan=profile.vlan, vlans=profile.allowed)
+    return Port(up=True, network=True, peer=port.peer, profile=port.profile.number)
+
+
+def own_addresses(binding: Binding) -> frozenset[bytes]:
+    """What a guard takes as a NIC's own: what it was given, and the link-local address of its MAC (RFC 4291, A)."""
+    given = {ip_interface(one).ip.packed for one in binding.addresses}
+    octets = binding.mac.octets
+    tail = bytes((octets[0] ^ 2,)) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    return frozenset(given | {b"\xfe\x80" + bytes(6) + tail})
 
 
 def _veth_row(binding: Binding) -> Port:
-    profile = binding.profile
     pin = binding.pin.number if binding.pin else 0
-    return Port(up=True, vlan=profile.vlan, vlans=profile.allowed, mac=binding.mac, pin=pin)
+    addresses = own_addresses(binding) if binding.profile.policy.source.guard else frozenset()
+    return Port(up=True, profile=binding.profile.number, mac=binding.mac, pin=pin, addresses=addresses)
 
 
-def compile_bridge(layout: Layout, name: str, held: Mapping[Scope, int] | None = None) -> BridgeTables:
-    """The tables of a bridge: every carved function is a port, down; every bound one is up."""
-    bridge = layout.bridge(name)
-    tables = BridgeTables(ageing_ns=bridge.ageing_ms * 1_000_000)
-    for port in bridge.ports:
+def _lay_ports(tables: BridgeTables, layout: Layout, name: str) -> None:
+    """Every network port is up; every carved function is a port, down; every bound one is up."""
+    for port in layout.bridge(name).ports:
         tables.links[port.link] = None
         tables.ports[port.number] = _network_row(port)
+        tables.profiles[port.profile.number] = terms_of(port.profile)
     for uplink in layout.uplinks_of(name):
         tables.links[uplink.bridge_link] = uplink.kind
         for function in layout.host(uplink.host).functions:
             tables.ports[port_number(uplink.bridge_link, function.channel)] = Port()
+
+
+def _lay_veths(tables: BridgeTables, layout: Layout, name: str) -> None:
     for binding in layout.bindings:
         if binding.uplink.bridge == name:
             tables.ports[binding.bridge_port] = _veth_row(binding)
-            tables.veths[binding.mac] = binding.bridge_port
+            tables.profiles[binding.profile.number] = terms_of(binding.profile)
+            for mac in (binding.mac, *binding.profile.policy.source.macs):
+                tables.veths[mac] = binding.bridge_port
+
+
+def compile_bridge(layout: Layout, name: str, held: Mapping[Scope, int] | None = None) -> BridgeTables:
+    """The tables of a bridge: its ports, what their profiles ask, and where floods go."""
+    bridge = layout.bridge(name)
+    tables = BridgeTables(ageing_ns=bridge.ageing_ms * 1_000_000)
+    _lay_ports(tables, layout, name)
+    _lay_veths(tables, layout, name)
     members = _members(layout, name)
     ids = allot_lists(members, held or {})
     for scope, by_link in members.items():
-        many = frozenset(link for link, bound in by_link.items() if len(bound) > 1)
         peers = frozenset(port.link for port in bridge.ports if port.peer and scope[1] in port.profile.vlans)
-        tables.floods[scope] = Flood(frozenset(by_link), many, ids[scope], frozenset() if scope[0] else peers)
+        tables.floods[scope] = _flood(by_link, ids[scope], frozenset() if scope[0] else peers)
     return tables
+
+
+def _flood(by_link: Mapping[int, list[Binding]], list_id: int, peers: frozenset[int]) -> Flood:
+    """Those that are judged alone when frames leave by them are on no list."""
+    listed = {link: sum(not one.profile.policy.judges_out for one in bound) for link, bound in by_link.items()}
+    judged = [one.bridge_port for bound in by_link.values() for one in bound if one.profile.policy.judges_out]
+    some = frozenset(link for link, count in listed.items() if count)
+    many = frozenset(link for link, count in listed.items() if count > 1)
+    return Flood(some, many, list_id, peers, tuple(sorted(judged)))
 
 
 def _list(bound: Iterable[Binding], vlan: int) -> Members:
     tagged: set[int] = set()
     untagged: set[int] = set()
     for binding in bound:
+        if binding.profile.policy.judges_out:
+            continue
         trunk = binding.profile.allowed is not None and binding.profile.vlan != vlan
         (tagged if trunk else untagged).add(binding.function.channel)
     return Members(frozenset(tagged), frozenset(untagged))

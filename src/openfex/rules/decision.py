@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from openfex.model.drops import DropReason
@@ -31,9 +31,29 @@ class Learnt:
     event: str = ""
 
 
+class Direction(IntEnum):
+    """Into the bridge by a port, or out of it: the index of what a profile has twice."""
+
+    IN = 0
+    OUT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """The rule of a profile's ACL that decided; the one behind the last is what denies the rest."""
+
+    profile: int
+    direction: Direction
+    rule: int
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Verdict and all that is needed to act on it; fields as in bpf/include/abi.h, masks as sets of links."""
+    """Verdict and all that is needed to act on it; fields as in bpf/include/abi.h, masks as sets of links.
+
+    `at` is the port whose rules dropped it. `hits`: the rules that decided. `learns`: the source is a new address of
+    the vEth.
+    """
 
     verdict: Verdict
     port: int
@@ -46,9 +66,19 @@ class Decision:
     tci: int = 0
     tagged: bool = False
     peers: frozenset[int] = frozenset()
+    judged: bool = False
     learnt: Learnt | None = None
+    at: int = 0
+    hits: tuple[Hit, ...] = ()
+    learns: bool = False
 
 
 def drop(port: int, reason: DropReason, learnt: Learnt | None = None) -> Decision:
     """The decision to drop a frame that came in by `port`."""
-    return Decision(Verdict.DROP, port, reason, learnt=learnt)
+    return Decision(Verdict.DROP, port, reason, learnt=learnt, at=port)
+
+
+def deny(decision: Decision, reason: DropReason, at: int | None = None) -> Decision:
+    """The same frame, dropped after all; by the port it came in by, or by `at`."""
+    port = decision.port if at is None else at
+    return replace(drop(decision.port, reason, decision.learnt), at=port, hits=decision.hits)

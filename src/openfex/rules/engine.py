@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
 from openfex.model.values import ChannelKind, port_link, port_number
 from openfex.rules.bridge import decide_bridge
-from openfex.rules.decision import Decision, Learnt, Verdict
+from openfex.rules.decision import Decision, Hit, Learnt, Verdict
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import C_TAG, Head, read_head
+from openfex.rules.policy import Frame, judge_copy, read_frame, settle
 from openfex.rules.tables import BridgeTables, ExtenderTables
 from openfex.wire import ETag, VlanTag, VnTag
 
@@ -37,8 +38,15 @@ def down_tag(kind: ChannelKind, target: int, *, is_list: bool, source: int) -> b
     return VnTag(direction=1, pointer=int(is_list), dvif=target, looped=int(source > 0), svif=source).encode()
 
 
-Copy = Sent | None
-"""A copy of a frame; None where it cannot be sent."""
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A copy that was dropped, by which port, and why."""
+
+    port: int
+    reason: DropReason
+
+
+Copy = Sent | Drop
 
 
 def _behind_macs(octets: bytes, remove: int, insert: bytes = b"") -> bytes:
@@ -55,24 +63,22 @@ class Node:
 
     def _count_in(self, decision: Decision, head: Head) -> None:
         row = self.counters.setdefault(decision.port, PortCounters())
-        row.in_frames += 1
-        row.in_octets += head.octets
+        row.count_in(head.dst, head.octets)
         if decision.verdict is Verdict.DROP:
-            self.drops[decision.port, decision.reason] += 1
+            self.drops[decision.at, decision.reason] += 1
 
     def _count_out(self, copies: list[Copy], decision: Decision, head: Head) -> list[Sent]:
         """Each copy is counted out, or is a drop of its own; and a frame that nobody gets is one, too."""
         for one in copies:
-            if one is None:
-                self.drops[decision.port, DropReason.NOT_SENT] += 1
+            if isinstance(one, Drop):
+                self.drops[one.port, one.reason] += 1
                 continue
             row = self.counters.setdefault(one.port, PortCounters())
-            row.out_frames += 1
-            row.out_octets += head.octets
+            row.count_out(head.dst, head.octets)
         if not copies:
             self.drops[decision.port, DropReason.NO_RECEIVER] += 1
         self.totals.replicated += max(0, len(copies) - 1)
-        return [one for one in copies if one is not None]
+        return [one for one in copies if isinstance(one, Sent)]
 
 
 @dataclass(slots=True)
@@ -89,7 +95,9 @@ class Extender(Node):
         if decision.verdict is Verdict.DROP:
             return []
         kind = self.tables.links.get(port_link(port))
-        copy = Sent(decision.out, _behind_macs(octets, 0, up_tag(kind, decision.source))) if kind else None
+        copy: Copy = Drop(port, DropReason.NOT_SENT)
+        if kind:
+            copy = Sent(decision.out, _behind_macs(octets, 0, up_tag(kind, decision.source)))
         return self._count_out([copy], decision, head)
 
     def from_uplink(self, link: int, octets: bytes) -> list[Sent]:
@@ -123,42 +131,82 @@ class Bridge(Node):
     """A controlling bridge over in-process wires."""
 
     tables: BridgeTables = field(default_factory=BridgeTables)
+    hits: Counter[Hit] = field(default_factory=Counter)
+
+    def judge(self, link: int, frame: Frame, now_ns: int) -> Decision:
+        """Decide about a frame, and give the decision its effects: what is learnt, paid for and counted."""
+        decision = decide_bridge(frame, link, now_ns, self.tables)
+        self.hits.update(decision.hits)
+        if decision.learnt:
+            self._remember(decision.learnt)
+        decision = settle(decision, frame, now_ns, self.tables)
+        self._count_in(decision, frame.head)
+        return decision
 
     def receive(self, link: int, octets: bytes, now_ns: int) -> list[Sent]:
         """A frame arrives by an uplink or a network port."""
-        head = read_head(octets)
-        decision = decide_bridge(head, link, now_ns, self.tables)
-        self._count_in(decision, head)
-        if decision.learnt:
-            self._remember(decision.learnt)
+        frame = read_frame(octets)
+        head, decision = frame.head, self.judge(link, frame, now_ns)
         if decision.verdict is Verdict.DROP:
             return []
         overhead = head.kind.overhead if head.kind else 0
         bare = _behind_macs(octets, overhead + (VlanTag.LENGTH if head.tpid == C_TAG else 0))
         tagged = _behind_macs(bare, 0, C_TAG.to_bytes(2, "big") + decision.tci.to_bytes(2, "big"))
-        return self._count_out(self._copies(decision, bare, tagged), decision, head)
+        if decision.verdict is Verdict.DELIVER:
+            copies = [self._one(decision, tagged if decision.tagged else bare)]
+        else:
+            copies = self._copies(decision, frame, now_ns, (bare, tagged))
+        return self._count_out(copies, decision, head)
 
-    def _copies(self, d: Decision, bare: bytes, tagged: bytes) -> list[Copy]:
-        """The one of `out`, one a peer, and one an uplink; uplinks that are not in the tables take none."""
-        copies: list[Copy] = []
-        if d.out:
-            copies.append(self._one(d, tagged if d.tagged else bare))
-        for link in sorted(d.peers):
-            is_there = link in self.tables.links and self.tables.links[link] is None
-            copies.append(Sent(port_number(link), tagged) if is_there else None)
+    def _copies(self, d: Decision, frame: Frame, now_ns: int, shapes: tuple[bytes, bytes]) -> list[Copy]:
+        """The one of `out`, one a peer, one a vEth that is judged alone, and one an uplink.
+
+        Uplinks that are not in the tables take none.
+        """
+        alone = [(d.out, d.tagged)] if d.out else []
+        alone += [(port_number(link), True) for link in sorted(d.peers)]
+        copies = [
+            self._network_copy(replace(d, out=port, tagged=tagged), frame, now_ns, shapes) for port, tagged in alone
+        ]
+        for port in self._judged(d):
+            row = self.tables.ports.get(port)
+            if row and row.up and port != d.port and self.tables.links.get(port_link(port)):
+                tagged = self.tables.terms_of(row).leaves_tagged(d.vlan)
+                source = d.source if port_link(port) == port_link(d.port) else 0
+                copies.append(self._judged_copy(replace(d, out=port, source=source), frame, now_ns, shapes[tagged]))
         for link in sorted(d.uplinks):
             kind = self.tables.links.get(link)
             source = d.source if link == port_link(d.port) else 0
             if kind:
                 tag = down_tag(kind, d.list_id, is_list=True, source=source)
-                copies.append(Sent(port_number(link), _behind_macs(tagged, 0, tag)))
+                copies.append(Sent(port_number(link), _behind_macs(shapes[1], 0, tag)))
         return copies
+
+    def _judged(self, d: Decision) -> tuple[int, ...]:
+        port = self.tables.ports[d.port]
+        flood = self.tables.floods.get((port_link(d.port) if port.network and not port.peer else 0, d.vlan))
+        return flood.judged if flood else ()
+
+    def _network_copy(self, d: Decision, frame: Frame, now_ns: int, shapes: tuple[bytes, bytes]) -> Copy:
+        link = port_link(d.out)
+        if link not in self.tables.links or self.tables.links[link] is not None:
+            return Drop(d.port, DropReason.NOT_SENT)
+        return self._judged_copy(d, frame, now_ns, shapes[d.tagged])
+
+    def _judged_copy(self, d: Decision, frame: Frame, now_ns: int, octets: bytes) -> Copy:
+        port = self.tables.ports.get(d.out)
+        if port and self.tables.terms_of(port).policy.judges_out:
+            judged = judge_copy(frame, d, d.out, now_ns, self.tables)
+            self.hits.update(judged.hits)
+            if judged.verdict is Verdict.DROP:
+                return Drop(judged.at, judged.reason)
+        return self._one(d, octets)
 
     def _one(self, d: Decision, octets: bytes) -> Copy:
         link = port_link(d.out)
-        kind = self.tables.links.get(link)
-        if link not in self.tables.links or (kind and d.verdict is Verdict.FLOOD):
-            return None
+        if link not in self.tables.links:
+            return Drop(d.port, DropReason.NOT_SENT)
+        kind = self.tables.links[link]
         if kind is None:
             return Sent(d.out, octets)
         tag = down_tag(kind, d.out & 0xFFF, is_list=False, source=d.source)

@@ -36,6 +36,8 @@ class Head:
     tpid: int = 0
     tci: int = 0
     type: int = 0
+    inner: int = 0
+    """Where `type` stands in the frame."""
 
     @property
     def tag_vid(self) -> int:
@@ -94,7 +96,7 @@ def read_head(octets: bytes) -> Head:
             at += VlanTag.LENGTH
     except WireError:
         return head
-    return replace(head, whole=True, type=int.from_bytes(octets[at : at + 2], "big"))
+    return replace(head, whole=True, type=int.from_bytes(octets[at : at + 2], "big"), inner=at)
 
 
 def judge_head(head: Head) -> DropReason:

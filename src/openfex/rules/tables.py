@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from openfex.model.limits import DEFAULT_AGEING_NS, MAX_STATIONS
+from openfex.model.policy import FREE, Policy
 from openfex.model.values import ChannelKind, Mac
 
 
@@ -44,19 +45,16 @@ class ExtenderTables:
 
 
 @dataclass(frozen=True, slots=True)
-class Port:
-    """A port of the bridge: a vEth, or a network port. `vlans` is None for an access port.
+class Terms:
+    """What a profile asks of every port that has it: its VLANs, and its policy. `vlans` is None for an access port.
 
-    `peer`: a network port that leads to another bridge of ours, for all vEths whatever they are pinned to.
+    `digest` is not 0 where all that is known of terms is that a kernel holds them.
     """
 
-    up: bool = False
-    network: bool = False
-    peer: bool = False
     vlan: int = 0
     vlans: frozenset[int] | None = None
-    mac: Mac | None = None
-    pin: int = 0
+    policy: Policy = FREE
+    digest: int = 0
 
     @property
     def trunk(self) -> bool:
@@ -73,16 +71,35 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True)
+class Port:
+    """A port of the bridge: a vEth, or a network port. `profile` is its row of `profiles`, 0 for none.
+
+    `peer`: a network port that leads to another bridge of ours, for all vEths whatever they are pinned to.
+    `addresses`: what its guard takes as its own, IPv4 in 4 octets and IPv6 in 16.
+    """
+
+    up: bool = False
+    network: bool = False
+    peer: bool = False
+    profile: int = 0
+    mac: Mac | None = None
+    pin: int = 0
+    addresses: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Flood:
     """Where a flooded frame goes: uplinks with one member at least, and with two at least; the list's id there.
 
-    And the links of the peer ports that take what vEths send.
+    And the links of the peer ports that take what vEths send, and the vEths that are on no list: what leaves by them is
+    judged for each alone.
     """
 
     any: frozenset[int] = frozenset()
     many: frozenset[int] = frozenset()
     list_id: int = 0
     peers: frozenset[int] = frozenset()
+    judged: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +112,30 @@ class Station:
 
 
 @dataclass(slots=True)
+class Memory:
+    """What a bridge remembers of its vEths: addresses learnt as theirs, and when all is paid for that has passed.
+
+    `due`: nanoseconds, by port, direction and kind of rate.
+    """
+
+    macs: dict[Mac, int] = field(default_factory=dict)
+    due: dict[tuple[int, int, str], int] = field(default_factory=dict)
+
+    def learnt(self, port: int) -> int:
+        """How many addresses a vEth has been let in with."""
+        return sum(owner == port for owner in self.macs.values())
+
+
+@dataclass(slots=True)
 class BridgeTables:
     """What a controlling bridge's decision reads, and the stations that it learns.
 
-    Keys: links by link (None: a network port), ports and veths by port number and MAC, floods by (scope, VLAN) where
-    scope 0 is any vEth and otherwise the link of a network port.
+    Keys: links by link (None: a network port), profiles by number, ports and veths by port number and MAC, floods by
+    (scope, VLAN) where scope 0 is any vEth and otherwise the link of a network port.
     """
 
     links: dict[int, ChannelKind | None] = field(default_factory=dict)
+    profiles: dict[int, Terms] = field(default_factory=dict)
     ports: dict[int, Port] = field(default_factory=dict)
     veths: dict[Mac, int] = field(default_factory=dict)
     floods: dict[tuple[int, int], Flood] = field(default_factory=dict)
@@ -110,3 +143,13 @@ class BridgeTables:
     ageing_ns: int = DEFAULT_AGEING_NS
     epoch: int = 0
     most_stations: int = MAX_STATIONS
+    memory: Memory = field(default_factory=Memory, compare=False)
+
+    def terms_of(self, port: Port) -> Terms:
+        """What the port's profile asks; nobody is a member of a VLAN by a profile that is not there."""
+        return self.profiles.get(port.profile, Terms())
+
+    def owner_of(self, mac: Mac) -> int | None:
+        """The vEth that an address is one of."""
+        owner = self.veths.get(mac)
+        return self.memory.macs.get(mac) if owner is None else owner

@@ -7,12 +7,14 @@ A scene is made once for some tables and then gives arrivals: a frame, and the p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openfex.model.values import BROADCAST, LAST_CHANNEL, ChannelKind, Mac, port_channel, port_link, port_number
-from openfex.rules.tables import BridgeTables, ExtenderTables, Port
+from openfex.rules.tables import BridgeTables, ExtenderTables, Port, Terms
 from openfex.testing.chance import Chance, any_of, one_in
 from openfex.testing.layouts import CHANNELS, VLANS
+from openfex.testing.packets import cut_body, make_arp, make_body, make_dhcp, make_neighbour
+from openfex.testing.policies import make_packet
 from openfex.testing.tables import STATIONS
 from openfex.wire import ETag, VlanTag, VnTag
 
@@ -28,6 +30,8 @@ _GROUPS = tuple(
     )
 )
 _STRANGERS = tuple(Mac.parse(text) for text in ("02:00:00:00:00:99", "00:00:00:00:00:00", "52:54:00:10:00:99"))
+_GUESTS = tuple(Mac(bytes((2, 0, 0, 0, 1, number))) for number in range(6))
+"""What a machine behind a vEth may have behind it."""
 _BAD_SOURCES = (BROADCAST, Mac(bytes(6)), Mac.parse("03:00:00:00:00:01"), *_STRANGERS)
 _TYPES = (0x0800, 0x0806, 0x86DD, 0x88CC, 0x0026, 0x1234, 0x0000)
 _NEVER_SHORT = (b"\x08\x00", b"\x86\xdd")
@@ -81,8 +85,10 @@ def _proper_tags(chance: Chance, vlan: int, vlans: Sequence[int] | None) -> byte
     return vlan_tag(chance, 0) if one_in(chance, 4) else b""
 
 
-def _frame(chance: Chance, dst: Mac, src: Mac, tags: bytes) -> bytes:
-    """A frame of 60 to 1,514 octets, and its tags."""
+def _frame(chance: Chance, dst: Mac, src: Mac, tags: bytes, body: bytes = b"") -> bytes:
+    """A frame of 60 to 1,514 octets, and its tags; or one that carries `body`, from its EtherType on."""
+    if body:
+        return dst.octets + src.octets + tags + body
     size = chance.choice((60, 61, 64, 128, 1514, 60 + chance.randint(0, 1454)))
     ethertype = chance.choice(_TYPES).to_bytes(2, "big")
     return dst.octets + src.octets + tags + ethertype + _PAYLOAD[: size - SHORTEST]
@@ -188,7 +194,8 @@ class BridgeScene:
     def __init__(self, tables: BridgeTables) -> None:
         self._links = dict(tables.links)
         self._ports: Mapping[int, Port] = dict(tables.ports)
-        self._allowed = {number: sorted(port.vlans or ())[:8] for number, port in tables.ports.items()}
+        self._allowed = {number: sorted(tables.terms_of(port).vlans or ())[:8] for number, port in tables.ports.items()}
+        self._terms = {number: tables.terms_of(port) for number, port in tables.ports.items()}
         self._channels: dict[int, list[int]] = {}
         for number in sorted(tables.ports):
             self._channels.setdefault(port_link(number), []).append(port_channel(number))
@@ -210,15 +217,40 @@ class BridgeScene:
         return _arrival(chance, port_number(link), inner, _perhaps_flawed(chance, tag))
 
     def _inner(self, chance: Chance, number: int) -> bytes:
-        port = self._ports.get(number, Port())
         proper = not one_in(chance, 4)
-        tags = _proper_tags(chance, port.vlan, self._allowed.get(number)) if proper else _odd_tags(chance)
-        src = self._source(chance, port, port_link(number))
+        tags = (
+            _proper_tags(chance, self._terms.get(number, Terms()).vlan, self._allowed.get(number))
+            if proper
+            else _odd_tags(chance)
+        )
+        src = self._source(chance, number)
         dst = src if one_in(chance, 40) else self._destination(chance)
-        return _frame(chance, dst, src, tags)
+        return _frame(chance, dst, src, tags, self._body(chance, number, src) if one_in(chance, 2) else b"")
 
-    def _source(self, chance: Chance, port: Port, link: int) -> Mac:
-        """A vEth's own address; on the network one of the stations of that port, seldom one that has moved."""
+    def _body(self, chance: Chance, number: int, src: Mac) -> bytes:
+        """What the port's rules look at; from its own address, as they may be guarded, or from any."""
+        policy, own = self._terms.get(number, Terms()).policy, sorted(self._ports.get(number, Port()).addresses)
+        packet = make_packet(chance, (*(policy.acl_in or ()), *(policy.acl_out or ())))
+        fitting = [one for one in own if len(one) == len(packet.source)]
+        if fitting and not one_in(chance, 4):
+            packet = replace(packet, source=chance.choice(fitting))
+        target = any_of(chance, own, bytes(16)) if not one_in(chance, 4) else bytes(16)
+        kind = chance.choice(("packet",) * 6 + ("arp", "neighbour", "dhcp"))
+        if kind == "arp":
+            return make_arp(chance, src, target)
+        if kind == "neighbour" and len(packet.source) == 16:
+            nobody = replace(packet, source=bytes(16)) if one_in(chance, 3) else packet
+            return make_neighbour(chance, src, nobody, target)
+        if kind == "dhcp":
+            return make_dhcp(chance)
+        body = make_body(chance, packet)
+        return cut_body(chance, body) if len(packet.source) and one_in(chance, 8) else body
+
+    def _source(self, chance: Chance, number: int) -> Mac:
+        """A vEth's own address, or one that it may learn; on the network a station of that port, seldom a moved one."""
+        port, link = self._ports.get(number, Port()), port_link(number)
+        if self._terms.get(number, Terms()).policy.source.learn and one_in(chance, 2):
+            return chance.choice(_GUESTS)
         if one_in(chance, 8):
             return chance.choice((*_BAD_SOURCES, *self._veths, *self._stations))
         if not port.network and port.mac is not None:

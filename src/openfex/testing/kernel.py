@@ -12,24 +12,38 @@ import os
 import shutil
 import struct
 import time
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
-from openfex.datapath.abi import COUNTERS, DECISION, SETTINGS, STATION, STATION_KEY, U32, links_of
+from openfex.datapath.abi import (
+    COUNTERS,
+    DECISION,
+    LEARNT,
+    MAC,
+    MEMORY,
+    SETTINGS,
+    STATION,
+    STATION_KEY,
+    U32,
+    U64,
+    links_of,
+)
 from openfex.datapath.node import Node, check_sizes, room_for
 from openfex.datapath.objects import object_path
-from openfex.datapath.rows import Device, Devices, Rows, bridge_rows, extender_rows
+from openfex.datapath.profiles import read_hits, remove_profiles, write_profiles
+from openfex.datapath.rows import Device, Devices, Rows, allot_vlan_sets, bridge_rows, extender_rows, read_vlan_sets
 from openfex.datapath.tables import ARRAYS, read_counters, read_drops, read_stations, read_totals
 from openfex.linux.libbpf import Map, Object, Program, TestRun, bpf_filesystem, possible_cpus
 from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
 from openfex.model.limits import FIRST_UPLINK
 from openfex.model.values import CHANNEL_BITS, Mac, port_channel, port_link, port_number
-from openfex.rules.decision import Decision, Verdict, drop
+from openfex.rules.decision import Decision, Hit, Verdict, drop
 from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 
 LINKS = {"extender": 6, "bridge": FIRST_UPLINK + 4}
@@ -41,7 +55,7 @@ _XDP_CONTEXT = struct.Struct("=6I")
 _ONE_WAY = {"tc": (7,), "xdp": (0, 4)}
 """TC_ACT_REDIRECT; XDP_REDIRECT, or XDP_ABORTED where the map of devices has no such row."""
 _XDP_PASS = 2
-_OWN = ("ageing", "exported", "capture", "rings")
+_OWN = ("ageing", "exported", "capture", "rings", "packets")
 """Maps that are not in every build of a role."""
 
 
@@ -104,6 +118,7 @@ class KernelTables:
         self._node = _PrivateNode(role, self._object.maps)
         self._written: Rows = {}
         self._counted: set[int] = set()
+        self._ports: set[int] = set()
 
     def close(self) -> None:
         """Let the kernel forget all of it."""
@@ -145,7 +160,14 @@ class KernelTables:
         if isinstance(tables, ExtenderTables):
             self.write_rows(extender_rows(tables, places))
             return
-        self.write_rows(bridge_rows(tables, places, {}))
+        used = [terms.vlans for terms in tables.profiles.values() if terms.vlans is not None]
+        sets = allot_vlan_sets(used, read_vlan_sets(self._written) if self._written else {})
+        rows = bridge_rows(tables, places, sets)
+        learnt = {MAC.pack(mac.octets, 0): U32.pack(port | LEARNT) for mac, port in tables.memory.macs.items()}
+        rows["veths"] = learnt | rows["veths"]
+        self.write_rows(rows)
+        write_profiles(self._node, tables.profiles, sets)
+        remove_profiles(self._node, tables.profiles)
         row = SETTINGS.pack(tables.ageing_ns, tables.epoch, 0)
         self.map("settings").put(U32.pack(0), row)
 
@@ -161,6 +183,7 @@ class KernelTables:
                 for key in gone:
                     one.delete(key)
         self._written = dict(wanted)
+        self._ports |= {U32.unpack(key)[0] for key in wanted.get("ports", ())}
 
     def learn(self, stations: Mapping[tuple[Mac, int], Station]) -> None:
         """Write stations as if they had been learnt."""
@@ -181,11 +204,35 @@ class KernelTables:
         self._counted.clear()
         totals = self.map("totals")
         totals.put_many([(U32.pack(row), bytes(totals.row_size)) for row in range(totals.max_entries)])
+        if self.role == "bridge":
+            self.map("memories").put_many([(U32.pack(port), bytes(MEMORY.size)) for port in self._ports])
+            self._clear_hits()
+            for mac in self.macs():
+                self.map("veths").delete(MAC.pack(mac.octets, 0))
         for name in ("drops", "stations") if self.role == "bridge" else ("drops",):
             for key in list(self.map(name).keys()):
                 self.map(name).delete(key)
 
+    def _clear_hits(self) -> None:
+        hits = self.map("hits")
+        for first, octets in hits.used():
+            words = array("Q", octets)
+            hits.put_many([(U32.pack(first + at), bytes(U64.size)) for at, word in enumerate(words) if word])
+
+    def set_clock(self, now_ns: int) -> None:
+        """The time by which rates are paid for; 0 is the kernel's own."""
+        self.map("test_clock").put(U32.pack(0), U64.pack(now_ns))
+
     # Counts out
+
+    def hits(self) -> dict[Hit, int]:
+        """How often each rule has decided."""
+        return {hit: frames for hit, frames in read_hits(self._node).items() if frames}
+
+    def macs(self) -> dict[Mac, int]:
+        """The sources that were learnt, by their vEths."""
+        rows = {MAC.unpack(key)[0]: U32.unpack(value)[0] for key, value in self.map("veths").items()}
+        return {Mac(octets): port & ~LEARNT for octets, port in rows.items() if port & LEARNT}
 
     def counters(self) -> dict[int, PortCounters]:
         """Counters of the ports that have counted."""
@@ -220,14 +267,16 @@ class KernelEngine(KernelTables):
         self._run(f"{self._program(at)}_decide", at, octets)
         row = self.map("exported").get(U32.pack(0))
         assert row is not None
-        verdict, reason, port, out, number, source, uplinks, vlan, tci, tagged, _, peers = DECISION.unpack(row)
+        verdict, reason, port, out, number, source, uplinks, vlan, tci, tagged, _, peers, *rest = DECISION.unpack(row)
+        at, judged, _, _, _, learns, _, _ = rest
         self._counted.add(port)
         if verdict == Verdict.DROP:
-            return drop(port, DropReason(reason))
-        links = links_of(uplinks, FIRST_UPLINK) if verdict == Verdict.FLOOD else frozenset()
-        joined = links_of(peers, 0) if verdict == Verdict.FLOOD else frozenset()
+            return replace(drop(port, DropReason(reason)), at=at)
+        floods = verdict == Verdict.FLOOD
+        links = links_of(uplinks, FIRST_UPLINK) if floods else frozenset()
+        joined = links_of(peers, 0) if floods else frozenset()
         found = (DropReason(reason), out, number, source, links, vlan, tci, bool(tagged), joined)
-        return Decision(Verdict(verdict), port, *found)
+        return Decision(Verdict(verdict), port, *found, judged=floods and judged > 0, learns=bool(learns))
 
     def act(self, at: int, octets: bytes) -> Acted:
         """Run the real program. At tc not for frames with several ways to go: their copies would be sent."""

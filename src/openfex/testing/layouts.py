@@ -3,27 +3,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from openfex.model.layout import Adapter, Binding, Bridge, Function, Host, Layout, NetworkPort, Profile, Purpose, Uplink
-from openfex.model.limits import FIRST_UPLINK
+from openfex.model.limits import FIRST_UPLINK, MAX_PROFILES
+from openfex.model.policy import FREE, Policy
 from openfex.model.values import ChannelKind, Mac
 from openfex.testing.chance import Chance, one_in, some
+from openfex.testing.policies import make_policy
 
 CHANNELS = (1, 2, 3, 63, 64, 65, 128, 2047, 4093, 4094)
 """Some at each end, and where a list's words meet."""
+ADDRESSES = ("10.1.2.3/24", "fd00::1/64")
+"""What every NIC of these has: nobody here routes."""
 VLANS = (10, 1, 20, 63, 64, 127, 4093, 4094)
 
 
-def access(vlan: int) -> Profile:
+def numbered(profile: Profile) -> Profile:
+    """The same profile with a row of its own in the tables: equal ones have the same."""
+    allowed = None if profile.allowed is None else sorted(profile.allowed)
+    said = repr((profile.vlan, allowed, profile.policy)).encode()
+    return replace(profile, number=2 + zlib.crc32(said) % (MAX_PROFILES - 2))
+
+
+def access(vlan: int, policy: Policy = FREE) -> Profile:
     """The profile of an access port."""
-    return Profile(f"access-{vlan}", vlan)
+    return numbered(Profile(f"access-{vlan}", vlan, policy=policy))
 
 
-def trunk(vlans: Iterable[int], native: int = 0) -> Profile:
+def trunk(vlans: Iterable[int], native: int = 0, policy: Policy = FREE) -> Profile:
     """The profile of a trunk, whose native VLAN is allowed as in documents."""
     allowed = frozenset(vlans) | ({native} if native else frozenset())
-    return Profile(f"trunk-{native}", native, allowed)
+    return numbered(Profile(f"trunk-{native}", native, allowed, policy))
 
 
 def veth_mac(bridge_link: int, channel: int) -> Mac:
@@ -76,7 +89,7 @@ class LayoutBuilder:
         function = next(one for one in host.functions if one.channel == channel)
         cable = host.uplinks[uplink]
         name, mac = f"vm-{host.name}-{channel}", veth_mac(cable.bridge_link, channel)
-        binding = Binding(name, 1, name, "eth0", function, profile, mac, (), 1500, cable, pin)
+        binding = Binding(name, 1, name, "eth0", function, profile, mac, ADDRESSES, 1500, cable, pin)
         self._bindings.append(binding)
         return binding
 
@@ -92,20 +105,27 @@ class LayoutBuilder:
         )
 
 
-def make_profile(chance: Chance) -> Profile:
+PolicyMaker = Callable[[Chance], Policy]
+
+
+def make_profile(chance: Chance, policies: PolicyMaker = make_policy) -> Profile:
     """An access port, or a trunk with a native VLAN or without."""
+    policy = policies(chance) if one_in(chance, 2) else FREE
     if not one_in(chance, 3):
-        return access(chance.choice((*VLANS[:3], VLANS[0])))
+        return access(chance.choice((*VLANS[:3], VLANS[0])), policy)
     allowed = some(chance, VLANS, 1, len(VLANS))
-    return trunk(allowed, chance.choice((allowed[0], 0)))
+    return trunk(allowed, chance.choice((allowed[0], 0)), policy)
 
 
-def make_layout(chance: Chance, *, most_hosts: int = 4, two_fabrics: bool = False) -> Layout:
+def make_layout(
+    chance: Chance, *, most_hosts: int = 4, two_fabrics: bool = False, policies: PolicyMaker = make_policy
+) -> Layout:
     """A bridge (or two, and then every host at both) with network ports, hosts, functions, and NICs at most of them."""
     builder = LayoutBuilder()
     bridges = [builder.bridge(name) for name in (("sw-a", "sw-b") if two_fabrics else ("sw-a",))]
     pins = {
-        bridge: [builder.port(bridge, make_profile(chance)) for _ in range(chance.randint(1, 3))] for bridge in bridges
+        bridge: [builder.port(bridge, make_profile(chance, policies)) for _ in range(chance.randint(1, 3))]
+        for bridge in bridges
     }
     for bridge in bridges:
         for _ in range(chance.choice((0, 0, 1, 2))):
@@ -119,5 +139,5 @@ def make_layout(chance: Chance, *, most_hosts: int = 4, two_fabrics: bool = Fals
                 continue
             uplink = chance.randint(0, len(bridges) - 1)
             pin = None if one_in(chance, 8) else chance.choice(pins[bridges[uplink]])
-            builder.bind(host, channel, make_profile(chance), pin, uplink)
+            builder.bind(host, channel, make_profile(chance, policies), pin, uplink)
     return builder.layout()

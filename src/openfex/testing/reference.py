@@ -6,18 +6,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from openfex.model.values import port_channel, port_link
-from openfex.rules.bridge import decide_bridge
 from openfex.rules.decision import Decision, Verdict, drop
 from openfex.rules.engine import Bridge, Extender
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import read_head
+from openfex.rules.policy import read_frame
 
 
 def outcome(decision: Decision) -> Decision:
     """What the engines must agree on: of a drop its port and reason, else all but what was learnt on the way."""
     if decision.verdict is Verdict.DROP:
-        return drop(decision.port, decision.reason)
-    return replace(decision, learnt=None)
+        return replace(drop(decision.port, decision.reason), at=decision.at)
+    return replace(decision, learnt=None, hits=())
 
 
 @dataclass(slots=True)
@@ -41,9 +41,4 @@ class ReferenceBridge(Bridge):
 
     def decide(self, at: int, octets: bytes, now_ns: int) -> Decision:
         """A frame at a link's port, at a time."""
-        head = read_head(octets)
-        decision = decide_bridge(head, port_link(at), now_ns, self.tables)
-        self._count_in(decision, head)
-        if decision.learnt:
-            self._remember(decision.learnt)
-        return decision
+        return self.judge(port_link(at), read_frame(octets), now_ns)

@@ -9,10 +9,13 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from openfex.model.layout import Layout
+from openfex.model.policy import Rule
+from openfex.rules.packet import Subject
 from openfex.rules.tables import BridgeTables, ExtenderTables
 from openfex.testing.chance import Chance, one_in
 from openfex.testing.frames import Arrival, BridgeScene, ExtenderScene
 from openfex.testing.layouts import make_layout
+from openfex.testing.policies import make_rules, make_subject
 from openfex.testing.tables import (
     make_bridge_tables,
     make_extender_tables,
@@ -89,3 +92,10 @@ def extender_traffic(
     tables = draw(extender_tables(consistent=consistent))
     scene = ExtenderScene(tables)
     return tables, draw(st.lists(by_chance(scene.arrival), min_size=1, max_size=most))
+
+
+@st.composite
+def acl_traffic(draw: st.DrawFn, *, most: int = 20) -> tuple[tuple[Rule, ...], list[Subject]]:
+    """The rules of an ACL, and frames that it is asked about."""
+    rules = draw(by_chance(make_rules))
+    return rules, draw(st.lists(by_chance(lambda chance: make_subject(chance, rules)), min_size=1, max_size=most))

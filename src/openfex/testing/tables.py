@@ -12,9 +12,10 @@ from dataclasses import replace
 from openfex.model.limits import FIRST_UPLINK
 from openfex.model.values import Mac, port_number
 from openfex.rules.compiler import compile_bridge, compile_extender
-from openfex.rules.tables import BridgeTables, ExtenderTables, Flood, Function, Members, Port, Station
+from openfex.rules.tables import BridgeTables, ExtenderTables, Flood, Function, Members, Port, Station, Terms
 from openfex.testing.chance import Chance, any_of, one_in, some
-from openfex.testing.layouts import CHANNELS, VLANS, make_layout
+from openfex.testing.layouts import CHANNELS, VLANS, PolicyMaker, make_layout
+from openfex.testing.policies import make_policy
 
 STATIONS = tuple(Mac(bytes((2, 0, 0, 0, 0, number))) for number in range(1, 7))
 """What is behind network ports."""
@@ -30,9 +31,9 @@ def make_extender_tables(chance: Chance) -> ExtenderTables:
     return compile_extender(layout, layout.hosts[0], bridges)
 
 
-def make_bridge_tables(chance: Chance) -> BridgeTables:
+def make_bridge_tables(chance: Chance, policies: PolicyMaker = make_policy) -> BridgeTables:
     """The tables of a bridge that has learnt some stations; their `seen_ns` count from now, so below zero."""
-    tables = compile_bridge(make_layout(chance), "sw-a")
+    tables = compile_bridge(make_layout(chance, policies=policies), "sw-a")
     tables.ageing_ns = AGEING_NS
     tables.epoch = chance.randint(0, 3)
     _learn(chance, tables)
@@ -67,9 +68,9 @@ def _spoil_port(chance: Chance, tables: BridgeTables) -> None:
         (
             replace(port, up=not port.up),
             replace(port, mac=None),
-            replace(port, vlans=frozenset()),
-            replace(port, vlan=0),
-            replace(port, vlan=20),
+            replace(port, profile=0),
+            replace(port, profile=chance.choice(sorted(tables.profiles))),
+            replace(port, profile=_spoil_terms(chance, tables)),
             replace(port, network=not port.network),
             replace(port, peer=not port.peer),
             replace(port, pin=chance.choice(pins)),
@@ -80,6 +81,13 @@ def _spoil_port(chance: Chance, tables: BridgeTables) -> None:
         del tables.ports[number]
     else:
         tables.ports[number] = replacement
+
+
+def _spoil_terms(chance: Chance, tables: BridgeTables) -> int:
+    """A profile that nobody writes: of no VLAN, a trunk of nothing; its number."""
+    number = max(tables.profiles) + 1
+    tables.profiles[number] = chance.choice((Terms(), Terms(vlan=20), Terms(vlans=frozenset()), Terms(20, frozenset())))
+    return number
 
 
 def _spoil_veth(chance: Chance, tables: BridgeTables) -> None:

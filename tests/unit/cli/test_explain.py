@@ -101,6 +101,6 @@ def test_every_example_of_a_key_can_be_written(path: str) -> None:
     for example in key.examples:
         text = f"{{{key.name}: {example}}}"
         for part in reversed(parts):
-            text = f"{{{NAMES.get(part, part)}: {text}}}"
+            text = f"[{text}]" if part == "RULE" else f"{{{NAMES.get(part, part)}: {text}}}"
         reading = read_documents(f"kind: {kind}\nname: x\nspec: {text}\n")
         assert [one for one in reading.problems if one.code != "missing-key"] == []

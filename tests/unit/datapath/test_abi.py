@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from openfex.datapath import abi
+from openfex.datapath import abi, terms
 from openfex.model import limits, values
 from openfex.model.drops import DropReason
+from openfex.rules import trees
+from openfex.rules.classes import compile_acl
 from openfex.rules.decision import Verdict
 
 BPF = Path(__file__).resolve().parents[3] / "bpf"
@@ -33,11 +35,18 @@ CONSTANTS = {
     "FEX_MAX_UPLINKS": limits.MAX_UPLINKS,
     "FEX_MAX_LINKS": limits.MAX_LINKS,
     "FEX_ANY_PORT": abi.ANY_PORT,
+    "FEX_LEARNT": abi.LEARNT,
+    "FEX_DIMENSIONS": len(compile_acl(()).roots),
+    "FEX_LEAF": trees.LEAF,
+    "FEX_RUN": trees.RUN,
+    "FEX_REFERENCE_MASK": trees.RUN - 1,
 }
 
 ENUMS: dict[str, tuple[type[IntEnum] | type[IntFlag], str, dict[str, int]]] = {
     "fex_kind": (abi.Kind, "FEX_KIND_", {}),
     "fex_port_flag": (abi.PortFlag, "FEX_PORT_", {}),
+    "fex_policy_flag": (abi.PolicyFlag, "FEX_POLICY_", {}),
+    "fex_cast": (abi.Cast, "FEX_CAST_", {}),
     "fex_total": (abi.Total, "FEX_TOTAL_", {"FEX_TOTAL_ROWS": abi.TOTAL_ROWS}),
     "fex_drop": (DropReason, "FEX_DROP_", {"FEX_DROP_REASONS": len(DropReason)}),
     "fex_verdict": (Verdict, "FEX_VERDICT_", {}),
@@ -46,21 +55,56 @@ ENUMS: dict[str, tuple[type[IntEnum] | type[IntFlag], str, dict[str, int]]] = {
 }
 """The Python twin, what the C names begin with, and C names that only count."""
 
+PRICES = " ".join(
+    f"{unit}[{way}].{word}" for unit in ("octets", "frames") for way in (0, 1) for word in ("cost", "burst_ns")
+)
+
 STRUCTS: dict[str, tuple[struct.Struct, str]] = {
     "fex_link": (abi.LINK, "ifindex kind flags"),
     "fex_function": (abi.FUNCTION, "ifindex flags"),
     "fex_list": (abi.LIST, "tagged untagged"),
     "fex_mac": (abi.MAC, "octets zero"),
-    "fex_port": (abi.PORT, "mac mac.zero flags pin vlan_set vlan zero"),
+    "fex_port": (abi.PORT, "mac mac.zero flags pin profile zero"),
+    "fex_price": (abi.PRICE, "cost burst_ns"),
+    "fex_policy": (
+        abi.POLICY,
+        f"flags vlan_set vlan learn acl[0] acl[1] zero {PRICES} digest",
+    ),
+    "fex_profile": (abi.PROFILE, "current zero version[0] version[1]"),
+    "fex_acl": (
+        abi.ACL,
+        " ".join(
+            (
+                *("rules", "hits", "permits", "wide", *(f"root[{one}]" for one in range(10))),
+                *(f"absent[{one}]" for one in range(10)),
+                *("node", "nodes", "vector", "vectors", "run", "runs"),
+            )
+        ),
+    ),
+    "fex_node": (abi.NODE, "next"),
+    "fex_run": (abi.RUN, "octets length equal other zero"),
+    "fex_vector": (abi.VECTOR, "word"),
+    "fex_address": (abi.ADDRESS, "port zero octets"),
+    "fex_memory": (abi.MEMORY, "octets_due[0] octets_due[1] frames_due[0] frames_due[1] macs"),
+    "fex_judged_key": (abi.JUDGED_KEY, "scope series number"),
     "fex_vlan_set": (abi.VLAN_SET, "bits"),
     "fex_station_key": (abi.STATION_KEY, "mac vlan"),
     "fex_station": (abi.STATION, "seen_ns port epoch"),
-    "fex_flood": (abi.FLOOD, "any many list peers"),
+    "fex_flood": (abi.FLOOD, "any many list peers judged series"),
     "fex_settings": (abi.SETTINGS, "ageing_ns epoch zero"),
-    "fex_counters": (abi.COUNTERS, "in_frames in_octets out_frames out_octets"),
+    "fex_counters": (
+        abi.COUNTERS,
+        "in_frames[0] in_frames[1] in_frames[2] in_octets out_frames[0] out_frames[1] out_frames[2] out_octets",
+    ),
     "fex_drop_key": (abi.DROP_KEY, "port reason"),
     "fex_flow": (abi.FLOW, "head nic"),
-    "fex_decision": (abi.DECISION, "verdict reason in out list source uplinks vlan tci tagged not_learnt peers"),
+    "fex_decision": (
+        abi.DECISION,
+        (
+            "verdict reason in out list source uplinks vlan tci tagged not_learnt peers "
+            "at judged series hit[0] hit[1] learns policy[0] policy[1] zero"
+        ),
+    ),
     "fex_capture": (abi.CAPTURE, "id port kinds snap lost asked_ns"),
     "fex_record": (
         abi.RECORD,
@@ -70,6 +114,7 @@ STRUCTS: dict[str, tuple[struct.Struct, str]] = {
 """The Python format, and the C fields in the order of its items."""
 
 ROOM = {"stations": limits.MAX_STATIONS, "vlan_sets": limits.MAX_VLAN_SETS, "links": limits.MAX_LINKS}
+ROOM |= terms.ROOM | {"profiles": limits.MAX_PROFILES}
 ROOM |= {"veths": limits.MAX_UPLINKS * values.LAST_CHANNEL, "floods": limits.MAX_LISTS, "lists": limits.MAX_LISTS}
 """What the maps must have room for at least."""
 

@@ -106,12 +106,12 @@ def test_a_list_has_a_bit_a_member() -> None:
     assert extender_rows(tables, {})["lists"] == {U32.pack(2 << 16 | 0x3FFF): LIST.pack(*words)}
 
 
-def test_a_port_s_row_has_its_flags_pin_and_vlans() -> None:
+def test_a_port_s_row_has_its_flags_pin_and_profile() -> None:
     mac, number = veth_mac(16, 1), port_number(16, 1)
-    trunk = Port(up=True, vlan=10, vlans=frozenset({10, 20}), mac=mac, pin=port_number(1))
+    trunk = Port(up=True, profile=7, mac=mac, pin=port_number(1))
     rows = bridge_rows(BridgeTables(ports={number: trunk}), {}, {frozenset({10, 20}): 5})
-    flags = PortFlag.KNOWN | PortFlag.UP | PortFlag.TRUNK
-    assert rows["ports"] == {U32.pack(number): PORT.pack(mac.octets, 0, flags, port_number(1), 5, 10, 0)}
+    flags = PortFlag.KNOWN | PortFlag.UP
+    assert rows["ports"] == {U32.pack(number): PORT.pack(mac.octets, 0, flags, port_number(1), 7, 0)}
     assert read_vlan_sets(rows) == {frozenset({10, 20}): 5}
 
 

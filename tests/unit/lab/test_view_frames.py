@@ -48,7 +48,7 @@ def dropped(reason: DropReason, *, late: bool = False) -> CapturedFrame:
         ),
         (
             dropped(DropReason.SPOOFED_SOURCE),
-            "in, dropped: spoofed-source (the source MAC is not the function's own)",
+            "in, dropped: spoofed-source (the source MAC is not one that the function may use)",
         ),
         (
             dropped(DropReason.NOT_SENT, late=True),

@@ -136,7 +136,7 @@ def test_drops_are_told_by_node_port_and_reason_the_most_first() -> None:
 
 def test_a_node_counts_in_and_replicated_as_out_and_drops() -> None:
     heard = {(Mac(bytes((2, 0, 0, 0, 0, last))), 10): Station(port_number(1), 0) for last in range(5)}
-    counters = {port_number(1): PortCounters(5, 500, 0, 0), port_number(16): PortCounters(1, 60, 6, 360)}
+    counters = {port_number(1): PortCounters(5, 0, 0, 500), port_number(16): PortCounters(1, 0, 0, 60, 6, 0, 0, 360)}
     node = NodeSight(
         counters=counters, drops={(port_number(1), DropReason.BPDU): 2}, totals=Totals(2, 7, 1, 3, 4), stations=heard
     )

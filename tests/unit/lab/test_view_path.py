@@ -14,7 +14,7 @@ from openfex.linux.links import LinkStatistics
 from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
 from openfex.model.values import Mac, port_number
-from openfex.rules.tables import Function, Station
+from openfex.rules.tables import Function, Station, Terms
 from tests.unit.lab.sights import (
     BRIDGE,
     HOST,
@@ -51,7 +51,9 @@ def test_the_hops_lead_from_the_machine_to_the_network() -> None:
 def test_a_hop_says_what_runs_there_and_what_it_counted() -> None:
     sight = small_sight()
     number = port_number(1, 1)
-    node = replace(sight.nodes[HOST], counters={number: PortCounters(1, 2, 3, 4)}, drops={(number, DropReason.BPDU): 5})
+    node = replace(
+        sight.nodes[HOST], counters={number: PortCounters(1, 0, 0, 2, 3, 0, 0, 4)}, drops={(number, DropReason.BPDU): 5}
+    )
     path = small_path(with_node(sight, HOST, node))
     lossy = replace(good_device(path, "f0p0"), statistics=LinkStatistics(0, 0, 2, 1, 0, 0))
     row = hop_rows(small_path(path.sight, {"f0p0": lossy}))[1]
@@ -136,7 +138,8 @@ def test_the_pinned_network_port_is_looked_at() -> None:
     sight = small_sight()
     tables = bridge_tables(sight)
     pin = tables.ports[VETH].pin
-    tables.ports[pin] = replace(tables.ports[pin], vlans=frozenset({99}))
+    tables.profiles[99] = Terms(vlans=frozenset({99}))
+    tables.ports[pin] = replace(tables.ports[pin], profile=99)
     assert reasons(small_path(sight)) == [(6, "no-receiver")]
     tables.ports[pin] = replace(tables.ports[pin], up=False)
     assert reasons(small_path(sight)) == [(6, "no-receiver")]

@@ -10,7 +10,7 @@ from openfex.lab.view.sight import NodeSight
 from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
 from openfex.model.values import Mac, port_number
-from openfex.rules.tables import Port
+from openfex.rules.tables import Port, Terms
 from tests.unit.lab.sights import BRIDGE, HOST, bridge_tables, by_name, small_sight, with_node
 
 VM1 = port_number(16, 1)
@@ -60,7 +60,7 @@ def test_counters_and_drops_are_those_of_the_port() -> None:
     sight = small_sight()
     node = replace(
         sight.nodes[BRIDGE],
-        counters={VM1: PortCounters(3, 300, 2, 200)},
+        counters={VM1: PortCounters(3, 0, 0, 300, 2, 0, 0, 200)},
         drops={(VM1, DropReason.BPDU): 1, (VM1, DropReason.SPOOFED_SOURCE): 4, (VM1 + 1, DropReason.BPDU): 9},
     )
     row = by_name(port_rows(with_node(sight, BRIDGE, node)))["sw-a/veth1.1"]
@@ -70,7 +70,7 @@ def test_counters_and_drops_are_those_of_the_port() -> None:
 
 def test_what_the_host_has_delivered_is_told_beside_what_the_bridge_sent() -> None:
     sight = small_sight()
-    node = replace(sight.nodes[HOST], counters={port_number(1, 1): PortCounters(0, 0, 9, 900)})
+    node = replace(sight.nodes[HOST], counters={port_number(1, 1): PortCounters(out_unicast=9, out_octets=900)})
     rows = by_name(port_rows(with_node(sight, HOST, node)))
     told = {
         name: rows[name]["delivered_frames"] for name in ("sw-a/veth1.1", "sw-a/veth1.2", "sw-b/veth1.1", "sw-a/up0")
@@ -89,7 +89,8 @@ def test_a_nic_that_is_down_is_noted_at_its_port() -> None:
 
 def test_where_the_tables_differ_the_row_says_what_they_say() -> None:
     sight = small_sight()
-    bridge_tables(sight).ports[VM1] = Port(up=True, vlan=66, mac=Mac.parse("52:54:00:00:00:77"))
+    bridge_tables(sight).profiles[99] = Terms(66)
+    bridge_tables(sight).ports[VM1] = Port(up=True, profile=99, mac=Mac.parse("52:54:00:00:00:77"))
     row = by_name(port_rows(sight))["sw-a/veth1.1"]
     wanted = {"state": "up", "profile": None, "vlan": 66, "mac": "52:54:00:00:00:77", "pin": None}
     assert row.items() >= wanted.items()

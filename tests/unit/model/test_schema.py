@@ -33,6 +33,17 @@ GOOD: list[dict[str, object]] = [
         document("profile", vlan={"trunk": {"allowed": allowed, "native": 10}})
         for allowed in (10, "10,20-30", "10, 20", [10, "20-30"], "all")
     ),
+    document("profile", acl={"in": [{"permit": {}}, {"deny": {"protocol": "tcp", "port": "80,443"}, "name": "web"}]}),
+    document("profile", acl={"in": [], "out": [{"permit": {"ethertype": ["arp", "0x88cc"], "vlan": "10,20-29"}}]}),
+    document("profile", acl={"in": [{"deny": {"tcp": ["+syn-ack", "rst"], "protocol": 6, "source-port": [1, "2-3"]}}]}),
+    document(
+        "profile", acl={"in": [{"deny": {"source": ["10.0.0.0/8", "::/0"], "source-mac": "52:54:00:00:00:00/24"}}]}
+    ),
+    document(
+        "profile", rate={"in": "1Gbit", "out": {"bits": "64kbit", "burst": "64KiB", "burst-frames": 1, "frames": 9}}
+    ),
+    document("profile", source={"macs": ["52:54:00:AA:00:01"], "learn": 2, "guard": True}),
+    document("profile", priority={"trust": "none", "pcp": 7, "dscp": "ef"}),
     document("adapter", model=82599, backing="tap", driver="soft", storage=1),
     document("machine", nics={"eth0": {**NIC, "address": ["10.0.0.1/24", "fd00::1/64"], "mac": "52:54:00:AA:00:01"}}),
     document(
@@ -61,6 +72,16 @@ BAD: list[object] = [
     document("profile", vlan={"access": 0}),
     document("profile", vlan={"trunk": {"allowed": []}}),
     document("profile", vlan={"trunk": {"native": 10}}),
+    document("profile", acl={"in": {}}),
+    document("profile", acl={"in": [{}]}),
+    document("profile", acl={"in": [{"permit": {}, "deny": {}}]}),
+    document("profile", acl={"in": [{"permit": {"source": []}}]}),
+    document("profile", acl={"in": [{"permit": {"source_port": 80}}]}),
+    document("profile", acl={"in": [{"permit": {"tcp": "syn-"}}]}),
+    document("profile", acl={"in_": []}),
+    document("profile", rate={"in": "1Gb"}),
+    document("profile", rate={"in": {}}),
+    document("profile", priority={"dscp": "af44"}),
     document("adapter", model="vic-1290"),
     document("adapter", functions=-1),
     document("machine", nics={}),

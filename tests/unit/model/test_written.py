@@ -7,10 +7,11 @@ import pytest
 
 from openfex.errors import InputError
 from openfex.model.addresses import parse_address, parse_mac
+from openfex.model.forms import Written
 from openfex.model.names import parse_device, parse_function, parse_name, parse_wire
 from openfex.model.quantities import format_vlans, parse_duration, parse_truth, parse_vlan, parse_vlans
 from openfex.model.wording import as_yaml, choose, either, many, nearest, shown
-from openfex.model.written import VALUES, Written
+from openfex.model.written import VALUES
 
 
 @pytest.mark.parametrize(

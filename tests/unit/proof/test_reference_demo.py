@@ -62,6 +62,6 @@ def test_a_broken_engine_fails_its_proofs(monkeypatch: pytest.MonkeyPatch) -> No
     from openfex.model.drops import DropReason
     from openfex.rules import bridge
 
-    monkeypatch.setattr(bridge, "judge_source", lambda src, port: DropReason.NONE)
+    monkeypatch.setattr(bridge, "judge_source", lambda src, number, tables: (DropReason.NONE, False))
     (proof,) = reference_proofs(Options(("spoof-dropped",)))
     assert not proof.ok

@@ -12,7 +12,7 @@ from openfex.model.layout import Layout
 from openfex.model.limits import MAX_LISTS
 from openfex.model.values import ChannelKind, port_channel, port_link, port_number
 from openfex.rules.compiler import allot_lists, compile_bridge, compile_extender, list_number
-from openfex.rules.tables import Flood, Function, Members, Port
+from openfex.rules.tables import Flood, Function, Members, Port, Terms
 from openfex.testing.layouts import LayoutBuilder, access, trunk, veth_mac
 from openfex.testing.strategies import layouts
 from tests.unit.rules.lab import H1, H2, NET2, WEB, bridge_tables, extender_tables, layout
@@ -33,15 +33,16 @@ def test_every_carved_function_is_a_port_and_up_only_when_bound() -> None:
 
 def test_a_bound_veth_has_mac_profile_and_pin() -> None:
     tables = bridge_tables()
-    assert tables.ports[port_number(H2, 1)] == Port(up=True, vlan=10, mac=veth_mac(H2, 1), pin=NET2)
-    assert tables.ports[port_number(H1, 4)].vlans == frozenset({10, 20})
+    assert tables.ports[port_number(H2, 1)] == Port(up=True, profile=access(10).number, mac=veth_mac(H2, 1), pin=NET2)
+    assert tables.profiles[access(10).number] == Terms(10)
+    assert tables.terms_of(tables.ports[port_number(H1, 4)]).vlans == frozenset({10, 20})
     assert tables.veths == {one.mac: number for number, one in tables.ports.items() if one.mac}
 
 
 def test_network_ports_have_no_channel_and_uplinks_have_the_host_s() -> None:
     tables = bridge_tables()
     assert tables.links == {1: None, 2: None, H1: ChannelKind.VNTAG, H2: ChannelKind.ETAG}
-    assert tables.ports[NET2] == Port(up=True, network=True, vlan=10)
+    assert tables.ports[NET2] == Port(up=True, network=True, profile=access(10).number)
 
 
 def test_an_extender_has_every_function_on_every_uplink_and_up_on_the_bound_one() -> None:

@@ -12,6 +12,7 @@ from openfex.rules.bridge import decide_bridge
 from openfex.rules.engine import Bridge, Extender, Sent
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import read_head
+from openfex.rules.policy import read_frame
 from openfex.rules.tables import ExtenderTables, Function, Members
 from openfex.wire import ETag, Frame, VlanTag, VnTag
 from tests.unit.rules.lab import H1, H2, NET2, OTHER_STATION, STATION, bridge_tables, extender_tables, frame, mac
@@ -131,7 +132,7 @@ def test_2_1_a_base_port_extender_has_14_bits_and_drops_the_extensions() -> None
     assert down(ETag(ecid=1, ingress=0x1001))[0] is DropReason.BAD_TAG
     for tag in (ETag(ecid=0x1001), ETag(ecid=1, ingress=0x1001), ETag(ecid=1, grp=1)):
         octets = frame(STATION, mac(H2, 1), tag)
-        assert decide_bridge(read_head(octets), H2, 0, bridge_tables()).reason is DropReason.BAD_TAG
+        assert decide_bridge(read_frame(octets), H2, 0, bridge_tables()).reason is DropReason.BAD_TAG
 
 
 def test_2_1_the_reserved_bits_are_ignored() -> None:

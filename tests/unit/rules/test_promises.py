@@ -15,6 +15,7 @@ from openfex.rules.decision import Decision, Verdict
 from openfex.rules.engine import Bridge, Extender
 from openfex.rules.extender import decide_up
 from openfex.rules.head import read_head
+from openfex.rules.policy import read_frame
 from openfex.rules.tables import BridgeTables, Station
 from openfex.testing.fabric import Fabric, Spot
 from openfex.testing.layouts import LayoutBuilder, access, trunk
@@ -38,7 +39,7 @@ from tests.unit.rules.lab import (
 
 
 def at_bridge(link: int, octets: bytes, tables: BridgeTables | None = None, now_ns: int = 0) -> Decision:
-    return decide_bridge(read_head(octets), link, now_ns, tables or bridge_tables())
+    return decide_bridge(read_frame(octets), link, now_ns, tables or bridge_tables())
 
 
 def from_function(channel: int, octets: bytes) -> Decision:

@@ -11,6 +11,7 @@ from openfex.rules.bridge import decide_bridge
 from openfex.rules.engine import Bridge, Extender
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import read_head
+from openfex.rules.policy import read_frame
 from openfex.rules.tables import ExtenderTables
 from openfex.wire import ETag, Frame, VlanTag, VnTag
 from tests.unit.rules.lab import H1, NET1, OTHER_STATION, STATION, bridge_tables, extender_tables, frame, mac
@@ -33,7 +34,7 @@ def down(tag: VnTag, *, tables: ExtenderTables | None = None) -> tuple[DropReaso
 
 
 def at_bridge(octets: bytes) -> DropReason:
-    return decide_bridge(read_head(octets), H1, 0, bridge_tables()).reason
+    return decide_bridge(read_frame(octets), H1, 0, bridge_tables()).reason
 
 
 def list_of(vlan: int, scope: int = 0) -> int:
@@ -72,7 +73,7 @@ def test_bridge_to_a_list_points_and_names_the_source_only_to_its_own_adapter() 
 
 
 def test_1_4_1_the_tag_is_required_and_source_and_port_name_the_veth() -> None:
-    decision = decide_bridge(read_head(frame(STATION, mac(H1, 2), VnTag(svif=2))), H1, 0, bridge_tables())
+    decision = decide_bridge(read_frame(frame(STATION, mac(H1, 2), VnTag(svif=2))), H1, 0, bridge_tables())
     assert decision.port == port_number(H1, 2)
     assert at_bridge(frame(STATION, mac(H1, 2))) is DropReason.NOT_IN_CHANNEL
     assert at_bridge(frame(STATION, mac(H1, 2), ETag(ecid=2))) is DropReason.NOT_IN_CHANNEL

@@ -13,7 +13,7 @@ from openfex.lab import guests, kept
 from openfex.lab.names import prefix_of
 from openfex.lab.view.sight import DeviceSight, NodeSight, Sight
 from openfex.lab.wanted import want
-from openfex.lab.workshop import Workshop, devices_of
+from openfex.lab.workshop import Workshop, devices_of, tell_of
 from openfex.linux.links import Link
 from openfex.model.layout import Layout
 from openfex.model.place import Place
@@ -35,7 +35,7 @@ def _node(node: Node, wanted: State, links: list[Link]) -> NodeSight:
     spec = wanted.get(NodeKey(node.name))
     if not node.rows or not isinstance(spec, NodeSpec):
         return NodeSight(programs=_programs(node))
-    tables = read_tables(node, devices_of(spec, links))
+    tables = read_tables(node, devices_of(spec, links), tell_of(wanted))
     return NodeSight(
         tables,
         read_counters(node),

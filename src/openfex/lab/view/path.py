@@ -283,12 +283,13 @@ def _check_network_port(path: Path, hop: Hop) -> Iterator[Problem]:
     veth = tables.ports.get(path.binding.bridge_port) if isinstance(tables, BridgeTables) else None
     if port is None or not port.up:
         yield DropReason.NO_RECEIVER, "the network port is down: nothing reaches the network by it"
-    elif veth and veth.up and not _vlans(veth) & _vlans(port):
+    elif isinstance(tables, BridgeTables) and veth and veth.up and not _vlans(tables, veth) & _vlans(tables, port):
         yield DropReason.NO_RECEIVER, "the network port is in no VLAN of the vEth"
 
 
-def _vlans(port: Port) -> frozenset[int]:
-    return frozenset({port.vlan}) if port.vlans is None else port.vlans
+def _vlans(tables: BridgeTables, port: Port) -> frozenset[int]:
+    terms = tables.terms_of(port)
+    return frozenset({terms.vlan}) if terms.vlans is None else terms.vlans
 
 
 def head_lines(binding: Binding) -> list[str]:

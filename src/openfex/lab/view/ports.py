@@ -11,7 +11,7 @@ from openfex.model.layout import Binding, Bridge, Function, Layout, Profile, Upl
 from openfex.model.quantities import format_vlans
 from openfex.model.values import port_channel, port_link, port_number
 from openfex.rules.compiler import compile_bridge
-from openfex.rules.tables import BridgeTables, Port
+from openfex.rules.tables import BridgeTables, Port, Terms
 
 NO_PROFILE = "down, no profile"
 
@@ -24,7 +24,7 @@ class _View:
     layout: Layout
     bridge: Bridge
     tables: BridgeTables | None
-    wanted: Mapping[int, Port]
+    wanted: BridgeTables
     uplinks: Mapping[int, Uplink]
     functions: Mapping[tuple[str, int], Function]
     bindings: Mapping[int, Binding]
@@ -37,7 +37,7 @@ def port_rows(sight: Sight) -> list[Row]:
     rows = []
     for bridge in sight.layout.bridges:
         view = _view(sight, bridge)
-        numbers = view.wanted.keys() | (view.tables.ports.keys() if view.tables else set())
+        numbers = view.wanted.ports.keys() | (view.tables.ports.keys() if view.tables else set())
         rows += [_port_row(view, number) for number in sorted(numbers)]
     return rows
 
@@ -49,7 +49,7 @@ def _view(sight: Sight, bridge: Bridge) -> _View:
         layout=layout,
         bridge=bridge,
         tables=sight.bridge(bridge.name),
-        wanted=compile_bridge(layout, bridge.name).ports,
+        wanted=compile_bridge(layout, bridge.name),
         uplinks={uplink.bridge_link: uplink for uplink in layout.uplinks_of(bridge.name)},
         functions={(host.name, one.channel): one for host in layout.hosts for one in host.functions},
         bindings={one.bridge_port: one for one in layout.bindings if one.uplink.bridge == bridge.name},
@@ -71,6 +71,7 @@ def _delivered(sight: Sight, bridge: Bridge) -> dict[int, int]:
 def _port_row(view: _View, number: int) -> Row:
     port = view.tables.ports.get(number) if view.tables else None
     shown = port or Port()
+    terms = view.tables.terms_of(shown) if view.tables else Terms()
     uplink, channel = view.uplinks.get(port_link(number)), port_channel(number)
     function = view.functions.get((uplink.host, channel)) if uplink else None
     binding = view.bindings.get(number)
@@ -86,8 +87,8 @@ def _port_row(view: _View, number: int) -> Row:
         "nic": binding.name if binding else None,
         "state": _state(view.tables, port),
         "profile": profile.name if profile else None,
-        "vlan": shown.vlan or None,
-        "trunk": None if shown.vlans is None else format_vlans(shown.vlans),
+        "vlan": terms.vlan or None,
+        "trunk": None if terms.vlans is None else format_vlans(terms.vlans),
         "mac": str(shown.mac) if shown.mac else None,
         "pin": bridge_port_name(view.layout, view.bridge, shown.pin) if shown.pin else None,
         **counted._asdict(),
@@ -110,30 +111,30 @@ def _notes(view: _View, number: int, function: Function | None) -> Iterator[str]
     """What differs from the documents, and what the port's own state does not show: a cable, a NIC."""
     if view.tables is None:
         return
-    port, wanted = view.tables.ports.get(number), view.wanted.get(number)
-    if port != wanted:
-        yield f"the documents say: {_describe(wanted)}"
+    port, wanted = view.tables.ports.get(number), view.wanted.ports.get(number)
+    if port != wanted or (port and wanted and view.tables.terms_of(port) != view.wanted.terms_of(wanted)):
+        yield f"the documents say: {_describe(view.wanted, wanted)}"
     if port and port.up and port_link(number) not in view.tables.links:
         yield "its link is not in the tables"
     if port and port.up and function and function.name in view.nics_down:
         yield "its NIC is down: what is sent to it is lost"
 
 
-def _describe(port: Port | None) -> str:
+def _describe(tables: BridgeTables, port: Port | None) -> str:
     if port is None:
         return "no such port"
     if port == Port():
         return NO_PROFILE
     mac = f", {port.mac}" if port.mac else ""
-    return f"{'up' if port.up else 'down'}, VLAN {vlan_text(port.vlan, port.vlans)}{mac}"
+    terms = tables.terms_of(port)
+    return f"{'up' if port.up else 'down'}, VLAN {vlan_text(terms.vlan, terms.vlans)}{mac}"
 
 
 def _profile(view: _View, number: int, port: Port) -> Profile | None:
     """The profile that a row of the tables is: the port's own by the documents, or else any that says the same."""
     binding = view.bindings.get(number)
     own = [binding.profile] if binding else [one.profile for one in view.bridge.ports if one.number == number]
-    same = (one for one in (*own, *view.layout.profiles) if (one.vlan, one.allowed) == (port.vlan, port.vlans))
-    return next(same, None)
+    return next((one for one in (*own, *view.layout.profiles) if one.number == port.profile), None)
 
 
 def vlan_text(vlan: int, allowed: frozenset[int] | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from openfex.lab.view.sight import Row, Sight, bridge_port_name
 from openfex.model.layout import Binding
-from openfex.rules.tables import BridgeTables, Port
+from openfex.rules.tables import BridgeTables
 
 MOST_LINES = 8
 
@@ -22,17 +22,13 @@ def entry_rows(sight: Sight, binding: Binding) -> list[Row]:
     if own is not None:
         name = bridge_port_name(sight.layout, bridge, own)
         rows.append({"mac": str(port.mac), "vlan": None, "port": name, "from": "binding", "age_s": None})
-    heard = [(one.seen_ns, key, one) for key, one in node.stations.items() if _carries(port, key[1])]
+    heard = [(one.seen_ns, key, one) for key, one in node.stations.items() if tables.terms_of(port).is_member(key[1])]
     for seen_ns, (mac, vlan), station in sorted(heard, key=lambda one: one[0], reverse=True):
         age_s = max(0.0, (node.now_ns - seen_ns) / 1e9)
         if age_s * 1e9 < tables.ageing_ns:
             name = bridge_port_name(sight.layout, bridge, station.port)
             rows.append({"mac": str(mac), "vlan": vlan, "port": name, "from": "learnt", "age_s": round(age_s, 1)})
     return rows
-
-
-def _carries(port: Port, vlan: int) -> bool:
-    return port.vlan == vlan if port.vlans is None else vlan in port.vlans
 
 
 def entry_lines(rows: list[Row]) -> list[str]:
