@@ -26,6 +26,7 @@ from openfex.proof.bench import contests, course, frames
 from openfex.proof.bench.arena import Terms, clear
 from openfex.proof.bench.course import LAB, Outcome, run
 from openfex.proof.bench.labs import pair
+from openfex.proof.bench.policy import acl_profile
 from openfex.proof.bench.rows import ROWS
 from openfex.proof.bench.traffic import Traffic, poll
 from openfex.proof.residue import links_here, residue
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.root
 MINE = "test-bench"
 BENCH = [sys.executable, "-m", "openfex", "bench"]
 FEW_FRAMES = 5000
+DENYING = "{vlan: {access: 10}, acl: {in: [{deny: {protocol: udp}}]}}"
 
 
 @pytest.fixture(autouse=True)
@@ -68,8 +70,11 @@ def measure(name: str, monkeypatch: pytest.MonkeyPatch) -> Outcome:
         pytest.param("round_trip", marks=pytest.mark.long),
         pytest.param("tcp_rr", marks=pytest.mark.slow),
         pytest.param("udp_64_pps", marks=pytest.mark.slow),
+        "udp_64_pps_policy",
+        pytest.param("acl_1000", marks=pytest.mark.slow),
         "host_cost",
         "total_cost",
+        pytest.param("profile_change_4094", marks=pytest.mark.slow),
         "scale_4094",
         "lab_up_256",
     ],
@@ -215,6 +220,16 @@ def test_where_open_vswitch_is_not_the_row_is_measured_without(monkeypatch: pyte
     with frames.frames_contest(Terms(MINE, ["bare-xdp", openvswitch.OVS])) as contest:
         assert [name for name, _ in contest.entries] == ["ours", "bare-xdp"]
         assert contest.absent[openvswitch.OVS].code == "no-openvswitch"
+
+
+@pytest.mark.slow
+def test_a_change_of_profile_that_loses_frames_is_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules that no longer permit the frames stand for a change that loses some."""
+    monkeypatch.setattr(frames, "acl_profile", lambda rules, first=0: acl_profile(rules) if not first else DENYING)
+    outcome = measure("profile_change_4094", monkeypatch)
+    assert outcome.results == []
+    (absence,) = outcome.absences
+    assert absence.reason.code == "frames-lost"
 
 
 # The command

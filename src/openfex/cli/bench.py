@@ -25,9 +25,12 @@ The rows, and their peers:
   round_trip   linux-bridge
   tcp_rr       linux-bridge
   udp_64_pps   linux-bridge, bare-xdp, ovs-userspace
+  udp_64_pps_policy    nftables-bridge
+  acl_1000     nftables-bridge, no-acl: the same path without rules
   host_cost    nftables-bridge
   total_cost   nftables-bridge
   scale_4094   2-veths: the same path with two vEths instead of 4,094
+  profile_change_4094  -: its budget
   lab_up_256   ip-batch: `ip -batch` that makes 256 veths in a bridge
 
 bare-xdp: the same hops and nothing else. nftables-bridge: a Linux bridge with

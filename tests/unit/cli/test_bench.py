@@ -53,7 +53,7 @@ def test_all_rows_and_the_table(asked: SimpleNamespace, capsys: Said) -> None:
     assert "CPUs" in lines[0]
     assert "95 % interval" in lines[2]
     assert " ".join(lines[3].split()) == "tcp_stream linux-bridge 18 20 Gbit/s 0.90 0.85 to 0.96 >= 1.00 missed"
-    assert "udp_64_pps  linux-bridge without br_netfilter" in said.out
+    assert "udp_64_pps linux-bridge without br_netfilter" in " ".join(said.out.split())
     assert said.err == (
         "fex: tcp_stream beside macvlan-vepa was not measured: ip: Error: Unknown device type. [no-peer]\n"
     )

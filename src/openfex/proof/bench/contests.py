@@ -19,6 +19,7 @@ from openfex.proof import peers as others
 from openfex.proof.bench import frames
 from openfex.proof.bench.arena import Terms, arena, clear
 from openfex.proof.bench.labs import full_adapter, pair
+from openfex.proof.bench.policy import whole_profile
 from openfex.proof.bench.rounds import OURS, Contest, Measure
 from openfex.proof.cpus import available
 from openfex.proof.kernel_bed import nic_place
@@ -94,8 +95,11 @@ CONTESTS: dict[str, Callable[[Terms], AbstractContextManager[Contest]]] = {
     "round_trip": partial(_between_ends, _on_one_cpu(round_trip)),
     "tcp_rr": partial(_between_ends, _on_one_cpu(transactions)),
     "udp_64_pps": frames.frames_contest,
+    "udp_64_pps_policy": partial(frames.frames_contest, spec=whole_profile()),
+    "acl_1000": frames.acl_contest,
     "host_cost": partial(frames.cost_contest, ("host",)),
     "total_cost": partial(frames.cost_contest, ("host", "bridge")),
     "scale_4094": frames.scale_contest,
+    "profile_change_4094": frames.change_contest,
     "lab_up_256": lab_contest,
 }

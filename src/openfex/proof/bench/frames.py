@@ -4,20 +4,27 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 
 from openfex.errors import UnsupportedError
 from openfex.lab import lab as labs
 from openfex.lab.names import netns_of
+from openfex.lab.workshop import Workshop
 from openfex.model.layout import Binding, Layout
 from openfex.model.place import Place
+from openfex.model.reader import read_documents
+from openfex.plan.layout import lay_out
 from openfex.proof import wires
 from openfex.proof.bench.arena import Terms, arena
+from openfex.proof.bench.change import Change
 from openfex.proof.bench.clock import bridge_clock, bridge_cost, program_cost
-from openfex.proof.bench.labs import FEW, MANY, pair, scale
+from openfex.proof.bench.labs import FEW, MANY, PLAIN, beside_plain, pair, scale
+from openfex.proof.bench.policy import MANY_RULES, RULES, acl_profile, whole_profile
 from openfex.proof.bench.rounds import OURS, Contest
+from openfex.proof.bench.rows import NOBODY
 from openfex.proof.bench.traffic import Traffic, poll
 from openfex.proof.kernel_bed import nic_place
 from openfex.proof.openvswitch import OVS, switch_wires
@@ -31,12 +38,17 @@ WARM_UP = 20
 VETHS, HOSTS = 4094, 16
 SEED = 4094
 BOTH_WAYS = [(0, 1), (1, 0)]
-WIRES: dict[str, Callable[[str], Wires]] = {
+CHANGE_MS = 200.0
+"""What was promised for a change of profile."""
+NO_ACL = "no-acl"
+Builder = Callable[[str], Wires]
+WIRES: dict[str, Builder] = {
     BRIDGE: wires.bridge_wires,
     CHAIN: wires.chain_wires,
     NFTABLES: wires.policed_wires,
     OVS: switch_wires,
 }
+BARE_RULES: dict[str, Builder] = {NFTABLES: partial(wires.policed_wires, rules=MANY_RULES, whole=False)}
 
 
 def _far_end(lab: str, binding: Binding) -> Place:
@@ -74,11 +86,11 @@ def _in(setting: Setting, measure: Callable[[], float]) -> float:
         return measure()
 
 
-def _enter_peers(stack: ExitStack, contest: Contest, terms: Terms) -> None:
+def _enter_peers(stack: ExitStack, contest: Contest, terms: Terms, builders: Mapping[str, Builder]) -> None:
     """Every peer with the rate of its frames in each of its settings."""
     for peer in terms.peers:
         try:
-            found = WIRES[peer](terms.lab)
+            found = builders[peer](terms.lab)
         except UnsupportedError as error:
             contest.absent[peer] = error
             continue
@@ -88,13 +100,30 @@ def _enter_peers(stack: ExitStack, contest: Contest, terms: Terms) -> None:
 
 
 @contextmanager
-def frames_contest(terms: Terms) -> Iterator[Contest]:
-    """Short frames between two NICs."""
+def frames_contest(terms: Terms, spec: str = PLAIN) -> Iterator[Contest]:
+    """Short frames between two NICs with a profile."""
     with arena(terms.lab) as stack:
         contest = Contest()
-        layout = labs.up(pair(terms.lab)).layout
+        layout = labs.up(pair(terms.lab, spec)).layout
         contest.enter(OURS, partial(_rate, _ours(stack, layout, layout.bindings, terms.burst)))
-        _enter_peers(stack, contest, terms)
+        _enter_peers(stack, contest, terms, WIRES)
+        yield contest
+
+
+def _at(layout: Layout, bridge: str) -> list[Binding]:
+    return [binding for binding in layout.bindings if binding.uplink.bridge == bridge]
+
+
+@contextmanager
+def acl_contest(terms: Terms) -> Iterator[Contest]:
+    """Short frames that a thousand rules are asked about, and the same that none is, at a bridge beside it."""
+    with arena(terms.lab) as stack:
+        contest = Contest()
+        layout = labs.up(beside_plain(terms.lab, acl_profile(MANY_RULES))).layout
+        for name, bridge in ((OURS, FEW), (NO_ACL, MANY)):
+            traffic = _ours(stack, layout, _at(layout, bridge), terms.burst)
+            contest.enter(name, partial(_rate, traffic))
+        _enter_peers(stack, contest, replace(terms, peers=[peer for peer in terms.peers if peer != NO_ACL]), BARE_RULES)
         yield contest
 
 
@@ -105,8 +134,23 @@ def scale_contest(terms: Terms) -> Iterator[Contest]:
         contest = Contest()
         layout = labs.up(scale(terms.lab, VETHS, HOSTS)).layout
         for name, bridge in ((OURS, MANY), *((peer, FEW) for peer in terms.peers)):
-            bindings = [binding for binding in layout.bindings if binding.uplink.bridge == bridge]
-            contest.enter(name, partial(_rate, _ours(stack, layout, bindings, terms.burst)))
+            contest.enter(name, partial(_rate, _ours(stack, layout, _at(layout, bridge), terms.burst)))
+        yield contest
+
+
+@contextmanager
+def change_contest(terms: Terms) -> Iterator[Contest]:
+    """All vEths of a large bridge get other rules, and back, while frames pass among them; beside the budget."""
+    with arena(terms.lab) as stack:
+        contest = Contest()
+        text, other = (scale(terms.lab, VETHS, HOSTS, acl_profile(RULES, first)) for first in (0, RULES))
+        layout = labs.up(text).layout
+        workshop = stack.enter_context(Workshop(terms.lab))
+        node = workshop.node(netns_of(terms.lab, "bridge", MANY))
+        change = Change(node, workshop.devices(node.name), [lay_out(read_documents(other)), layout])
+        traffic = _ours(stack, layout, _at(layout, MANY), terms.burst)
+        contest.enter(OURS, partial(change.measure, traffic, FRAMES))
+        contest.enter(NOBODY, lambda: CHANGE_MS)
         yield contest
 
 
@@ -115,7 +159,7 @@ def cost_contest(kinds: Sequence[str], terms: Terms) -> Iterator[Contest]:
     """What a short frame costs in the programs of our nodes of these kinds, and in a Linux bridge with its policy."""
     with arena(terms.lab) as stack:
         contest = Contest()
-        layout = labs.up(pair(terms.lab)).layout
+        layout = labs.up(pair(terms.lab, whole_profile())).layout
         nodes = [netns_of(terms.lab, "host", one.name) for one in layout.hosts if "host" in kinds]
         nodes += [netns_of(terms.lab, "bridge", one.name) for one in layout.bridges if "bridge" in kinds]
         traffic = _ours(stack, layout, layout.bindings, terms.burst)

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MARK = "# made by `fex bench`\n"
 """How the documents begin, by which a later run knows a lab as the bench's own."""
 FEW, MANY = "few", "many"
+PLAIN = "{vlan: {access: 10}}"
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Rack:
     number: int
     bridge: str
     nics: tuple[int, ...]
+    profile: str = "bench"
 
 
 def _machine(rack: Rack, number: int, count: int) -> str:
@@ -25,7 +27,7 @@ def _machine(rack: Rack, number: int, count: int) -> str:
     for nic in range(count):
         mac = f"52:54:00:{rack.number:02x}:{number:02x}:{nic:02x}"
         address = f", address: 10.0.{rack.number}.{number}/24" if count == 1 else ""
-        nics.append(f'    eth{nic}: {{profile: bench, mac: "{mac}"{address}}}\n')
+        nics.append(f'    eth{nic}: {{profile: {rack.profile}, mac: "{mac}"{address}}}\n')
     name = f"vm{rack.number}-{number}"
     return f"kind: machine\nname: {name}\nspec:\n  host: h{rack.number}\n  nics:\n{''.join(nics)}"
 
@@ -41,29 +43,34 @@ def _rack(rack: Rack) -> list[str]:
     ]
 
 
-def _lab(name: str, racks: Sequence[Rack]) -> str:
+def _lab(name: str, racks: Sequence[Rack], profiles: Mapping[str, str]) -> str:
     bridges = ", ".join(f"{bridge}: {{ports: [up0]}}" for bridge in sorted({rack.bridge for rack in racks}))
     parts = [
         f"{MARK}kind: network\nname: {name}\nspec: {{bridges: {{{bridges}}}}}\n",
-        "kind: profile\nname: bench\nspec: {vlan: {access: 10}}\n",
+        *(f"kind: profile\nname: {profile}\nspec: {spec}\n" for profile, spec in profiles.items()),
         *(part for rack in racks for part in _rack(rack)),
     ]
     return "---\n".join(parts)
 
 
-def pair(name: str) -> str:
-    """Two machines on one host."""
-    return _lab(name, [Rack(1, FEW, (1, 1))])
+def pair(name: str, spec: str = PLAIN) -> str:
+    """Two machines on one host, and their profile."""
+    return _lab(name, [Rack(1, FEW, (1, 1))], {"bench": spec})
+
+
+def beside_plain(name: str, spec: str) -> str:
+    """Two machines with this profile, and two with a plain one at a bridge of their own."""
+    return _lab(name, [Rack(1, FEW, (1, 1)), Rack(2, MANY, (1, 1), "plain")], {"bench": spec, "plain": PLAIN})
 
 
 def full_adapter(name: str, functions: int) -> str:
     """All functions of an adapter, held by one machine."""
-    return _lab(name, [Rack(1, FEW, (functions,))])
+    return _lab(name, [Rack(1, FEW, (functions,))], {"bench": PLAIN})
 
 
-def scale(name: str, veths: int, hosts: int) -> str:
-    """A bridge with many vEths behind as few uplinks as they fit, and beside it one with two."""
+def scale(name: str, veths: int, hosts: int, spec: str = PLAIN) -> str:
+    """A bridge with many vEths of one profile behind as few uplinks as they fit, and beside it one with two."""
     most = -(-veths // hosts)
     shares = [min(most, veths - first) for first in range(0, veths, most)]
     many = [Rack(number, MANY, (share,)) for number, share in enumerate(shares, start=1)]
-    return _lab(name, [Rack(0, FEW, (1, 1)), *many])
+    return _lab(name, [Rack(0, FEW, (1, 1)), *many], {"bench": spec})

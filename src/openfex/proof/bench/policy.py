@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fixed bench profile: access VLAN, an ACL, rates both ways, source guard; in nftables. Pure.
+"""The fixed bench profile: access VLAN, an ACL, rates both ways, source guard. As a document, and in nftables. Pure.
 
 Of the ACL's rules the last is the only one that the bench's frames match, so all of them have to be asked. The others
 are denials that differ in address, protocol and ports, a third of them with a range of ports. The rates are far above
@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+VLAN = "vlan: {access: 10}"
 RATE_GBIT = 10
 RULES = 100
 MANY_RULES = 1000
-SUBNET, PORT = "10.0.1.0/24", "9"
+SUBNET, PORT = "10.0.0.0/16", "9"
 """What the last rule permits: the frames that `bench/traffic.py` makes."""
 _LIMIT = f"limit rate over {RATE_GBIT * 1000 // 8} mbytes/second burst 1 mbytes counter drop"
 
@@ -37,15 +38,35 @@ class Machine:
     address: str
 
 
-def denials(rules: int) -> list[Denial]:
-    """The rules before the last one."""
-    return [_denial(number) for number in range(rules - 1)]
+def denials(rules: int, first: int = 0) -> list[Denial]:
+    """The rules before the last one; others for another `first`."""
+    return [_denial(number) for number in range(first, first + rules - 1)]
 
 
 def _denial(number: int) -> Denial:
     first = 1024 + number
     port = f"{first}-{first + 9}" if number % 3 == 0 else str(first)
     return Denial(f"172.{16 + number // 256}.{number % 256}.0/24", ("tcp", "udp")[number % 2], port)
+
+
+def whole_profile() -> str:
+    """The spec of the profile."""
+    rate = f"rate: {{in: {RATE_GBIT}Gbit, out: {RATE_GBIT}Gbit}}"
+    return f"{{{VLAN}, {_acl(RULES)}, {rate}, source: {{guard: true}}}}"
+
+
+def acl_profile(rules: int, first: int = 0) -> str:
+    """The spec of a profile with an ACL and nothing else."""
+    return f"{{{VLAN}, {_acl(rules, first)}}}"
+
+
+def _acl(rules: int, first: int = 0) -> str:
+    lines = [
+        f"{{deny: {{destination: {one.destination}, protocol: {one.protocol}, port: {one.port}}}}}"
+        for one in denials(rules, first)
+    ]
+    lines.append(f"{{permit: {{source: {SUBNET}, protocol: udp, port: {PORT}}}}}")
+    return f"acl: {{in: [{', '.join(lines)}]}}"
 
 
 def one_by_one(rules: int) -> str:

@@ -6,17 +6,21 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 import pytest
+from ruamel.yaml import YAML
 
+from openfex.proof.bench.frames import VETHS
 from openfex.proof.bench.policy import (
     MANY_RULES,
     PORT,
     RULES,
     SUBNET,
     Machine,
+    acl_profile,
     as_a_set,
     denials,
     nftables,
     one_by_one,
+    whole_profile,
 )
 from openfex.proof.bench.traffic import FIRST_ADDRESS
 
@@ -29,7 +33,33 @@ def test_no_rule_but_the_last_is_for_the_bench_s_frames(rules: int) -> None:
     assert len(found) == rules - 1
     assert len({(one.destination, one.protocol, one.port) for one in found}) == rules - 1
     assert not any(FIRST_ADDRESS in IPv4Network(one.destination) for one in found)
-    assert FIRST_ADDRESS in IPv4Network(SUBNET)
+    assert all(FIRST_ADDRESS + number in IPv4Network(SUBNET) for number in (0, VETHS - 1))
+
+
+def test_the_documents_say_the_same_rules_in_the_same_order() -> None:
+    spec = YAML(typ="safe").load(acl_profile(RULES))
+    *denied, last = spec["acl"]["in"]
+    assert [rule["deny"] for rule in denied] == [
+        {
+            "destination": one.destination,
+            "protocol": one.protocol,
+            "port": int(one.port) if one.port.isdecimal() else one.port,
+        }
+        for one in denials(RULES)
+    ]
+    assert last == {"permit": {"source": SUBNET, "protocol": "udp", "port": int(PORT)}}
+
+
+def test_the_whole_profile_has_rates_and_the_guard_too() -> None:
+    spec = YAML(typ="safe").load(whole_profile())
+    assert spec["vlan"] == {"access": 10}
+    assert spec["rate"] == {"in": "10Gbit", "out": "10Gbit"}
+    assert spec["source"] == {"guard": True}
+    assert len(spec["acl"]["in"]) == RULES
+
+
+def test_another_first_gives_other_rules_but_the_last() -> None:
+    assert not {*denials(RULES)} & {*denials(RULES, RULES)}
 
 
 def test_a_third_of_the_rules_names_a_range_of_ports_and_both_protocols_are_there() -> None:

@@ -47,7 +47,8 @@ def test_what_is_near_nothing_is_told_all_rows() -> None:
 def test_every_row_has_its_contest_and_every_peer_its_builder() -> None:
     assert contests.CONTESTS.keys() == ROWS.keys()
     assert BUILDERS.keys() == {*ROWS["tcp_stream"].peers}
-    assert frames.WIRES.keys() == {*ROWS["udp_64_pps"].peers, *ROWS["host_cost"].peers}
+    assert frames.WIRES.keys() == {*ROWS["udp_64_pps"].peers, *ROWS["udp_64_pps_policy"].peers}
+    assert {*frames.BARE_RULES, frames.NO_ACL} == {*ROWS["acl_1000"].peers}
 
 
 def test_a_result_as_json_has_these_fields_and_no_other() -> None:
@@ -90,6 +91,12 @@ def test_the_labs_are_as_large_as_the_rows_names_say() -> None:
     assert len(scale.uplinks_of(labs.MANY)) == 16
     assert max(len(host.functions) for host in scale.hosts) == 256
     assert len(scale.bindings) - len(many) == 2
+
+
+def test_the_lab_of_an_acl_has_one_beside_it_without() -> None:
+    found = lay_out(read_documents(labs.beside_plain("bench", "{vlan: {access: 20}}")))
+    profiles = {binding.uplink.bridge: binding.profile.name for binding in found.bindings}
+    assert profiles == {labs.FEW: "bench", labs.MANY: "plain"}
 
 
 def test_labs_of_ours_say_so_in_their_first_line() -> None:
