@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR MIT
 /* Traffic of `fex bench`: bench_send is run on live frames (BPF_F_TEST_XDP_LIVE_FRAMES) and sends each out of a NIC as
- * if that NIC's owner had. What arrives is counted and ended at the first place of a NIC that it comes to: by bench_catch
- * as XDP in its driver, or by bench_sink at tc ingress, where it was handed over past the driver (bpf_redirect_peer).
+ * if that NIC's owner had. What arrives at a NIC is counted and ended by bench_sink, at tc ingress, or by bench_xdp_sink.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -72,7 +71,7 @@ int bench_send(struct xdp_md *ctx)
 	return bpf_redirect_map(&nics, row->nic, 0);
 }
 
-static __always_inline void count_one(void)
+static __always_inline void count(void)
 {
 	__u32 zero = 0;
 	__u64 *count = bpf_map_lookup_elem(&arrived, &zero);
@@ -81,15 +80,15 @@ static __always_inline void count_one(void)
 		++*count;
 }
 
-SEC("xdp")
-int bench_catch(struct xdp_md *ctx)
+SEC("xdp.frags")
+int bench_xdp_sink(struct xdp_md *ctx)
 {
-	const __be16 *head = (void *)(long)ctx->data;
+	__be16 *type = (void *)(long)ctx->data + 12;
 
-	if ((void *)(head + 7) > (void *)(long)ctx->data_end || head[6] != bpf_htons(ETH_P_IP) ||
-	    ctx->data_end - ctx->data != frame_octets)
+	if (ctx->data_end - ctx->data != frame_octets || (void *)(type + 1) > (void *)(long)ctx->data_end ||
+	    *type != bpf_htons(ETH_P_IP))
 		return XDP_PASS; /* the stacks' own */
-	count_one();
+	count();
 	return XDP_DROP;
 }
 
@@ -97,8 +96,8 @@ SEC("tc")
 int bench_sink(struct __sk_buff *skb)
 {
 	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->len != frame_octets)
-		return TC_ACT_OK;
-	count_one();
+		return TC_ACT_OK; /* the stacks' own */
+	count();
 	return TC_ACT_SHOT;
 }
 

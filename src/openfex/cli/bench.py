@@ -36,7 +36,7 @@ The rows, and their peers:
 bare-xdp: the same hops and nothing else. nftables-bridge: a Linux bridge with
 the same policy in nftables. ovs-userspace: Open vSwitch's own datapath.
 
-A row's name means all its peers, each in its better setting. ratio is ours /
+A row's name means all its peers, all in their better setting. ratio is ours /
 theirs: the median of the rounds' own ratios, and an interval that holds the
 true one in 95 of 100 cases. Both meet the same noise, so trust the ratio more
 than the values.
@@ -108,7 +108,7 @@ def _view(one: Result) -> dict[str, object]:
     found, budget = one.found, one.row.peers[one.peer]
     sign, word = (">=" if one.row.more else "<="), {True: "met", False: "missed", None: ""}[one.is_within_budget]
     return {
-        "row": one.row.name,
+        "row": f"{one.row.name} {one.own_setting}".rstrip(),
         "peer": f"{one.peer} {one.setting}".rstrip(),
         "ours": f"{found.ours:.3g}",
         "theirs": f"{found.theirs:.3g}",

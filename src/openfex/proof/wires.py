@@ -87,7 +87,7 @@ def chain_wires(lab: str) -> Wires:
             with peers.pinned(lab, programs.program(name)) as pin:
                 for space, device in places:
                     peers.ip_batch(space, [f"link set {device} xdpdrv pinned {pin}"])
-    return Wires(nics, polling=[])
+    return Wires(nics, polling=nics)
 
 
 def nft(space: str, text: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 
-from openfex.errors import UnsupportedError
+from openfex.errors import UnsupportedError, VerificationError
 from openfex.lab import lab as labs
 from openfex.lab.names import netns_of
 from openfex.lab.workshop import Workshop
@@ -21,7 +21,7 @@ from openfex.proof import wires
 from openfex.proof.bench.arena import Terms, arena
 from openfex.proof.bench.change import Change
 from openfex.proof.bench.clock import bridge_clock, bridge_cost, program_cost
-from openfex.proof.bench.labs import FEW, MANY, PLAIN, beside_plain, pair, scale
+from openfex.proof.bench.labs import FEW, MANY, PLAIN, XDP, beside_plain, pair, scale
 from openfex.proof.bench.policy import MANY_RULES, RULES, acl_profile, whole_profile
 from openfex.proof.bench.rounds import OURS, Contest
 from openfex.proof.bench.rows import NOBODY
@@ -41,6 +41,8 @@ BOTH_WAYS = [(0, 1), (1, 0)]
 CHANGE_MS = 200.0
 """What was promised for a change of profile."""
 NO_ACL = "no-acl"
+TAKEN_BY_XDP = "taken by XDP"
+ON_XDP: Mapping[str, Setting] = {XDP: nullcontext}
 Builder = Callable[[str], Wires]
 WIRES: dict[str, Builder] = {
     BRIDGE: wires.bridge_wires,
@@ -75,9 +77,19 @@ def _theirs(stack: ExitStack, found: Wires, burst: int) -> Traffic:
     return traffic
 
 
-def _rate(traffic: Traffic) -> float:
-    traffic.send(FRAMES // WARM_UP)
+def _rate(traffic: Traffic, by_xdp: bool = False) -> float:
+    traffic.take_by_xdp(by_xdp)
+    with suppress(VerificationError):  # so few may all be lost where a switch first learns what to do with them
+        traffic.send(FRAMES // WARM_UP)
     return traffic.rate(FRAMES)
+
+
+def _enter(contest: Contest, name: str, traffic: Traffic, settings: Mapping[str, Setting]) -> None:
+    """Somebody's frames in each setting, taken at tc, as a stack gets them, and by XDP, as AF_XDP does."""
+    for words, setting in settings.items():
+        contest.enter(name, partial(_in, setting, partial(_rate, traffic)), words)
+        taken = ", ".join(filter(None, (words, TAKEN_BY_XDP)))
+        contest.enter(name, partial(_in, setting, partial(_rate, traffic, True)), taken)
 
 
 def _in(setting: Setting, measure: Callable[[], float]) -> float:
@@ -94,9 +106,7 @@ def _enter_peers(stack: ExitStack, contest: Contest, terms: Terms, builders: Map
         except UnsupportedError as error:
             contest.absent[peer] = error
             continue
-        traffic = _theirs(stack, found, terms.burst)
-        for name, setting in found.settings.items():
-            contest.enter(peer, partial(_in, setting, partial(_rate, traffic)), name)
+        _enter(contest, peer, _theirs(stack, found, terms.burst), found.settings)
 
 
 @contextmanager
@@ -104,8 +114,8 @@ def frames_contest(terms: Terms, spec: str = PLAIN) -> Iterator[Contest]:
     """Short frames between two NICs with a profile."""
     with arena(terms.lab) as stack:
         contest = Contest()
-        layout = labs.up(pair(terms.lab, spec)).layout
-        contest.enter(OURS, partial(_rate, _ours(stack, layout, layout.bindings, terms.burst)))
+        layout = labs.up(pair(terms.lab, XDP, spec)).layout
+        _enter(contest, OURS, _ours(stack, layout, layout.bindings, terms.burst), ON_XDP)
         _enter_peers(stack, contest, terms, WIRES)
         yield contest
 
@@ -119,10 +129,9 @@ def acl_contest(terms: Terms) -> Iterator[Contest]:
     """Short frames that a thousand rules are asked about, and the same that none is, at a bridge beside it."""
     with arena(terms.lab) as stack:
         contest = Contest()
-        layout = labs.up(beside_plain(terms.lab, acl_profile(MANY_RULES))).layout
+        layout = labs.up(beside_plain(terms.lab, XDP, acl_profile(MANY_RULES))).layout
         for name, bridge in ((OURS, FEW), (NO_ACL, MANY)):
-            traffic = _ours(stack, layout, _at(layout, bridge), terms.burst)
-            contest.enter(name, partial(_rate, traffic))
+            _enter(contest, name, _ours(stack, layout, _at(layout, bridge), terms.burst), ON_XDP)
         _enter_peers(stack, contest, replace(terms, peers=[peer for peer in terms.peers if peer != NO_ACL]), BARE_RULES)
         yield contest
 
@@ -132,9 +141,9 @@ def scale_contest(terms: Terms) -> Iterator[Contest]:
     """Short frames among all vEths of a large bridge, and between the two of a small one beside it."""
     with arena(terms.lab) as stack:
         contest = Contest()
-        layout = labs.up(scale(terms.lab, VETHS, HOSTS)).layout
+        layout = labs.up(scale(terms.lab, (VETHS, HOSTS), XDP)).layout
         for name, bridge in ((OURS, MANY), *((peer, FEW) for peer in terms.peers)):
-            contest.enter(name, partial(_rate, _ours(stack, layout, _at(layout, bridge), terms.burst)))
+            contest.enter(name, partial(_rate, _ours(stack, layout, _at(layout, bridge), terms.burst)), XDP)
         yield contest
 
 
@@ -143,13 +152,13 @@ def change_contest(terms: Terms) -> Iterator[Contest]:
     """All vEths of a large bridge get other rules, and back, while frames pass among them; beside the budget."""
     with arena(terms.lab) as stack:
         contest = Contest()
-        text, other = (scale(terms.lab, VETHS, HOSTS, acl_profile(RULES, first)) for first in (0, RULES))
+        text, other = (scale(terms.lab, (VETHS, HOSTS), XDP, acl_profile(RULES, first)) for first in (0, RULES))
         layout = labs.up(text).layout
         workshop = stack.enter_context(Workshop(terms.lab))
         node = workshop.node(netns_of(terms.lab, "bridge", MANY))
         change = Change(node, workshop.devices(node.name), [lay_out(read_documents(other)), layout])
         traffic = _ours(stack, layout, _at(layout, MANY), terms.burst)
-        contest.enter(OURS, partial(change.measure, traffic, FRAMES))
+        contest.enter(OURS, partial(change.measure, traffic, FRAMES), XDP)
         contest.enter(NOBODY, lambda: CHANGE_MS)
         yield contest
 
@@ -159,11 +168,11 @@ def cost_contest(kinds: Sequence[str], terms: Terms) -> Iterator[Contest]:
     """What a short frame costs in the programs of our nodes of these kinds, and in a Linux bridge with its policy."""
     with arena(terms.lab) as stack:
         contest = Contest()
-        layout = labs.up(pair(terms.lab, whole_profile())).layout
+        layout = labs.up(pair(terms.lab, XDP, whole_profile())).layout
         nodes = [netns_of(terms.lab, "host", one.name) for one in layout.hosts if "host" in kinds]
         nodes += [netns_of(terms.lab, "bridge", one.name) for one in layout.bridges if "bridge" in kinds]
         traffic = _ours(stack, layout, layout.bindings, terms.burst)
-        contest.enter(OURS, partial(program_cost, nodes, partial(traffic.send, FRAMES)))
+        contest.enter(OURS, partial(program_cost, nodes, partial(traffic.send, FRAMES)), XDP)
         for peer in terms.peers:
             try:
                 found = WIRES[peer](terms.lab)

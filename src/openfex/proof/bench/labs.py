@@ -10,6 +10,8 @@ MARK = "# made by `fex bench`\n"
 """How the documents begin, by which a later run knows a lab as the bench's own."""
 FEW, MANY = "few", "many"
 PLAIN = "{vlan: {access: 10}}"
+AUTO, XDP = "auto", "xdp"
+"""How a lab's uplinks are attached."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Rack:
     bridge: str
     nics: tuple[int, ...]
     profile: str = "bench"
+    attachment: str = "auto"
 
 
 def _machine(rack: Rack, number: int, count: int) -> str:
@@ -34,7 +37,7 @@ def _machine(rack: Rack, number: int, count: int) -> str:
 
 def _rack(rack: Rack) -> list[str]:
     host = f"h{rack.number}"
-    uplink = f"{{device: up-a, bridge: {rack.bridge}}}"
+    uplink = f"{{device: up-a, bridge: {rack.bridge}, attachment: {rack.attachment}}}"
     adapter = f"{{host: {host}, model: vic-1280, functions: {sum(rack.nics)}}}"
     return [
         f"kind: host\nname: {host}\nspec: {{channel: vntag, uplinks: {{a: {uplink}}}}}\n",
@@ -53,14 +56,15 @@ def _lab(name: str, racks: Sequence[Rack], profiles: Mapping[str, str]) -> str:
     return "---\n".join(parts)
 
 
-def pair(name: str, spec: str = PLAIN) -> str:
+def pair(name: str, attachment: str = AUTO, spec: str = PLAIN) -> str:
     """Two machines on one host, and their profile."""
-    return _lab(name, [Rack(1, FEW, (1, 1))], {"bench": spec})
+    return _lab(name, [Rack(1, FEW, (1, 1), attachment=attachment)], {"bench": spec})
 
 
-def beside_plain(name: str, spec: str) -> str:
+def beside_plain(name: str, attachment: str, spec: str) -> str:
     """Two machines with this profile, and two with a plain one at a bridge of their own."""
-    return _lab(name, [Rack(1, FEW, (1, 1)), Rack(2, MANY, (1, 1), "plain")], {"bench": spec, "plain": PLAIN})
+    racks = [Rack(1, FEW, (1, 1), "bench", attachment), Rack(2, MANY, (1, 1), "plain", attachment)]
+    return _lab(name, racks, {"bench": spec, "plain": PLAIN})
 
 
 def full_adapter(name: str, functions: int) -> str:
@@ -68,9 +72,10 @@ def full_adapter(name: str, functions: int) -> str:
     return _lab(name, [Rack(1, FEW, (functions,))], {"bench": PLAIN})
 
 
-def scale(name: str, veths: int, hosts: int, spec: str = PLAIN) -> str:
+def scale(name: str, size: tuple[int, int], attachment: str = AUTO, spec: str = PLAIN) -> str:
     """A bridge with many vEths of one profile behind as few uplinks as they fit, and beside it one with two."""
+    veths, hosts = size
     most = -(-veths // hosts)
     shares = [min(most, veths - first) for first in range(0, veths, most)]
-    many = [Rack(number, MANY, (share,)) for number, share in enumerate(shares, start=1)]
-    return _lab(name, [Rack(0, FEW, (1, 1)), *many], {"bench": spec})
+    many = [Rack(number, MANY, (share,), attachment=attachment) for number, share in enumerate(shares, start=1)]
+    return _lab(name, [Rack(0, FEW, (1, 1), attachment=attachment), *many], {"bench": spec})

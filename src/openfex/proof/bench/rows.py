@@ -37,6 +37,8 @@ class Result:
     found: Comparison
     setting: str = ""
     """Which of the peer's settings it was, where several were tried: the better one."""
+    own_setting: str = ""
+    """And which of ours."""
 
     @property
     def is_within_budget(self) -> bool | None:

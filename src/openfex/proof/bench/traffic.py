@@ -15,7 +15,6 @@ from itertools import groupby
 from openfex.datapath.abi import FLOW, U32, U64
 from openfex.datapath.objects import object_path
 from openfex.errors import VerificationError
-from openfex.lab.names import lab_of
 from openfex.linux import netns
 from openfex.linux.ethtool import set_feature
 from openfex.linux.libbpf import Object
@@ -23,7 +22,6 @@ from openfex.linux.netlink import Netlink
 from openfex.model.place import Place
 from openfex.model.values import Mac
 from openfex.proof.cpus import available, on_cpu
-from openfex.proof.peers import ip_batch, pinned
 from openfex.wire import ETHERTYPE_IPV4, ipv4_udp
 
 FRAME_OCTETS = 60
@@ -57,6 +55,8 @@ class Traffic:
 
     def __init__(self, nics: Sequence[Place], flows: Sequence[Flow], burst: int = BURST) -> None:
         self._cpu = available()[0]
+        self._nics = nics
+        self._by_xdp = False
         constants = {"flow_count": len(flows), "burst": burst, "frame_octets": FRAME_OCTETS}
         sizes = {"nics": len(nics), "flows": len(flows)}
         self._object = Object.load(object_path("bench", "traffic"), max_entries=sizes, constants=constants)
@@ -69,17 +69,15 @@ class Traffic:
         self._object.close()
 
     def _enter(self, nics: Sequence[Place]) -> dict[int, Mac]:
-        """Put sinks on each NIC, and each NIC into the generator's map; their MACs."""
+        """Put a sink on each NIC, and each NIC into the generator's map; their MACs."""
         macs: dict[int, Mac] = {}
         sink, rows = self._object.program("bench_sink"), self._object.map("nics")
         by_space = sorted(enumerate(nics), key=lambda one: one[1].netns)
         for space, group in groupby(by_space, key=lambda one: one[1].netns):
-            places = list(group)
-            self._catch(space, [place.device for _, place in places])
             with Netlink(space) as netlink, netns.entered(space):
                 links = {link.name: link for link in netlink.links()}
                 with netlink.batch():
-                    for number, place in places:
+                    for number, place in group:
                         link = links[place.device]
                         macs[number] = link.mac
                         netlink.add_clsact(place.device)
@@ -87,9 +85,16 @@ class Traffic:
                         rows.put(U32.pack(number), U32.pack(link.index))
         return macs
 
-    def _catch(self, space: str, devices: Sequence[str]) -> None:
-        with pinned(lab_of(space), self._object.program("bench_catch")) as pin:
-            ip_batch(space, [f"link set {device} xdpdrv pinned {pin}" for device in devices])
+    def take_by_xdp(self, on: bool) -> None:
+        """Have the sinks take frames in native XDP, before an skb is made of them, or at tc."""
+        if on == self._by_xdp:
+            return
+        sink = self._object.program("bench_xdp_sink").fd
+        for space, group in groupby(sorted(self._nics, key=lambda one: one.netns), key=lambda one: one.netns):
+            with Netlink(space) as netlink, netlink.batch():
+                for place in group:
+                    netlink.replace_xdp(place.device, sink if on else -1, -1 if on else sink)
+        self._by_xdp = on
 
     def arrived(self) -> int:
         """How many frames have come to the sinks."""

@@ -80,7 +80,7 @@ def test_the_labs_are_as_large_as_the_rows_names_say() -> None:
         for text in (
             labs.pair("bench"),
             labs.full_adapter("bench", contests.FUNCTIONS),
-            labs.scale("bench", frames.VETHS, frames.HOSTS),
+            labs.scale("bench", (frames.VETHS, frames.HOSTS)),
         )
     )
     assert len(pair.bindings) == 2
@@ -94,7 +94,7 @@ def test_the_labs_are_as_large_as_the_rows_names_say() -> None:
 
 
 def test_the_lab_of_an_acl_has_one_beside_it_without() -> None:
-    found = lay_out(read_documents(labs.beside_plain("bench", "{vlan: {access: 20}}")))
+    found = lay_out(read_documents(labs.beside_plain("bench", labs.XDP, "{vlan: {access: 20}}")))
     profiles = {binding.uplink.bridge: binding.profile.name for binding in found.bindings}
     assert profiles == {labs.FEW: "bench", labs.MANY: "plain"}
 
