@@ -50,7 +50,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f,
 
 	if (!row || !row->ifindex)
 		return fail(skb, d, f);
-	tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source);
+	tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source, d->tci);
 	if (turns_in_place(skb, f, d, row->kind)) {
 		if (rewrite_tag(skb, &tag))
 			return fail(skb, d, f);
@@ -146,7 +146,7 @@ static long send_uplink(__u32 index, void *context)
 	row = bpf_map_lookup_elem(&links, &link);
 	if (!row || row->kind != c->kind)
 		return 0;
-	tag = down_tag(c->kind, d->list, true, link == link_of(d->in) ? d->source : 0);
+	tag = down_tag(c->kind, d->list, true, link == link_of(d->in) ? d->source : 0, d->tci);
 	send_tagged(c, &tag, row->ifindex, port_of(link, 0));
 	return 0;
 }
@@ -178,7 +178,7 @@ static long send_judged(__u32 index, void *context)
 	row = bpf_map_lookup_elem(&links, &link);
 	if (!row || row->kind != c->kind || !may_leave(c, *port))
 		return 0;
-	tag = down_tag(c->kind, *port & FEX_CHANNEL_MASK, false, link == link_of(d->in) ? d->source : 0);
+	tag = down_tag(c->kind, *port & FEX_CHANNEL_MASK, false, link == link_of(d->in) ? d->source : 0, d->tci);
 	send_tagged(c, &tag, row->ifindex, *port);
 	return 0;
 }
@@ -263,6 +263,15 @@ static __always_inline struct work *judge(struct __sk_buff *skb)
 	return w;
 }
 
+static __always_inline int act(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d)
+{
+	if (d->verdict == FEX_VERDICT_DROP)
+		return TC_ACT_SHOT;
+	if (d->mark && write_dscp(skb, f, d->mark))
+		return fail(skb, d, f);
+	return d->verdict == FEX_VERDICT_DELIVER ? deliver(skb, f, d) : flood(skb, f, d);
+}
+
 SEC("tc")
 int bridge_in(struct __sk_buff *skb)
 {
@@ -272,9 +281,7 @@ int bridge_in(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	account(&w->decision, &w->frame);
 	show(skb, &w->decision);
-	if (w->decision.verdict == FEX_VERDICT_DELIVER)
-		return deliver(skb, &w->frame, &w->decision);
-	return w->decision.verdict == FEX_VERDICT_FLOOD ? flood(skb, &w->frame, &w->decision) : TC_ACT_SHOT;
+	return act(skb, &w->frame, &w->decision);
 }
 
 #ifdef FEX_TEST

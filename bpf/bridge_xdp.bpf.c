@@ -33,8 +33,10 @@ static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, co
 	if (!row)
 		return fail(d, f);
 	if (row->kind != FEX_KIND_NONE)
-		tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source);
-	return write_head(ctx, f, d, &tag) ? fail(d, f) : send_by(ctx, d, f, row->ifindex);
+		tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source, d->tci);
+	if ((d->mark && write_dscp(ctx, f, d->mark)) || write_head(ctx, f, d, &tag))
+		return fail(d, f);
+	return send_by(ctx, d, f, row->ifindex);
 }
 
 static __always_inline void decide_here(struct xdp_md *ctx, struct frame *f, struct fex_decision *d)

@@ -9,6 +9,7 @@
 #define FEX_BRIDGE_H
 
 #include "policy.h"
+#include "priority.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -397,7 +398,11 @@ static __always_inline bool passes_port(struct judgement *j, struct fex_decision
 	d->vlan = classify(f, policy);
 	if (!d->vlan)
 		return drop(d, FEX_DROP_VLAN_NOT_ALLOWED), false;
-	d->tci = (f->tpid == ETH_P_8021Q ? f->tci & ~VLAN_VID_MASK : 0) | d->vlan;
+	if (policy->flags & FEX_POLICY_PRIORITY)
+		decide_priority(j->ctx, f, policy, d);
+	else if (f->tpid == ETH_P_8021Q)
+		d->tci = priority_bits(f->tci);
+	d->tci |= d->vlan;
 	if (policy->flags & FEX_POLICY_GUARD || policy->acl[IN])
 		read_once(j->ctx, f, &j->has_read);
 	if (policy->flags & FEX_POLICY_GUARD) {

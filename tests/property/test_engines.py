@@ -16,6 +16,7 @@ from openfex.rules.engine import Bridge, Extender, Node
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import read_head
 from openfex.rules.policy import read_frame
+from openfex.rules.priority import write_dscp
 from openfex.rules.tables import BridgeTables, ExtenderTables
 from openfex.testing.frames import Arrival
 from openfex.testing.strategies import bridge_tables, bridge_traffic, extender_tables, extender_traffic
@@ -172,12 +173,15 @@ def test_what_comes_down_reaches_functions_that_are_up_and_never_its_source(
 
 
 @given(bridge_traffic(consistent=True))
-def test_a_bridge_changes_nothing_but_tags(traffic: tuple[BridgeTables, list[Arrival]]) -> None:
+def test_a_bridge_changes_nothing_but_tags_and_a_dscp(
+    traffic: tuple[BridgeTables, list[Arrival]],
+) -> None:
     tables, arrivals = traffic
     node = Bridge(tables=tables)
     for arrival in arrivals:
         came = read_head(arrival.octets)
-        rest = bare(arrival.octets, came.kind)[12 + 4 * (came.tpid == 0x8100) :]
+        marked = write_dscp(arrival.octets, came, at_bridge(arrival, tables).dscp)
+        rest = bare(marked, came.kind)[12 + 4 * (came.tpid == 0x8100) :]
         for sent in node.receive(port_link(arrival.at), arrival.octets, NOW_NS):
             left = read_head(sent.octets)
             assert left.kind is tables.links[port_link(sent.port)]

@@ -19,8 +19,9 @@ from dataclasses import replace
 from openfex.model.drops import DropReason
 from openfex.model.values import LAST_CHANNEL, ChannelKind, Mac, port_channel, port_link, port_number
 from openfex.rules.decision import Decision, Direction, Learnt, Verdict, deny, drop
-from openfex.rules.head import C_TAG, NOBODY, S_TAG, Head, judge_head
+from openfex.rules.head import NOBODY, S_TAG, Head, judge_head
 from openfex.rules.policy import Frame, judge_acl, judge_guard, judge_source
+from openfex.rules.priority import dscp_of, priority_of
 from openfex.rules.tables import BridgeTables, Port, Station, Terms
 
 REFRESH_NS = 10**9
@@ -194,8 +195,9 @@ def _pass_port(frame: Frame, number: int, tables: BridgeTables) -> Decision:
     reason = judge_guard(frame, port) if terms.policy.source.guard else DropReason.NONE
     if reason:
         return drop(number, reason)
-    priority = head.tci & 0xF000 if head.tpid == C_TAG else 0
-    d = Decision(Verdict.DELIVER, number, vlan=vlan, tci=priority | vlan, learns=learns)
+    priority = terms.policy.priority
+    tci, dscp = priority_of(frame, priority) | vlan, dscp_of(frame, priority)
+    d = Decision(Verdict.DELIVER, number, vlan=vlan, tci=tci, learns=learns, dscp=dscp)
     return judge_acl(frame, d, number, Direction.IN, tables)
 
 

@@ -52,7 +52,7 @@ class Decision:
     """Verdict and all that is needed to act on it; fields as in bpf/include/abi.h, masks as sets of links.
 
     `at` is the port whose rules dropped it. `hits`: the rules that decided. `learns`: the source is a new address of
-    the vEth.
+    the vEth. `dscp`: what is written into it.
     """
 
     verdict: Verdict
@@ -71,6 +71,7 @@ class Decision:
     at: int = 0
     hits: tuple[Hit, ...] = ()
     learns: bool = False
+    dscp: int | None = None
 
 
 def drop(port: int, reason: DropReason, learnt: Learnt | None = None) -> Decision:

@@ -14,6 +14,7 @@ from openfex.rules.decision import Decision, Hit, Learnt, Verdict
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import C_TAG, Head, read_head
 from openfex.rules.policy import Frame, judge_copy, read_frame, settle
+from openfex.rules.priority import write_dscp
 from openfex.rules.tables import BridgeTables, ExtenderTables
 from openfex.wire import ETag, VlanTag, VnTag
 
@@ -26,15 +27,18 @@ class Sent:
     octets: bytes
 
 
-def up_tag(kind: ChannelKind, channel: int) -> bytes:
-    """The channel's tag as a port extender writes it."""
-    return VnTag(svif=channel).encode() if kind is ChannelKind.VNTAG else ETag(ecid=channel).encode()
+def up_tag(kind: ChannelKind, channel: int, tci: int) -> bytes:
+    """The channel's tag as a port extender writes it; with the priority of `tci`, where it has one."""
+    if kind is ChannelKind.VNTAG:
+        return VnTag(svif=channel).encode()
+    return ETag(ecid=channel, pcp=tci >> 13, dei=tci >> 12 & 1).encode()
 
 
-def down_tag(kind: ChannelKind, target: int, *, is_list: bool, source: int) -> bytes:
-    """The channel's tag as a bridge writes it; `target` and `source` as in a decision."""
+def down_tag(kind: ChannelKind, target: int, *, is_list: bool, source: int, tci: int) -> bytes:
+    """The channel's tag as a bridge writes it; `target`, `source` and `tci` as in a decision."""
     if kind is ChannelKind.ETAG:
-        return ETag(ecid=target & 0xFFF, grp=target >> 12, ingress=source if is_list else 0).encode()
+        ingress = source if is_list else 0
+        return ETag(target & 0xFFF, target >> 12, ingress, pcp=tci >> 13, dei=tci >> 12 & 1).encode()
     return VnTag(direction=1, pointer=int(is_list), dvif=target, looped=int(source > 0), svif=source).encode()
 
 
@@ -97,7 +101,7 @@ class Extender(Node):
         kind = self.tables.links.get(port_link(port))
         copy: Copy = Drop(port, DropReason.NOT_SENT)
         if kind:
-            copy = Sent(decision.out, _behind_macs(octets, 0, up_tag(kind, decision.source)))
+            copy = Sent(decision.out, _behind_macs(octets, 0, up_tag(kind, decision.source, head.tci)))
         return self._count_out([copy], decision, head)
 
     def from_uplink(self, link: int, octets: bytes) -> list[Sent]:
@@ -150,6 +154,7 @@ class Bridge(Node):
         if decision.verdict is Verdict.DROP:
             return []
         overhead = head.kind.overhead if head.kind else 0
+        octets = write_dscp(octets, head, decision.dscp)
         bare = _behind_macs(octets, overhead + (VlanTag.LENGTH if head.tpid == C_TAG else 0))
         tagged = _behind_macs(bare, 0, C_TAG.to_bytes(2, "big") + decision.tci.to_bytes(2, "big"))
         if decision.verdict is Verdict.DELIVER:
@@ -178,7 +183,7 @@ class Bridge(Node):
             kind = self.tables.links.get(link)
             source = d.source if link == port_link(d.port) else 0
             if kind:
-                tag = down_tag(kind, d.list_id, is_list=True, source=source)
+                tag = down_tag(kind, d.list_id, is_list=True, source=source, tci=d.tci)
                 copies.append(Sent(port_number(link), _behind_macs(shapes[1], 0, tag)))
         return copies
 
@@ -209,7 +214,7 @@ class Bridge(Node):
         kind = self.tables.links[link]
         if kind is None:
             return Sent(d.out, octets)
-        tag = down_tag(kind, d.out & 0xFFF, is_list=False, source=d.source)
+        tag = down_tag(kind, d.out & 0xFFF, is_list=False, source=d.source, tci=d.tci)
         return Sent(d.out, _behind_macs(octets, 0, tag))
 
     def _remember(self, learnt: Learnt) -> None:

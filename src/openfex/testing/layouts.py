@@ -52,6 +52,7 @@ class LayoutBuilder:
         self._hosts: dict[str, Host] = {}
         self._bindings: list[Binding] = []
         self._wires: list[tuple[NetworkPort, NetworkPort]] = []
+        self._rows: dict[int, Profile] = {}
 
     def bridge(self, name: str) -> str:
         """A bridge without ports."""
@@ -61,7 +62,7 @@ class LayoutBuilder:
     def port(self, bridge: str, profile: Profile, *, peer: bool = False) -> NetworkPort:
         """The bridge's next network port."""
         link = len(self._bridges[bridge]) + 1
-        port = NetworkPort(bridge, f"net{link}", link, profile, peer)
+        port = NetworkPort(bridge, f"net{link}", link, self._alone(profile), peer)
         self._bridges[bridge].append(port)
         return port
 
@@ -89,9 +90,15 @@ class LayoutBuilder:
         function = next(one for one in host.functions if one.channel == channel)
         cable = host.uplinks[uplink]
         name, mac = f"vm-{host.name}-{channel}", veth_mac(cable.bridge_link, channel)
-        binding = Binding(name, 1, name, "eth0", function, profile, mac, ADDRESSES, 1500, cable, pin)
+        binding = Binding(name, 1, name, "eth0", function, self._alone(profile), mac, ADDRESSES, 1500, cable, pin)
         self._bindings.append(binding)
         return binding
+
+    def _alone(self, profile: Profile) -> Profile:
+        """The profile with a row that is no other's: two may have been numbered alike."""
+        while self._rows.setdefault(profile.number, profile) != profile:
+            profile = replace(profile, number=profile.number % (MAX_PROFILES - 1) + 1)
+        return profile
 
     def layout(self) -> Layout:
         """All of it."""
