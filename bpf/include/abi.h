@@ -101,7 +101,7 @@ struct fex_policy {
 	__u32 acl[2]; /* row of acls, 0 for none */
 	__u8 pcp; /* of frames that have no priority to be believed */
 	__u8 mark; /* FEX_MARK and a DSCP; 0: none */
-	__u16 zero;
+	__u16 service; /* the VLAN of the service tag around all that comes and leaves; 0: none */
 	struct fex_price octets[2];
 	struct fex_price frames[2];
 	__u64 digest; /* of all that the version stands for */
@@ -325,7 +325,9 @@ struct fex_decision {
 	__u8 policy
 		[2]; /* 2 and the version of the profile whose rates hold; 0: none. Index 0 into the bridge, 1 out of it */
 	__u8 mark; /* as in fex_policy: to be written into the frame */
-	__u8 zero[8];
+	__u16 service; /* DELIVER, or the network port's copy: the VLAN of the service tag to leave with */
+	__u8 unwrapped; /* the service tag that it came with is off */
+	__u8 zero[5];
 };
 
 enum fex_seen {
@@ -367,7 +369,9 @@ struct fex_record {
 	__u8 leaves; /* enum fex_leaves */
 	__u8 late; /* dropped after its verdict: the octets are as they were then */
 	__u8 mark; /* as in the decision */
-	__u8 zero[4];
+	__u16 service; /* of the captured port */
+	__u8 unwrapped; /* as in the decision */
+	__u8 zero;
 };
 
 #endif

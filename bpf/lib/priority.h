@@ -38,6 +38,12 @@ static __always_inline __u32 read_ip_word(FEX_CONTEXT *ctx, const struct frame *
 	return word[0] >> 4 == (f->type == ETH_P_IP ? 4 : 6) ? word[0] << 8 | word[1] : 0;
 }
 
+/* A C-tag's, or where a service tag was all that it bore, that one's. */
+static __always_inline bool has_priority(const struct frame *f, const struct fex_decision *d)
+{
+	return f->tpid == ETH_P_8021Q || (d->unwrapped && !f->tpid);
+}
+
 /* Where a port asks for another priority than what the frame's C-tag says. */
 __noinline int decide_priority(FEX_CONTEXT *ctx, const struct frame *f, const struct fex_policy *policy,
 			       struct fex_decision *d)
@@ -48,7 +54,7 @@ __noinline int decide_priority(FEX_CONTEXT *ctx, const struct frame *f, const st
 		return 0;
 	word = read_ip_word(ctx, f);
 	d->tci = policy->pcp << PCP_SHIFT;
-	if (policy->flags & FEX_POLICY_TRUST_PCP && f->tpid == ETH_P_8021Q)
+	if (policy->flags & FEX_POLICY_TRUST_PCP && has_priority(f, d))
 		d->tci = priority_bits(f->tci);
 	else if (policy->flags & FEX_POLICY_TRUST_DSCP && word)
 		d->tci = (word >> dscp_shift(f->type) & DSCP_MASK) >> 3 << PCP_SHIFT;

@@ -50,4 +50,10 @@ static __always_inline bool keeps_vlan(const struct frame *f, const struct fex_d
 	return has_vlan_tag(f) ? d->tagged && d->tci == f->tci : !d->tagged;
 }
 
+/* So do the service tags: there is none that comes off, and none to be put on. */
+static __always_inline bool keeps_tags(const struct frame *f, const struct fex_decision *d)
+{
+	return keeps_vlan(f, d) && !d->unwrapped && !d->service;
+}
+
 #endif

@@ -36,9 +36,9 @@ SETTINGS = struct.Struct("=QII")
 COUNTERS = struct.Struct("=8Q")
 DROP_KEY = struct.Struct("=II")
 FLOW = struct.Struct("=44sI")
-DECISION = struct.Struct("=6IQHHBBH5I4B8x")
+DECISION = struct.Struct("=6IQHHBBH5I4BHB5x")
 CAPTURE = struct.Struct("=4I2Q")
-RECORD = struct.Struct("=Q4I3H6B4x")
+RECORD = struct.Struct("=Q4I3H6BHBx")
 
 ANY_PORT = 0xFFFFFFFF
 LAST_IFINDEX = 0xFFFF

@@ -2,7 +2,7 @@
 """What a program wrote of a frame while its port was captured, read. Pure.
 
 The octets of a record are those that came in. What left by the port is made of them here, as the programs make it: the
-channel's tag off, the VLAN tag as the port has it, and the DSCP that was written.
+channel's tag off, the VLAN tags as the port has them, and the DSCP that was written.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from openfex.model.values import ChannelKind, port_channel, port_link
 from openfex.rules.decision import Verdict
 from openfex.rules.head import read_head
 from openfex.rules.priority import read_dscp, write_dscp
+from openfex.rules.service import wrap
 from openfex.wire import ETag, VlanTag, VnTag
 
 _AT = 12
@@ -46,7 +47,7 @@ class CapturedFrame:
 
 def room_for(snap: int) -> int:
     """How many octets to take of a frame for `snap` of them without tags that come off."""
-    return snap + ETag.LENGTH + VlanTag.LENGTH
+    return snap + ETag.LENGTH + 2 * VlanTag.LENGTH
 
 
 def read_record(record: bytes, role: str, snap: int) -> CapturedFrame | None:
@@ -55,7 +56,7 @@ def read_record(record: bytes, role: str, snap: int) -> CapturedFrame | None:
     At most `snap` octets of it; for as many the program must take `room_for(snap)`.
     """
     words = RECORD.unpack(record[: RECORD.size])
-    time_ns, came_by, goes_to, length, taken, tpid, tag_tci, tci, verdict, reason, seen, leaves, late, mark = words
+    time_ns, came_by, goes_to, length, taken, tpid, tag_tci, tci, verdict, reason, seen, leaves, late, *marks = words
     if not seen:
         return None
     octets = whole = record[RECORD.size : RECORD.size + taken]
@@ -64,7 +65,9 @@ def read_record(record: bytes, role: str, snap: int) -> CapturedFrame | None:
     elif not late and _is_in_channel(came_by, role, seen):
         octets = _cut(octets, _OVERHEADS.get(_type(octets), 0))
     if seen & Seen.OUT:
-        octets = _mark(_leave(octets, Leaves(leaves), tci, role), mark)
+        mark, service, unwrapped = marks
+        octets = _cut(octets, VlanTag.LENGTH * unwrapped)
+        octets = wrap(_mark(_leave(octets, Leaves(leaves), tci, role), mark), service, tci)
     return CapturedFrame(
         time_ns=time_ns,
         seen=Seen(seen),

@@ -33,13 +33,14 @@ def digest_of(terms: Terms) -> int:
     if terms.digest:
         return terms.digest
     vlans = sorted(terms.vlans) if terms.vlans is not None else None
-    said = repr((FORMAT, terms.vlan, vlans, terms.policy)).encode()
+    said = repr((FORMAT, terms.vlan, vlans, terms.service, terms.policy)).encode()
     return int.from_bytes(hashlib.blake2b(said, digest_size=8).digest(), "big") or 1
 
 
 def foreign(row: bytes, vlans: frozenset[int] | None) -> Terms:
-    """Terms that nobody here knows: what can be said of them is their VLANs and their digest."""
-    return Terms(POLICY.unpack(row)[2], vlans, digest=POLICY.unpack(row)[-1] or 1)
+    """Terms that nobody here knows: what can be said of them is their VLANs, their service tag and their digest."""
+    _, _, vlan, _, _, _, _, _, service, *_, digest = POLICY.unpack(row)
+    return Terms(vlan, vlans, service=service, digest=digest or 1)
 
 
 def vlan_set_of(row: bytes) -> int:
@@ -176,7 +177,7 @@ def policy_row(terms: Terms, vlan_set: int, acls: tuple[int, int]) -> bytes:
         numbers[4 + 2 * way : 6 + 2 * way] = frame, rate.burst_frames * frame // SPENT_NS
     priority = policy.priority
     mark = 0 if priority.dscp is None else MARK | priority.dscp
-    head = (_flags(terms), vlan_set, terms.vlan, policy.source.learn, *acls, priority.pcp, mark, 0)
+    head = (_flags(terms), vlan_set, terms.vlan, policy.source.learn, *acls, priority.pcp, mark, terms.service)
     return POLICY.pack(*head, *numbers, digest_of(terms))
 
 

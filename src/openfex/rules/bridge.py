@@ -22,6 +22,7 @@ from openfex.rules.decision import Decision, Direction, Learnt, Verdict, deny, d
 from openfex.rules.head import NOBODY, S_TAG, Head, judge_head
 from openfex.rules.policy import Frame, judge_acl, judge_guard, judge_source
 from openfex.rules.priority import dscp_of, priority_of
+from openfex.rules.service import unwrap
 from openfex.rules.tables import BridgeTables, Port, Station, Terms
 
 REFRESH_NS = 10**9
@@ -102,7 +103,7 @@ def _to_veth(to: int, port: Port, d: Decision, frame: Frame, tables: BridgeTable
     if not terms.is_member(d.vlan):
         return deny(d, DropReason.VLAN_MISMATCH)
     source = port_channel(d.port) if port_link(to) == port_link(d.port) else 0
-    d = replace(d, out=to, source=source, tagged=terms.leaves_tagged(d.vlan))
+    d = replace(d, out=to, source=source, tagged=terms.leaves_tagged(d.vlan), service=terms.service)
     return judge_acl(frame, d, to, Direction.OUT, tables)
 
 
@@ -124,7 +125,8 @@ def _to_network(station: Station, port: Port, d: Decision, frame: Frame, tables:
     way = _network_port(out, d.vlan, tables)
     if way is None:
         return deny(d, DropReason.NO_RECEIVER)
-    return judge_acl(frame, replace(d, out=out, tagged=way.leaves_tagged(d.vlan)), out, Direction.OUT, tables)
+    d = replace(d, out=out, tagged=way.leaves_tagged(d.vlan), service=way.service)
+    return judge_acl(frame, d, out, Direction.OUT, tables)
 
 
 def _to_all(port: Port, d: Decision, tables: BridgeTables) -> Decision:
@@ -150,6 +152,7 @@ def _to_all(port: Port, d: Decision, tables: BridgeTables) -> Decision:
         source=port_channel(d.port),
         out=port.pin if pin else 0,
         tagged=pin is not None and pin.leaves_tagged(d.vlan),
+        service=pin.service if pin else 0,
         peers=peers,
         judged=judged,
     )
@@ -189,7 +192,7 @@ def _pass_port(frame: Frame, number: int, tables: BridgeTables) -> Decision:
     reason, learns = _judge_sender(head, number, tables)
     if reason:
         return drop(number, reason)
-    vlan = classify(head, terms)
+    vlan = 0 if terms.service and not frame.unwrapped else classify(head, terms)
     if not vlan:
         return drop(number, DropReason.VLAN_NOT_ALLOWED)
     reason = judge_guard(frame, port) if terms.policy.source.guard else DropReason.NONE
@@ -197,7 +200,7 @@ def _pass_port(frame: Frame, number: int, tables: BridgeTables) -> Decision:
         return drop(number, reason)
     priority = terms.policy.priority
     tci, dscp = priority_of(frame, priority) | vlan, dscp_of(frame, priority)
-    d = Decision(Verdict.DELIVER, number, vlan=vlan, tci=tci, learns=learns, dscp=dscp)
+    d = Decision(Verdict.DELIVER, number, vlan=vlan, tci=tci, learns=learns, dscp=dscp, unwrapped=frame.unwrapped)
     return judge_acl(frame, d, number, Direction.IN, tables)
 
 
@@ -207,6 +210,7 @@ def decide_bridge(frame: Frame, link: int, now_ns: int, tables: BridgeTables) ->
     if reason:
         return drop(number, reason)
     port = tables.ports[number]
+    frame = unwrap(frame, tables.terms_of(port).service)
     d = _pass_port(frame, number, tables)
     if d.verdict is Verdict.DROP:
         return d

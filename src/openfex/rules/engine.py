@@ -15,7 +15,8 @@ from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import C_TAG, Head, read_head
 from openfex.rules.policy import Frame, judge_copy, read_frame, settle
 from openfex.rules.priority import write_dscp
-from openfex.rules.tables import BridgeTables, ExtenderTables
+from openfex.rules.service import unwrap, wrap
+from openfex.rules.tables import BridgeTables, ExtenderTables, Port
 from openfex.wire import ETag, VlanTag, VnTag
 
 
@@ -155,6 +156,8 @@ class Bridge(Node):
             return []
         overhead = head.kind.overhead if head.kind else 0
         octets = write_dscp(octets, head, decision.dscp)
+        if decision.unwrapped:
+            head, overhead = unwrap(frame, head.tci & 0xFFF).head, overhead + VlanTag.LENGTH
         bare = _behind_macs(octets, overhead + (VlanTag.LENGTH if head.tpid == C_TAG else 0))
         tagged = _behind_macs(bare, 0, C_TAG.to_bytes(2, "big") + decision.tci.to_bytes(2, "big"))
         if decision.verdict is Verdict.DELIVER:
@@ -168,17 +171,17 @@ class Bridge(Node):
 
         Uplinks that are not in the tables take none.
         """
-        alone = [(d.out, d.tagged)] if d.out else []
-        alone += [(port_number(link), True) for link in sorted(d.peers)]
-        copies = [
-            self._network_copy(replace(d, out=port, tagged=tagged), frame, now_ns, shapes) for port, tagged in alone
-        ]
+        alone = [d] if d.out else []
+        peers = (port_number(link) for link in sorted(d.peers))
+        alone += [replace(d, out=port, tagged=True, service=self._service_of(port)) for port in peers]
+        copies = [self._network_copy(one, frame, now_ns, shapes) for one in alone]
         for port in self._judged(d):
             row = self.tables.ports.get(port)
             if row and row.up and port != d.port and self.tables.links.get(port_link(port)):
                 tagged = self.tables.terms_of(row).leaves_tagged(d.vlan)
                 source = d.source if port_link(port) == port_link(d.port) else 0
-                copies.append(self._judged_copy(replace(d, out=port, source=source), frame, now_ns, shapes[tagged]))
+                one = replace(d, out=port, source=source, service=0)
+                copies.append(self._judged_copy(one, frame, now_ns, shapes[tagged]))
         for link in sorted(d.uplinks):
             kind = self.tables.links.get(link)
             source = d.source if link == port_link(d.port) else 0
@@ -191,6 +194,9 @@ class Bridge(Node):
         port = self.tables.ports[d.port]
         flood = self.tables.floods.get((port_link(d.port) if port.network and not port.peer else 0, d.vlan))
         return flood.judged if flood else ()
+
+    def _service_of(self, port: int) -> int:
+        return self.tables.terms_of(self.tables.ports.get(port, Port())).service
 
     def _network_copy(self, d: Decision, frame: Frame, now_ns: int, shapes: tuple[bytes, bytes]) -> Copy:
         link = port_link(d.out)
@@ -211,7 +217,7 @@ class Bridge(Node):
         link = port_link(d.out)
         if link not in self.tables.links:
             return Drop(d.port, DropReason.NOT_SENT)
-        kind = self.tables.links[link]
+        kind, octets = self.tables.links[link], wrap(octets, d.service, d.tci)
         if kind is None:
             return Sent(d.out, octets)
         tag = down_tag(kind, d.out & 0xFFF, is_list=False, source=d.source, tci=d.tci)

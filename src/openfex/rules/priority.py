@@ -30,11 +30,16 @@ def read_dscp(octets: bytes, head: Head) -> int | None:
     return int.from_bytes(octets[at : at + 2], "big") >> SHIFT[head.type] & 63
 
 
+def _has_priority(frame: Frame) -> bool:
+    """A C-tag's, or where a service tag was all that it bore, that one's."""
+    return frame.head.tpid == C_TAG or (frame.unwrapped and not frame.head.tpid)
+
+
 def priority_of(frame: Frame, policy: Priority) -> int:
     """What a frame that comes in has inside: its own where that is believed and there is one, else the port's."""
     head, given = frame.head, policy.pcp << 13
     if policy.trust is Trust.PCP:
-        return head.tci & PRIORITY if head.tpid == C_TAG else given
+        return head.tci & PRIORITY if _has_priority(frame) else given
     dscp = read_dscp(frame.octets, head) if policy.trust is Trust.DSCP else None
     return given if dscp is None else dscp >> 3 << 13
 

@@ -269,7 +269,7 @@ class KernelEngine(KernelTables):
         row = self.map("exported").get(U32.pack(0))
         assert row is not None
         verdict, reason, port, out, number, source, uplinks, vlan, tci, tagged, _, peers, *rest = DECISION.unpack(row)
-        at, judged, _, _, _, learns, _, _, mark = rest
+        at, judged, _, _, _, learns, _, _, mark, service, unwrapped = rest
         self._counted.add(port)
         if verdict == Verdict.DROP:
             return replace(drop(port, DropReason(reason)), at=at)
@@ -277,8 +277,16 @@ class KernelEngine(KernelTables):
         links = links_of(uplinks, FIRST_UPLINK) if floods else frozenset()
         joined = links_of(peers, 0) if floods else frozenset()
         found = (DropReason(reason), out, number, source, links, vlan, tci, bool(tagged), joined)
-        dscp = mark & ~MARK if mark else None
-        return Decision(Verdict(verdict), port, *found, judged=floods and judged > 0, learns=bool(learns), dscp=dscp)
+        return Decision(
+            Verdict(verdict),
+            port,
+            *found,
+            judged=floods and judged > 0,
+            learns=bool(learns),
+            dscp=mark & ~MARK if mark else None,
+            service=service,
+            unwrapped=bool(unwrapped),
+        )
 
     def act(self, at: int, octets: bytes) -> Acted:
         """Run the real program. At tc not for frames with several ways to go: their copies would be sent."""
