@@ -37,6 +37,8 @@ CONSTANTS = {
     "FEX_ANY_PORT": abi.ANY_PORT,
     "FEX_LAST_IFINDEX": abi.LAST_IFINDEX,
     "FEX_LEARNT": abi.LEARNT,
+    "FEX_HOME": abi.HOME,
+    "FEX_HOME_FACTOR": abi.HOME_FACTOR,
     "FEX_DIMENSIONS": len(compile_acl(()).roots),
     "FEX_LEAF": trees.LEAF,
     "FEX_RUN": trees.RUN,
