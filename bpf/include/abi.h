@@ -279,10 +279,11 @@ enum fex_drop {
 	FEX_DROP_REASONS = 30,
 };
 
-/* flows: the bench's generator, array. From whom to whom its frames go, and the row of the NIC that they leave by. */
+/* flows: the bench's generator, array. The heads of a flow's frames, Ethernet, IPv4 and UDP, and the row of the NIC that
+ * they leave by.
+ */
 struct fex_flow {
-	__u8 dst[6];
-	__u8 src[6];
+	__u8 head[44];
 	__u32 nic;
 };
 

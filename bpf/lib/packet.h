@@ -73,17 +73,17 @@ static __always_inline struct packet *the_packet(void)
 /* A head made of words is mostly near the beginning of a frame, and then needs no call. The barrier keeps the pointer that
  * is checked the one that is read by.
  */
-#define load_head(ctx, where, to)                                                                   \
-	({                                                                                          \
-		const typeof(*(to)) *from = (void *)(long)(ctx)->data + ((where) & 127);            \
-		long result = 0;                                                                    \
-                                                                                                    \
-		asm volatile("" : "+r"(from));                                                      \
-		if ((where) > 127 || (void *)(from + 1) > (void *)(long)(ctx)->data_end)            \
-			result = load_octets(ctx, where, to, sizeof(*(to)));                        \
-		else                                                                                \
-			*(to) = *from;                                                              \
-		result;                                                                             \
+#define load_head(ctx, where, to)                                                                                      \
+	({                                                                                                             \
+		const typeof(*(to)) *from = (void *)(long)(ctx)->data + ((where)&127);                                 \
+		long result = 0;                                                                                       \
+                                                                                                                       \
+		asm volatile("" : "+r"(from));                                                                         \
+		if ((where) > 127 || (void *)(from + 1) > (void *)(long)(ctx)->data_end)                               \
+			result = load_octets(ctx, where, to, sizeof(*(to)));                                           \
+		else                                                                                                   \
+			*(to) = *from;                                                                                 \
+		result;                                                                                                \
 	})
 
 struct ipv4_head {

@@ -24,6 +24,7 @@ from openfex.linux.libbpf import (
     Object,
     Program,
     bpf_filesystem,
+    counting_time,
     map_ids_of_program,
     possible_cpus,
     program_by_id,
@@ -430,6 +431,14 @@ def test_a_run_gives_verdict_octets_and_context(loaded: Object) -> None:
     assert loaded.program("send_back").test_run(bytes(9000), room=64).data == bytes(9000)
     with pytest.raises(KernelError, match="cannot run note_classid on a frame of 3 octets"):
         loaded.program("note_classid").test_run(b"abc")
+
+
+def test_runs_and_their_time_are_counted_while_somebody_asks_for_it() -> None:
+    with Program.trivial() as program, counting_time():
+        program.test_run(bytes(14), repeat=3)
+        info = program.info()
+    assert info.run_count == 3
+    assert info.run_time_ns > 0
 
 
 def test_a_run_refuses_a_classid(loaded: Object) -> None:

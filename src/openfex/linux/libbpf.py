@@ -24,7 +24,7 @@ from openfex.linux import libc
 from openfex.linux.border import crossing, refusal
 from openfex.linux.libbpf_calls import ProgramInfo, check, last_words, library, listening, open_pin, program_info
 from openfex.linux.libbpf_map import Map, MapType, possible_cpus, wait_for_programs
-from openfex.linux.libbpf_program import Program, TestRun, map_ids_of_program, program_by_id
+from openfex.linux.libbpf_program import Program, TestRun, counting_time, map_ids_of_program, program_by_id
 
 __all__ = [
     "Map",
@@ -35,6 +35,7 @@ __all__ = [
     "TestRun",
     "Verification",
     "bpf_filesystem",
+    "counting_time",
     "map_ids_of_program",
     "possible_cpus",
     "program_by_id",

@@ -61,6 +61,7 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "bpf_obj_pin": (_INT, (_INT, _TEXT)),
     "bpf_obj_get": (_INT, (_TEXT,)),
     "bpf_obj_get_info_by_fd": (_INT, (_INT, _POINTER, _POINTER)),
+    "bpf_enable_stats": (_INT, (_INT,)),
     "bpf_prog_load": (_INT, (_INT, _TEXT, _TEXT, _POINTER, _SIZE, _POINTER)),
     "bpf_prog_get_fd_by_id": (_INT, (_U32,)),
     "bpf_map_get_fd_by_id": (_INT, (_U32,)),
@@ -171,7 +172,7 @@ class ProgramInfo:
     """Steps that the verifier took; 1,000,000 is its limit."""
     run_time_ns: int
     run_count: int
-    """Both stay 0 unless the sysctl kernel.bpf_stats_enabled is 1."""
+    """Both stand still unless the sysctl kernel.bpf_stats_enabled is 1, or somebody is in `counting_time`."""
     map_count: int
 
 

@@ -100,7 +100,7 @@ STRUCTS: dict[str, tuple[struct.Struct, str]] = {
         "in_frames[0] in_frames[1] in_frames[2] in_octets out_frames[0] out_frames[1] out_frames[2] out_octets",
     ),
     "fex_drop_key": (abi.DROP_KEY, "port reason"),
-    "fex_flow": (abi.FLOW, "dst src nic"),
+    "fex_flow": (abi.FLOW, "head nic"),
     "fex_decision": (
         abi.DECISION,
         (
