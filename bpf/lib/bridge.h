@@ -476,11 +476,22 @@ static __always_inline struct fex_policy *decided_by(__u32 number, __u8 version)
 	return profile ? &profile->version[version & 1] : NULL;
 }
 
-static __always_inline bool settle_rate(const struct frame *f, enum direction way, __u32 port, __u8 version)
+/* Pay for a frame at a port, by a version of its profile; false if it owes too much already, and then nothing is paid. */
+__noinline int spend(const struct frame *f, __u32 number, __u8 version, __u32 way)
 {
-	struct fex_policy *policy = version ? decided_by(port, version) : NULL;
+	struct fex_policy *policy = decided_by(number, version);
+	struct fex_memory *memory = memory_of(number);
+	__u64 now;
 
-	return !version || (policy && spend(policy, way, port, f));
+	if (!f || !policy || !memory || way > OUT)
+		return false;
+	now = now_ns();
+	if (owes_too_much(&policy->octets[way], memory->octets_due[way], now) ||
+	    owes_too_much(&policy->frames[way], memory->frames_due[way], now))
+		return false;
+	pay(&policy->octets[way], &memory->octets_due[way], f->octets, now);
+	pay(&policy->frames[way], &memory->frames_due[way], f->segments, now);
+	return true;
 }
 
 /* The source becomes one of the vEth's, unless the table is full. Another CPU may have been faster. */
@@ -512,9 +523,9 @@ __noinline int settle_all(const struct frame *f, struct fex_decision *d)
 		return 0;
 	if (d->learns && !learn_source(f, d->in))
 		drop(d, FEX_DROP_TOO_MANY_MACS);
-	else if (!settle_rate(f, IN, d->in, d->policy[IN]))
+	else if (d->policy[IN] && !spend(f, d->in, d->policy[IN], IN))
 		drop(d, FEX_DROP_RATE_IN);
-	else if (d->verdict == FEX_VERDICT_DELIVER && !settle_rate(f, OUT, d->out, d->policy[OUT]))
+	else if (d->verdict == FEX_VERDICT_DELIVER && d->policy[OUT] && !spend(f, d->out, d->policy[OUT], OUT))
 		drop_at(d, d->out, FEX_DROP_RATE_OUT);
 	return 0;
 }
@@ -532,19 +543,23 @@ static __always_inline void settle(const struct frame *f, struct fex_decision *d
 __noinline int judge_copy(const struct frame *f, __u32 number, __u32 vlan)
 {
 	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
-	struct fex_policy *policy = port ? policy_of(port) : NULL;
+	struct fex_profile *profile = port ? profile_of(port) : NULL;
+	struct fex_policy *policy;
 	__u32 reason;
+	__u8 version;
 	int hit;
 
-	if (!f || !policy)
+	if (!f || !profile)
 		return FEX_DROP_PORT_DOWN;
+	version = version_of(profile);
+	policy = &profile->version[version & 1];
 	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
 		return FEX_DROP_NONE;
 	hit = policy->acl[OUT] ? judge_acl(f, policy->acl[OUT], vlan) : 0;
 	reason = reason_of(hit, OUT);
 	if (hit > 0)
 		count_hit((hit & ~DENIED) - 1);
-	if (!reason && !spend(policy, OUT, number, f))
+	if (!reason && policy->flags & FEX_POLICY_RATE_OUT && !spend(f, number, version, OUT))
 		reason = FEX_DROP_RATE_OUT;
 	return reason;
 }
