@@ -61,7 +61,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1048576);
+	__uint(max_entries, 262144);
 	__type(key, struct fex_judged_key);
 	__type(value, __u32);
 } judged SEC(".maps");
