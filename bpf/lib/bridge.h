@@ -275,26 +275,36 @@ static __always_inline bool flood_pin(const struct fex_port *from, struct fex_de
 	return true;
 }
 
+/* The uplink of a sender that is on its list: it needs a copy only if somebody else is, too. Who is judged alone is on
+ * no list. The terms are looked up once more: to keep them until here would take stack of every frame.
+ */
+static __always_inline __u64 listed_at(const struct fex_port *from, const struct fex_decision *d)
+{
+	const struct fex_policy *policy = policy_of(from);
+
+	if (from->flags & FEX_PORT_NETWORK || !policy || policy->flags & FEX_POLICY_JUDGES_OUT)
+		return 0;
+	return 1ull << ((link_of(d->in) - FEX_FIRST_UPLINK) & 63);
+}
+
 static __always_inline void to_all(const struct fex_port *from, struct fex_decision *d)
 {
+	__u64 own = listed_at(from, d);
 	__u32 scope = scope_of(from, d);
 	struct fex_flood *flood = bpf_map_lookup_elem(&floods, &scope);
-	bool pin = flood_pin(from, d);
+	bool pin;
 
 	if (flood) {
-		d->uplinks = flood->any;
+		d->uplinks = flood->any & ~(own & ~flood->many);
 		d->list = flood->list;
 		d->judged = flood->judged;
 		d->series = flood->series;
 	}
 	if (!(from->flags & FEX_PORT_NETWORK)) {
-		__u64 own = 1ull << ((link_of(d->in) - FEX_FIRST_UPLINK) & 63);
-
-		if (!flood || !(flood->many & own))
-			d->uplinks &= ~own;
 		d->source = d->in & FEX_CHANNEL_MASK;
 		d->peers = flood ? flood->peers : 0;
 	}
+	pin = flood_pin(from, d);
 	if (!d->uplinks && !d->peers && !d->judged && !pin)
 		return drop(d, FEX_DROP_NO_RECEIVER);
 	d->verdict = FEX_VERDICT_FLOOD;

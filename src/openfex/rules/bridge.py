@@ -130,6 +130,7 @@ def _to_all(port: Port, d: Decision, tables: BridgeTables) -> Decision:
     """One copy an uplink with a list id, which the extender replicates, one to the pinned port, one a peer.
 
     And one for each vEth that is judged alone. Who is judged for what leaves by it is judged when its copy is made.
+    The sender's own uplink needs a copy if anybody but the sender is on the list; who is judged alone is not on it.
     """
     link = port_link(d.port)
     flood = tables.floods.get((link if port.network and not port.peer else 0, d.vlan))
@@ -137,7 +138,8 @@ def _to_all(port: Port, d: Decision, tables: BridgeTables) -> Decision:
     peers = flood.peers if flood and not port.network else frozenset()
     judged = bool(flood and flood.judged)
     pin = None if port.network else _network_port(port.pin, d.vlan, tables)
-    if not port.network and (flood is None or link not in flood.many):
+    listed = not port.network and not tables.terms_of(port).policy.judges_out
+    if flood and listed and link not in flood.many:
         uplinks -= {link}
     if not uplinks and not peers and not judged and pin is None:
         return deny(d, DropReason.NO_RECEIVER)
