@@ -320,6 +320,13 @@ struct fex_decision {
 	__u8 zero[9];
 };
 
+/* traced: array of one. What a trace says of a frame. */
+struct fex_trace {
+	struct fex_decision decided;
+	struct fex_decision settled; /* once rates have been asked and a source has found its place */
+	__u64 now_ns; /* by the clock of rates */
+};
+
 enum fex_seen {
 	FEX_SEEN_IN = 1 << 0,
 	FEX_SEEN_OUT = 1 << 1,

@@ -75,6 +75,10 @@ struct {
 
 #define REFRESH_NS 1000000000ll /* an entry's age is written at most once a second */
 
+/* Only a write finds out that a table is full: a trace, which writes nothing, is told by its loader. */
+const volatile bool stations_full;
+const volatile bool veths_full;
+
 static __always_inline struct fex_settings *the_settings(void)
 {
 	__u32 zero = 0;
@@ -140,6 +144,14 @@ static __always_inline __u32 owner_of(const struct fex_mac *mac)
 	return veth ? *veth & ~FEX_LEARNT : 0;
 }
 
+/* False if there is no room for it. */
+static __always_inline bool keep_station(struct fex_station_key *key, struct fex_station *fresh, bool is_known)
+{
+	if (!FEX_CHANGES)
+		return !stations_full || is_known;
+	return !bpf_map_update_elem(&stations, key, fresh, BPF_ANY);
+}
+
 /* Learn the source of a frame from the network. Its address must not be one of our vEths': see fex_settings.epoch. */
 static __always_inline __u32 learn(const struct frame *f, struct fex_decision *d)
 {
@@ -153,17 +165,17 @@ static __always_inline __u32 learn(const struct frame *f, struct fex_decision *d
 	if (!set)
 		return FEX_DROP_PORT_DOWN;
 	if (known && before == d->in && known->epoch == set->epoch) {
-		if (age_of(known, now) > REFRESH_NS)
+		if (FEX_CHANGES && age_of(known, now) > REFRESH_NS)
 			known->seen_ns = now;
 		return FEX_DROP_NONE;
 	}
 	if (owner_of(&f->src)) {
-		if (known)
+		if (FEX_CHANGES && known)
 			bpf_map_delete_elem(&stations, &key);
 		return FEX_DROP_OWN_SOURCE;
 	}
 	fresh.epoch = set->epoch;
-	if (bpf_map_update_elem(&stations, &key, &fresh, BPF_ANY))
+	if (!keep_station(&key, &fresh, known))
 		d->not_learnt = true;
 	else if (!known)
 		count_total(FEX_TOTAL_LEARNT, 1);
@@ -372,6 +384,14 @@ static __always_inline __u32 judge_source(const struct judgement *j, struct fex_
 	return judge_other_source(f, j->policy, d);
 }
 
+/* A station that sends to itself has just been learnt where it is; but not by a trace. */
+static __always_inline bool is_itself(const struct judgement *j, const struct fex_decision *d)
+{
+	const struct frame *f = j->frame;
+
+	return !FEX_CHANGES && j->port->flags & FEX_PORT_NETWORK && !d->not_learnt && same_mac(&f->dst, &f->src);
+}
+
 static __always_inline void find_way(struct judgement *j, struct fex_decision *d)
 {
 	const struct frame *f = j->frame;
@@ -385,6 +405,8 @@ static __always_inline void find_way(struct judgement *j, struct fex_decision *d
 	owner = owner_of(&f->dst);
 	if (owner)
 		return to_veth(j, owner, d);
+	if (is_itself(j, d))
+		return to_network(j, d->in, d);
 	key = station_key(&f->dst, d->vlan);
 	station = bpf_map_lookup_elem(&stations, &key);
 	set = the_settings();
@@ -495,6 +517,8 @@ static __always_inline bool learn_source(const struct frame *f, __u32 port)
 
 	if (!memory || !set)
 		return false;
+	if (!FEX_CHANGES)
+		return !veths_full;
 	if (bpf_map_update_elem(&veths, &mac, &value, BPF_NOEXIST))
 		return owner_of(&mac);
 	__sync_fetch_and_add(&memory->macs, 1);
@@ -528,30 +552,41 @@ static __always_inline void settle(const struct frame *f, struct fex_decision *d
 		settle_all(f, d);
 }
 
-/* A copy that leaves by a port with rules of its own: a drop reason, which is counted there. The packet has been read
- * if any port asks for it.
+/* What the rules of a port say of a copy that leaves by it: a drop reason, and what its ACL has said. The packet has been
+ * read if any port asks for it.
  */
-__noinline int judge_copy(const struct frame *f, __u32 number, __u32 vlan)
+static __always_inline __u32 judge_leaving(const struct frame *f, __u32 number, __u32 vlan, int *hit)
 {
 	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
 	struct fex_profile *profile = port ? profile_of(port) : NULL;
 	struct fex_policy *policy;
 	__u32 reason;
 	__u8 version;
-	int hit;
 
-	if (!f || !profile)
+	if (!profile)
 		return FEX_DROP_PORT_DOWN;
 	version = version_of(profile);
 	policy = &profile->version[version & 1];
 	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
 		return FEX_DROP_NONE;
-	hit = policy->acl[OUT] ? judge_acl(f, policy->acl[OUT], vlan) : 0;
-	reason = reason_of(hit, OUT);
-	if (hit > 0)
-		count_hit((hit & ~DENIED) - 1);
+	*hit = policy->acl[OUT] ? judge_acl(f, policy->acl[OUT], vlan) : 0;
+	reason = reason_of(*hit, OUT);
 	if (!reason && policy->flags & FEX_POLICY_RATE_OUT && !spend(f, number, version, OUT))
 		reason = FEX_DROP_RATE_OUT;
+	return reason;
+}
+
+/* The same when the copy is made: what is dropped is counted there. */
+__noinline int judge_copy(const struct frame *f, __u32 number, __u32 vlan)
+{
+	__u32 reason;
+	int hit = 0;
+
+	if (!f)
+		return FEX_DROP_PORT_DOWN;
+	reason = judge_leaving(f, number, vlan, &hit);
+	if (hit > 0)
+		count_hit((hit & ~DENIED) - 1);
 	return reason;
 }
 

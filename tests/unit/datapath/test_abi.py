@@ -108,6 +108,7 @@ STRUCTS: dict[str, tuple[struct.Struct, str]] = {
             "at judged series hit[0] hit[1] learns policy[0] policy[1] zero"
         ),
     ),
+    "fex_trace": (abi.TRACE, "decided settled now_ns"),
     "fex_capture": (abi.CAPTURE, "id port kinds snap lost asked_ns"),
     "fex_record": (
         abi.RECORD,
