@@ -9,6 +9,7 @@
 #define FEX_BRIDGE_H
 
 #include "policy.h"
+#include "service.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -187,7 +188,7 @@ static __always_inline __u32 learn(const struct frame *f, struct fex_decision *d
 /* How a frame is judged: what of it has been read already, and the terms of the port that it came in by. */
 struct judgement {
 	FEX_CONTEXT *ctx;
-	const struct frame *frame;
+	struct frame *frame;
 	struct fex_port *port;
 	struct fex_policy *policy;
 	bool has_read;
@@ -210,6 +211,7 @@ static __always_inline void leave_by(struct judgement *j, const struct fex_port 
 	d->verdict = FEX_VERDICT_DELIVER;
 	d->out = number;
 	d->tagged = leaves_tagged(policy, d->vlan);
+	d->service = policy->service;
 	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
 		return;
 	if (policy->acl[OUT])
@@ -266,6 +268,15 @@ static __always_inline void to_network(struct judgement *j, __u32 station_port, 
 	leave_by(j, way, number, FEX_DROP_NO_RECEIVER, d);
 }
 
+/* The service tag of a port towards the network; 0: none. */
+static __always_inline __u16 service_of(__u32 number)
+{
+	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
+	struct fex_policy *policy = port ? policy_of(port) : NULL;
+
+	return policy ? policy->service : 0;
+}
+
 /* Which floods a frame from a port belongs to. */
 static __always_inline __u32 scope_of(const struct fex_port *from, const struct fex_decision *d)
 {
@@ -284,6 +295,7 @@ static __always_inline bool flood_pin(const struct fex_port *from, struct fex_de
 		return false;
 	d->out = from->pin;
 	d->tagged = leaves_tagged(policy, d->vlan);
+	d->service = policy->service;
 	return true;
 }
 
@@ -426,10 +438,15 @@ static __always_inline bool passes_port(struct judgement *j, struct fex_decision
 		reason = judge_source(j, d);
 	if (reason)
 		return drop(d, reason), false;
-	d->vlan = classify(f, policy);
+	if (!policy->service || d->unwrapped)
+		d->vlan = classify(f, policy);
 	if (!d->vlan)
 		return drop(d, FEX_DROP_VLAN_NOT_ALLOWED), false;
-	d->tci = (f->tpid == ETH_P_8021Q ? f->tci & ~VLAN_VID_MASK : 0) | d->vlan;
+	if (policy->flags & FEX_POLICY_PRIORITY)
+		decide_priority(j->ctx, f, policy, d);
+	else if (has_priority(f, d))
+		d->tci = priority_bits(f->tci);
+	d->tci |= d->vlan;
 	if (policy->flags & FEX_POLICY_GUARD || policy->acl[IN])
 		read_once(j->ctx, f, &j->has_read);
 	if (policy->flags & FEX_POLICY_GUARD) {
@@ -458,6 +475,8 @@ static __always_inline void decide(struct judgement *j, __u32 link, struct fex_d
 		return drop(d, FEX_DROP_PORT_DOWN);
 	version = version_of(profile);
 	j->policy = &profile->version[version & 1];
+	if (j->policy->service)
+		unwrap(j->ctx, j->frame, j->policy->service, d);
 	if (!passes_port(j, d))
 		return;
 	if (j->policy->flags & FEX_POLICY_RATE_IN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from openfex.datapath.abi import DECISION, TRACE, links_of
+from openfex.datapath.abi import DECISION, MARK, TRACE, links_of
 from openfex.model.drops import DropReason
 from openfex.model.limits import FIRST_UPLINK
 from openfex.rules.decision import Decision, Verdict
@@ -29,12 +29,13 @@ def read_decision(row: bytes) -> Exported:
     verdict, reason, port, out, number, source, uplinks, vlan, tci, tagged, not_learnt, peers, *rest = DECISION.unpack(
         row
     )
-    at, judged, _, hit_in, hit_out, learns, _, _ = rest
+    at, judged, _, hit_in, hit_out, learns, _, _, mark, service, unwrapped = rest
     floods = verdict == Verdict.FLOOD
     links = links_of(uplinks, FIRST_UPLINK) if floods else frozenset()
     joined = links_of(peers, 0) if floods else frozenset()
     found = (DropReason(reason), out, number, source, links, vlan, tci, bool(tagged), joined)
-    more = {"judged": floods and judged > 0, "learns": bool(learns), "at": at}
+    more = {"judged": floods and judged > 0, "learns": bool(learns), "at": at, "service": service}
+    more |= {"dscp": mark & ~MARK if mark else None, "unwrapped": bool(unwrapped)}
     hits = (hit_in - 1 if hit_in else None, hit_out - 1 if hit_out else None)
     return Exported(Decision(Verdict(verdict), port, *found, **more), hits, bool(not_learnt))
 

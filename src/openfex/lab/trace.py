@@ -89,7 +89,7 @@ def at_wire(layout: Layout, point: Point, octets: bytes) -> tuple[Point, bytes]:
         return point, octets
     link = port_link(point.number)
     uplink = next(one for one in layout.uplinks_of(point.node) if one.bridge_link == link)
-    tag = up_tag(uplink.kind, port_channel(point.number))
+    tag = up_tag(uplink.kind, port_channel(point.number), read_head(octets).tci)
     return point_at(layout, "bridge", point.node, port_number(link)), octets[:12] + tag + octets[12:]
 
 

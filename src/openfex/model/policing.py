@@ -265,11 +265,12 @@ class PrioritySpec(Spec):
     )
     pcp: Annotated[int, written_policy.PCP] = Field(
         0,
-        description="the priority of a frame that has none to be believed",
+        description="the priority of a frame that has none to be believed: with `trust: pcp` one without a C-tag, with "
+        "`dscp` one that is not IP, with `none` every one",
         examples=[5],
     )
     dscp: Annotated[int | None, written_policy.DSCP, Otherwise("it stays as it is")] = Field(
         None,
-        description="what is written into its IP header",
+        description="what is written into the IP header of what comes in by the port",
         examples=["ef", 46],
     )

@@ -15,7 +15,9 @@ from openfex.rules.decision import Decision, Hit, Learnt, Verdict
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import C_TAG, Head, read_head
 from openfex.rules.policy import Frame, judge_copy, read_frame, settle
-from openfex.rules.tables import BridgeTables, ExtenderTables
+from openfex.rules.priority import write_dscp
+from openfex.rules.service import unwrap, wrap
+from openfex.rules.tables import BridgeTables, ExtenderTables, Port
 from openfex.wire import ETag, VlanTag, VnTag
 
 
@@ -27,15 +29,18 @@ class Sent:
     octets: bytes
 
 
-def up_tag(kind: ChannelKind, channel: int) -> bytes:
-    """The channel's tag as a port extender writes it."""
-    return VnTag(svif=channel).encode() if kind is ChannelKind.VNTAG else ETag(ecid=channel).encode()
+def up_tag(kind: ChannelKind, channel: int, tci: int) -> bytes:
+    """The channel's tag as a port extender writes it; with the priority of `tci`, where it has one."""
+    if kind is ChannelKind.VNTAG:
+        return VnTag(svif=channel).encode()
+    return ETag(ecid=channel, pcp=tci >> 13, dei=tci >> 12 & 1).encode()
 
 
-def down_tag(kind: ChannelKind, target: int, *, is_list: bool, source: int) -> bytes:
-    """The channel's tag as a bridge writes it; `target` and `source` as in a decision."""
+def down_tag(kind: ChannelKind, target: int, *, is_list: bool, source: int, tci: int) -> bytes:
+    """The channel's tag as a bridge writes it; `target`, `source` and `tci` as in a decision."""
     if kind is ChannelKind.ETAG:
-        return ETag(ecid=target & 0xFFF, grp=target >> 12, ingress=source if is_list else 0).encode()
+        ingress = source if is_list else 0
+        return ETag(target & 0xFFF, target >> 12, ingress, pcp=tci >> 13, dei=tci >> 12 & 1).encode()
     return VnTag(direction=1, pointer=int(is_list), dvif=target, looped=int(source > 0), svif=source).encode()
 
 
@@ -128,7 +133,7 @@ class Extender(Node):
         kind = self.tables.links.get(port_link(decision.port))
         if not kind:
             return Drop(decision.port, DropReason.NOT_SENT)
-        return Sent(decision.out, _behind_macs(octets, 0, up_tag(kind, decision.source)))
+        return Sent(decision.out, _behind_macs(octets, 0, up_tag(kind, decision.source, read_head(octets).tci)))
 
     def _is_up(self, port: int) -> bool:
         function = self.tables.functions.get(port)
@@ -163,8 +168,12 @@ class Bridge(Node):
 
     def copies(self, decision: Decision, octets: bytes, judge: Judge) -> list[Copy]:
         """What becomes of a frame that is not dropped; `judge` is asked of each copy that one port gets."""
-        head = read_head(octets)
+        frame = read_frame(octets)
+        head = frame.head
         overhead = head.kind.overhead if head.kind else 0
+        octets = write_dscp(octets, head, decision.dscp)
+        if decision.unwrapped:
+            head, overhead = unwrap(frame, head.tci & 0xFFF).head, overhead + VlanTag.LENGTH
         bare = _behind_macs(octets, overhead + (VlanTag.LENGTH if head.tpid == C_TAG else 0))
         tagged = _behind_macs(bare, 0, C_TAG.to_bytes(2, "big") + decision.tci.to_bytes(2, "big"))
         if decision.verdict is Verdict.DELIVER:
@@ -176,20 +185,22 @@ class Bridge(Node):
 
         Uplinks that are not in the tables take none.
         """
-        alone = [(d.out, d.tagged)] if d.out else []
-        alone += [(port_number(link), True) for link in sorted(d.peers)]
-        copies = [self._network_copy(replace(d, out=port), judge, shapes[tagged]) for port, tagged in alone]
+        alone = [d] if d.out else []
+        peers = (port_number(link) for link in sorted(d.peers))
+        alone += [replace(d, out=port, tagged=True, service=self._service_of(port)) for port in peers]
+        copies = [self._network_copy(one, judge, shapes[one.tagged]) for one in alone]
         for port in self._judged(d):
             row = self.tables.ports.get(port)
             if row and row.up and port != d.port and self.tables.links.get(port_link(port)):
                 tagged = self.tables.terms_of(row).leaves_tagged(d.vlan)
                 source = d.source if port_link(port) == port_link(d.port) else 0
-                copies.append(self._judged_copy(replace(d, out=port, source=source), judge, shapes[tagged]))
+                one = replace(d, out=port, source=source, service=0)
+                copies.append(self._judged_copy(one, judge, shapes[tagged]))
         for link in sorted(d.uplinks):
             kind = self.tables.links.get(link)
             source = d.source if link == port_link(d.port) else 0
             if kind:
-                tag = down_tag(kind, d.list_id, is_list=True, source=source)
+                tag = down_tag(kind, d.list_id, is_list=True, source=source, tci=d.tci)
                 copies.append(Sent(port_number(link), _behind_macs(shapes[1], 0, tag)))
         return copies
 
@@ -197,6 +208,9 @@ class Bridge(Node):
         port = self.tables.ports[d.port]
         flood = self.tables.floods.get((port_link(d.port) if port.network and not port.peer else 0, d.vlan))
         return flood.judged if flood else ()
+
+    def _service_of(self, port: int) -> int:
+        return self.tables.terms_of(self.tables.ports.get(port, Port())).service
 
     def _network_copy(self, d: Decision, judge: Judge, octets: bytes) -> Copy:
         link = port_link(d.out)
@@ -220,10 +234,10 @@ class Bridge(Node):
         link = port_link(d.out)
         if link not in self.tables.links:
             return Drop(d.port, DropReason.NOT_SENT)
-        kind = self.tables.links[link]
+        kind, octets = self.tables.links[link], wrap(octets, d.service, d.tci)
         if kind is None:
             return Sent(d.out, octets)
-        tag = down_tag(kind, d.out & 0xFFF, is_list=False, source=d.source)
+        tag = down_tag(kind, d.out & 0xFFF, is_list=False, source=d.source, tci=d.tci)
         return Sent(d.out, _behind_macs(octets, 0, tag))
 
     def _remember(self, learnt: Learnt) -> None:
