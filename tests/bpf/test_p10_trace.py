@@ -89,10 +89,11 @@ def extender() -> Iterator[Tracers]:
 
 def feed(tracers: Tracers, trial: BridgeTrial | ExtenderTrial, arrival: Arrival) -> str:
     """Traced, and then decided about."""
-    if tracers.kernel.role == "bridge":
-        tracers.kernel.set_clock(kernel_now_ns())
+    now_ns = kernel_now_ns()
+    if isinstance(trial, BridgeTrial):
+        tracers.kernel.set_clock(now_ns)
     traced = outcome(tracers.now().decide(arrival.at, arrival.octets).settled.decision)
-    decided = trial.feed(arrival)
+    decided = trial.feed(arrival, now_ns) if isinstance(trial, BridgeTrial) else trial.feed(arrival)
     assert traced == decided, explain(arrival, trial.reference.tables, traced, decided)
     return name_of(decided)
 

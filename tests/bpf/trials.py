@@ -75,8 +75,9 @@ class BridgeTrial:
     def tables(self) -> BridgeTables:
         return self.reference.tables
 
-    def feed(self, arrival: Arrival) -> Decision:
-        now_ns = kernel_now_ns()
+    def feed(self, arrival: Arrival, now_ns: int = 0) -> Decision:
+        """Decide about a frame at a time, by the clock of rates; 0 is now."""
+        now_ns = now_ns or kernel_now_ns()
         self.kernel.set_clock(now_ns)
         wanted = outcome(self.reference.decide(arrival.at, arrival.octets, now_ns))
         got = self.kernel.decide(arrival.at, arrival.octets)
