@@ -60,17 +60,33 @@ int bench_send(struct xdp_md *ctx)
 	return bpf_redirect_map(&nics, row->nic, 0);
 }
 
+static __always_inline void count(void)
+{
+	__u32 zero = 0;
+	__u64 *count = bpf_map_lookup_elem(&arrived, &zero);
+
+	if (count)
+		++*count;
+}
+
+SEC("xdp.frags")
+int bench_xdp_sink(struct xdp_md *ctx)
+{
+	__be16 *type = (void *)(long)ctx->data + 12;
+
+	if (ctx->data_end - ctx->data != frame_octets || (void *)(type + 1) > (void *)(long)ctx->data_end ||
+	    *type != bpf_htons(ETH_P_IP))
+		return XDP_PASS; /* the stacks' own */
+	count();
+	return XDP_DROP;
+}
+
 SEC("tc")
 int bench_sink(struct __sk_buff *skb)
 {
-	__u32 zero = 0;
-	__u64 *count;
-
 	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->len != frame_octets)
 		return TC_ACT_OK; /* the stacks' own */
-	count = bpf_map_lookup_elem(&arrived, &zero);
-	if (count)
-		++*count;
+	count();
 	return TC_ACT_SHOT;
 }
 

@@ -6,11 +6,6 @@
 #include "bridge_capture.h"
 #include "tc.h"
 
-static __always_inline bool has_vlan_tag(const struct frame *f)
-{
-	return f->tpid == ETH_P_8021Q; /* a priority tag is one too: it is taken off like any other */
-}
-
 /* Bare: neither the channel's tag nor the port's own VLAN tag. */
 static __always_inline int strip(struct __sk_buff *skb, const struct frame *f, bool vlan)
 {
@@ -22,12 +17,6 @@ static __always_inline int strip(struct __sk_buff *skb, const struct frame *f, b
 static __always_inline int tag_vlan(struct __sk_buff *skb, const struct fex_decision *d)
 {
 	return bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), d->tci);
-}
-
-/* The VLAN tag stays as it is: then so do all octets behind the channel's tag. */
-static __always_inline bool keeps_vlan(const struct frame *f, const struct fex_decision *d)
-{
-	return has_vlan_tag(f) ? d->tagged && d->tci == f->tci : !d->tagged;
 }
 
 /* To the kernel it is what its machine sent, although its octets are in a channel: it was handed over straight. */

@@ -1,23 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR MIT
-/* The controlling bridge in XDP. Floods are sent by bridge_in at tc, to which their frames are passed. */
+/* The controlling bridge in XDP, beside bridge_in at tc: xdp_bridge_in on uplinks. */
 #include "xdp_context.h"
 
 #include "bridge.h"
 #include "xdp.h"
 
+/* From uplink to uplink with the same kind of tag, and nothing to do behind it. */
+static __always_inline bool turns_in_place(const struct frame *f, const struct fex_decision *d, __u32 kind)
+{
+	return kind == f->kind && kind != FEX_KIND_NONE && keeps_vlan(f, d);
+}
+
+static __always_inline int write_head(struct xdp_md *ctx, const struct frame *f, const struct fex_decision *d,
+				      const struct tag *tag)
+{
+	__u32 remove = channel_overhead(f->kind) + (has_vlan_tag(f) ? VLAN_LEN : 0);
+	__u32 overhead = channel_overhead(tag->kind);
+
+	if (turns_in_place(f, d, tag->kind))
+		return write_tag(ctx, tag);
+	if (resize_head(ctx, f, remove, overhead + (d->tagged ? VLAN_LEN : 0)) || write_tag(ctx, tag))
+		return -1;
+	return d->tagged ? write_vlan(ctx, overhead, d->tci) : 0;
+}
+
 static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, const struct fex_decision *d)
 {
-	bool had_tag = f->tpid == ETH_P_8021Q;
-	__u32 remove = channel_overhead(f->kind) + (had_tag ? VLAN_LEN : 0);
 	__u32 link = link_of(d->out);
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
 	struct tag tag = {.kind = FEX_KIND_NONE};
 
-	if (!row || !row->ifindex)
+	if (!row)
 		return fail(d, f);
 	if (row->kind != FEX_KIND_NONE)
 		tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source);
-	return write_head(ctx, f, remove, &tag, d->tagged, d->tci) ? fail(d, f) : send_to(d, f, port_of(link, 0));
+	return write_head(ctx, f, d, &tag) ? fail(d, f) : send_by(ctx, d, f, row->ifindex);
 }
 
 static __always_inline void decide_here(struct xdp_md *ctx, struct frame *f, struct fex_decision *d)
@@ -26,14 +43,16 @@ static __always_inline void decide_here(struct xdp_md *ctx, struct frame *f, str
 	decide_bridge(ctx, f, attached_for(ctx), d);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int xdp_bridge_in(struct xdp_md *ctx)
 {
 	struct fex_decision d = {};
 	struct frame f = {};
 
+	if (is_for_tc(ctx))
+		return XDP_PASS;
 	decide_here(ctx, &f, &d);
-	if (d.verdict == FEX_VERDICT_FLOOD)
+	if (d.verdict == FEX_VERDICT_FLOOD || (d.verdict == FEX_VERDICT_DELIVER && !takes_xdp(link_of(d.out))))
 		return XDP_PASS;
 	settle(&f, &d);
 	account(&d, &f);
@@ -43,7 +62,7 @@ int xdp_bridge_in(struct xdp_md *ctx)
 #ifdef FEX_TEST
 #include "export.h"
 
-SEC("xdp")
+SEC("xdp.frags")
 int xdp_bridge_in_decide(struct xdp_md *ctx)
 {
 	struct fex_decision d = {};

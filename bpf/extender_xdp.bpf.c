@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR MIT
-/* The port extender in XDP. Lists are replicated by extender_down at tc, to which their frames are passed. */
+/* The port extender in XDP, beside that at tc: xdp_extender_up on functions' devices, xdp_extender_down on uplinks. */
 #include "xdp_context.h"
 
 #include "extender.h"
@@ -11,17 +11,29 @@ static __always_inline int send_up(struct xdp_md *ctx, const struct frame *f, co
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
 	struct tag tag;
 
-	if (!row || !row->ifindex)
+	if (!row)
 		return fail(d, f);
 	tag = up_tag(row->kind, d->source);
-	return write_head(ctx, f, 0, &tag, false, 0) ? fail(d, f) : send_to(d, f, d->out);
+	if (resize_head(ctx, f, 0, channel_overhead(tag.kind)) || write_tag(ctx, &tag))
+		return fail(d, f);
+	return send_by(ctx, d, f, row->ifindex);
+}
+
+static __always_inline bool function_takes_xdp(__u32 port)
+{
+	struct fex_function *function = bpf_map_lookup_elem(&functions, &port);
+
+	return function && function->flags & FEX_PORT_XDP;
 }
 
 static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, const struct fex_decision *d)
 {
-	struct tag none = {.kind = FEX_KIND_NONE};
+	__u32 port = d->out;
+	struct fex_function *function = bpf_map_lookup_elem(&functions, &port);
 
-	return write_head(ctx, f, channel_overhead(f->kind), &none, false, 0) ? fail(d, f) : send_to(d, f, d->out);
+	if (!function || resize_head(ctx, f, channel_overhead(f->kind), 0))
+		return fail(d, f);
+	return send_by(ctx, d, f, function->ifindex);
 }
 
 static __always_inline void decide_from_function(struct xdp_md *ctx, struct frame *f, struct fex_decision *d)
@@ -36,25 +48,31 @@ static __always_inline void decide_from_uplink(struct xdp_md *ctx, struct frame 
 	decide_down(f, attached_for(ctx), d);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int xdp_extender_up(struct xdp_md *ctx)
 {
 	struct fex_decision d = {};
 	struct frame f = {};
 
+	if (is_for_tc(ctx))
+		return XDP_PASS;
 	decide_from_function(ctx, &f, &d);
+	if (d.verdict == FEX_VERDICT_UP && !takes_xdp(link_of(d.out)))
+		return XDP_PASS;
 	account(&d, &f);
 	return d.verdict == FEX_VERDICT_UP ? send_up(ctx, &f, &d) : XDP_DROP;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int xdp_extender_down(struct xdp_md *ctx)
 {
 	struct fex_decision d = {};
 	struct frame f = {};
 
+	if (is_for_tc(ctx))
+		return XDP_PASS;
 	decide_from_uplink(ctx, &f, &d);
-	if (d.verdict == FEX_VERDICT_REPLICATE)
+	if (d.verdict == FEX_VERDICT_REPLICATE || (d.verdict == FEX_VERDICT_DELIVER && !function_takes_xdp(d.out)))
 		return XDP_PASS;
 	account(&d, &f);
 	return d.verdict == FEX_VERDICT_DELIVER ? deliver(ctx, &f, &d) : XDP_DROP;
@@ -63,7 +81,7 @@ int xdp_extender_down(struct xdp_md *ctx)
 #ifdef FEX_TEST
 #include "export.h"
 
-SEC("xdp")
+SEC("xdp.frags")
 int xdp_extender_up_decide(struct xdp_md *ctx)
 {
 	struct fex_decision d = {};
@@ -73,7 +91,7 @@ int xdp_extender_up_decide(struct xdp_md *ctx)
 	return export_decision(&d, &f);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int xdp_extender_down_decide(struct xdp_md *ctx)
 {
 	struct fex_decision d = {};

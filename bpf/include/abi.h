@@ -21,6 +21,7 @@
 #define FEX_FIRST_UPLINK 16
 #define FEX_MAX_UPLINKS 64
 #define FEX_MAX_LINKS (FEX_FIRST_UPLINK + FEX_MAX_UPLINKS)
+#define FEX_LAST_IFINDEX 0xffff /* of a device that XDP programs know their number by */
 
 enum fex_kind {
 	FEX_KIND_NONE = 0, /* a network port: frames as they are */
@@ -32,7 +33,7 @@ enum fex_kind {
 struct fex_link {
 	__u32 ifindex;
 	__u16 kind; /* enum fex_kind */
-	__u16 flags; /* FEX_PORT_DIRECT: an uplink whose far end is handed its frames at once */
+	__u16 flags; /* of enum fex_port_flag: DIRECT, an uplink whose far end is handed its frames at once; XDP */
 };
 
 enum fex_port_flag {
@@ -41,6 +42,7 @@ enum fex_port_flag {
 	FEX_PORT_DIRECT = 1 << 2, /* straight to the device's peer, past its queue */
 	FEX_PORT_NETWORK = 1 << 3, /* bridge: a network port, not a vEth */
 	FEX_PORT_PEERING = 1 << 4, /* bridge: a network port that leads to another bridge of ours */
+	FEX_PORT_XDP = 1 << 5, /* the device's far end takes what XDP sends */
 };
 
 /* functions: extender, array, key = port */
@@ -129,9 +131,10 @@ struct fex_node {
 	__u32 next[256];
 };
 
-/* acl_runs: bridge, array. Octets of the key from `at` on. */
+/* acl_runs: bridge, array. The next octets of the key, in words; of a shorter run the mask has fewer. */
 struct fex_run {
-	__u8 octets[16];
+	__u64 octets[2];
+	__u64 mask[2];
 	__u32 length;
 	__u32 equal;
 	__u32 other;

@@ -71,7 +71,7 @@ enum dimension {
 };
 
 struct key {
-	__u8 octets[32]; /* room behind the longest, so that no length need be proved */
+	__u8 octets[KEY_OCTETS - 1 + 16]; /* a run is compared whole, also at the last octet */
 };
 
 static __always_inline void count_hit(__u32 row)
@@ -85,10 +85,9 @@ static __always_inline void count_hit(__u32 row)
 
 static __always_inline bool is_run(const struct fex_run *run, const struct key *key, __u32 at)
 {
-	for (__u32 i = 0; i < sizeof(run->octets); i++)
-		if (i < run->length && run->octets[i] != key->octets[(at + i) & 31])
-			return false;
-	return true;
+	const __u64 *next = (const void *)(key->octets + at);
+
+	return !(((next[0] ^ run->octets[0]) & run->mask[0]) | ((next[1] ^ run->octets[1]) & run->mask[1]));
 }
 
 /* The vector of a key. Every step takes at least one octet, and what is beside a run is a leaf. */
@@ -103,20 +102,22 @@ __noinline int walk(struct key *key, __u32 reference)
 
 		if (reference & FEX_LEAF)
 			return row;
+		if (at >= KEY_OCTETS)
+			return 0;
 		if (reference & FEX_RUN) {
 			struct fex_run *run = bpf_map_lookup_elem(&acl_runs, &row);
 
 			if (!run)
 				return 0;
 			reference = is_run(run, key, at) ? run->equal : run->other;
-			at = (at + run->length) & 31;
+			at += run->length;
 		} else {
 			struct fex_node *node = bpf_map_lookup_elem(&acl_nodes, &row);
 
 			if (!node)
 				return 0;
-			reference = node->next[key->octets[at & 31]];
-			at = (at + 1) & 31;
+			reference = node->next[key->octets[at]];
+			at++;
 		}
 	}
 	return 0;

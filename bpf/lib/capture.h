@@ -10,14 +10,8 @@
 #include <linux/errno.h>
 #include <linux/pkt_cls.h>
 
+#include "captured.h"
 #include "maps.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct fex_capture);
-} capture SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
@@ -114,14 +108,6 @@ __noinline int take(struct __sk_buff *skb, __u32 in, __u32 out, __u64 words, __u
 	}
 	hand_over(skb, c, &record);
 	return 0;
-}
-
-static __always_inline bool is_captured(void)
-{
-	__u32 zero = 0;
-	struct fex_capture *c = bpf_map_lookup_elem(&capture, &zero);
-
-	return c && c->id;
 }
 
 /* A frame and its verdict, before anything is done to it. */

@@ -91,6 +91,13 @@ static __always_inline __u32 channel_overhead(__u32 kind)
 	return kind == FEX_KIND_VNTAG ? VNTAG_LEN : kind == FEX_KIND_ETAG ? ETAG_LEN : 0;
 }
 
+/* Six octets in two words: left to itself the compiler moves them one by one, since they may lie anywhere. */
+static __always_inline void copy_mac(void *to, const void *from)
+{
+	*(__u32 *)to = *(const __u32 *)from;
+	*(__u16 *)(to + 4) = *(const __u16 *)(from + 4);
+}
+
 /* Each returns the type that follows, or -1 where the frame ends too early. */
 static __always_inline int parse_eth(struct cursor *c, struct frame *f)
 {
@@ -98,8 +105,8 @@ static __always_inline int parse_eth(struct cursor *c, struct frame *f)
 
 	if ((void *)(eth + 1) > c->end)
 		return -1;
-	__builtin_memcpy(f->dst.octets, eth->dst, 6);
-	__builtin_memcpy(f->src.octets, eth->src, 6);
+	copy_mac(&f->dst, eth->dst);
+	copy_mac(&f->src, eth->src);
 	c->at = eth + 1;
 	return bpf_ntohs(eth->type);
 }

@@ -38,4 +38,15 @@ static __always_inline struct tag down_tag(__u32 kind, __u32 target, bool list, 
 	return tag;
 }
 
+static __always_inline bool has_vlan_tag(const struct frame *f)
+{
+	return f->tpid == ETH_P_8021Q; /* a priority tag is one too: it is taken off like any other */
+}
+
+/* The VLAN tag stays as it is: then so do all octets behind the channel's tag. */
+static __always_inline bool keeps_vlan(const struct frame *f, const struct fex_decision *d)
+{
+	return has_vlan_tag(f) ? d->tagged && d->tci == f->tci : !d->tagged;
+}
+
 #endif

@@ -1,29 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR MIT */
 /*
- * Acting on a decision in XDP, before there is an skb: for frames with one way to go. What needs copies is passed on,
- * untouched and uncounted, to the tc program of the same device, which decides the same and makes the copies.
+ * Acting on a decision in XDP, before there is an skb: for frames with one way to go, by a device that takes what XDP
+ * sends. All others are passed on, untouched and uncounted, to the tc program of the same device, which decides the
+ * same: what needs copies, what leaves by another kind of wire, everything while somebody captures.
  */
 #ifndef FEX_XDP_H
 #define FEX_XDP_H
 
+#include "captured.h"
 #include "maps.h"
 #include "tag.h"
 
 /* The port (extender) or link (bridge) of a device: array, key = ifindex. XDP has nothing like a filter's classid. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 65536);
+	__uint(max_entries, FEX_LAST_IFINDEX + 1);
 	__type(key, __u32);
 	__type(value, __u32);
 } ingress SEC(".maps");
-
-/* Where a port's frames go: key = port. Sized by the loader like the other tables that have a row a port. */
-struct {
-	__uint(type, BPF_MAP_TYPE_DEVMAP);
-	__uint(max_entries, 1 << FEX_CHANNEL_BITS);
-	__type(key, __u32);
-	__type(value, __u32);
-} devices SEC(".maps");
 
 static __always_inline __u32 attached_for(struct xdp_md *ctx)
 {
@@ -39,51 +33,71 @@ static __always_inline __u32 attached_for(struct xdp_md *ctx)
 #endif
 }
 
+/* A frame may lie in several pieces, and only the first is at hand: that must hold all that is read and rewritten. */
+static __always_inline bool is_for_tc(struct xdp_md *ctx)
+{
+	__u32 first = ctx->data_end - ctx->data;
+
+	return is_captured() || (first < MOST_HEAD && first < bpf_xdp_get_buff_len(ctx));
+}
+
 static __always_inline void read_frame(struct xdp_md *ctx, struct frame *f)
 {
 	struct cursor c = {.at = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end};
 
-	f->octets = ctx->data_end - ctx->data;
+	f->octets = bpf_xdp_get_buff_len(ctx);
 	f->segments = 1;
 	parse_frame(&c, f);
 }
 
-/* A new head: the addresses, the channel's tag if any, a VLAN tag if `vlan`; `remove` octets of the old one go. */
-static __always_inline int write_head(struct xdp_md *ctx, const struct frame *f, __u32 remove, const struct tag *tag,
-				      bool vlan, __u16 tci)
+static __always_inline int write_tag(struct xdp_md *ctx, const struct tag *tag)
 {
-	__u32 overhead = channel_overhead(tag->kind);
-	struct eth_header *eth;
-	__be16 *words;
-	__u8 *at;
+	__u8 *at = (void *)(long)ctx->data + 12;
 
-	if (bpf_xdp_adjust_head(ctx, (int)remove - (int)(overhead + (vlan ? VLAN_LEN : 0))))
-		return -1;
-	eth = (void *)(long)ctx->data;
-	at = (__u8 *)eth + 12;
-	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
-		return -1;
-	__builtin_memcpy(eth->dst, f->dst.octets, 6);
-	__builtin_memcpy(eth->src, f->src.octets, 6);
 	if (tag->kind == FEX_KIND_ETAG) {
 		if (at + ETAG_LEN > (__u8 *)(long)ctx->data_end)
 			return -1;
 		__builtin_memcpy(at, tag->octets, ETAG_LEN);
-		at += ETAG_LEN;
 	} else if (tag->kind == FEX_KIND_VNTAG) {
 		if (at + VNTAG_LEN > (__u8 *)(long)ctx->data_end)
 			return -1;
 		__builtin_memcpy(at, tag->octets, VNTAG_LEN);
-		at += VNTAG_LEN;
 	}
-	if (!vlan)
-		return 0;
-	words = (void *)at;
+	return 0;
+}
+
+/* Take `remove` octets away behind the MAC addresses, and make room for `add`. */
+static __always_inline int resize_head(struct xdp_md *ctx, const struct frame *f, __u32 remove, __u32 add)
+{
+	struct eth_header *eth;
+
+	if (bpf_xdp_adjust_head(ctx, (int)remove - (int)add))
+		return -1;
+	eth = (void *)(long)ctx->data;
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return -1;
+	copy_mac(eth->dst, &f->dst);
+	copy_mac(eth->src, &f->src);
+	return 0;
+}
+
+static __always_inline int write_vlan(struct xdp_md *ctx, __u32 overhead, __u16 tci)
+{
+	__be16 *words = (void *)(long)ctx->data + 12 + overhead;
+
 	if ((void *)(words + 2) > (void *)(long)ctx->data_end)
 		return -1;
 	words[0] = bpf_htons(ETH_P_8021Q);
 	words[1] = bpf_htons(tci);
 	return 0;
+}
+
+/* Looked at before anything is counted. A link that has no row does not. */
+static __always_inline bool takes_xdp(__u32 link)
+{
+	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
+
+	return row && row->flags & FEX_PORT_XDP;
 }
 
 static __always_inline int fail(const struct fex_decision *d, const struct frame *f)
@@ -92,16 +106,12 @@ static __always_inline int fail(const struct fex_decision *d, const struct frame
 	return XDP_DROP;
 }
 
-static __always_inline int send_to(const struct fex_decision *d, const struct frame *f, __u32 device)
+/* The kernel gathers what is sent by one device, also without a map of devices. Back where it came from is less work. */
+static __always_inline int send_by(struct xdp_md *ctx, const struct fex_decision *d, const struct frame *f,
+				   __u32 ifindex)
 {
-	long action = bpf_redirect_map(&devices, device, 0);
-
-#ifndef FEX_TEST
-	if (action != XDP_REDIRECT)
-		return fail(d, f);
-#endif
 	count_out(d->out, f);
-	return action;
+	return ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(ifindex, 0);
 }
 
 #endif

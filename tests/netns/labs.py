@@ -74,9 +74,21 @@ spec: {{host: h2, nics: {{eth0: {{profile: strict, pin: up1}}}}}}
 """Two hosts, access and trunk vEths on both, a network port with a native VLAN and one without."""
 
 
-def paths(one: ChannelKind, other: ChannelKind) -> str:
-    """The documents of the lab of paths, each host with its kind of channel."""
-    return PATHS.format(one=one.value, other=other.value)
+UPLINK = "bridge: sw}"
+"""How the documents of an uplink end in these labs."""
+
+
+def attached(text: str, *attachments: str) -> str:
+    """The documents with their uplinks, one after the other, attached so."""
+    first, *others = text.split(UPLINK)
+    assert len(others) == len(attachments)
+    ends = (f"bridge: sw, attachment: {attachment}}}" for attachment in attachments)
+    return first + "".join(end + other for end, other in zip(ends, others, strict=True))
+
+
+def paths(one: ChannelKind, other: ChannelKind, attachments: tuple[str, str] = ("auto", "auto")) -> str:
+    """The documents of the lab of paths, each host with its kind of channel and its attachment."""
+    return attached(PATHS.format(one=one.value, other=other.value), *attachments)
 
 
 @contextmanager

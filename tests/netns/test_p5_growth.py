@@ -20,6 +20,7 @@ from openfex.model.values import BROADCAST, Mac, port_number
 from openfex.proof.bed import NodeCounts, frame
 from openfex.proof.kernel_bed import KernelBed, port_place
 from openfex.wire import VlanTag
+from tests.netns.labs import attached
 from tests.netns.streams import stream_during
 from tests.netns.test_p6_apply import _crash_at, _steps
 
@@ -69,8 +70,10 @@ def _is_conserved(counts: NodeCounts) -> bool:
     return came + counts.totals.replicated == left + counts.drops.total()
 
 
-def test_p5_a_fifth_uplink_costs_no_frame_no_count_and_no_station() -> None:
-    layout = lab.up(FOUR).layout
+@pytest.mark.parametrize("attachment", ["tc", "xdp"])
+def test_p5_a_fifth_uplink_costs_no_frame_no_count_and_no_station(attachment: str) -> None:
+    four, five = (attached(text, *[attachment] * hosts) for text, hosts in ((FOUR, 4), (FIVE, 5)))
+    layout = lab.up(four).layout
     with KernelBed(layout) as bed, Workshop(LAB) as workshop:
         node, place = workshop.node(BRIDGE), port_place(layout, layout.bridges[0].ports[0])
         with PacketSocket(place.device, netns=place.netns) as outside:
@@ -79,7 +82,7 @@ def test_p5_a_fifth_uplink_costs_no_frame_no_count_and_no_station() -> None:
         rows, stations = node.rows, read_stations(node)
         assert (STATION, 10) in stations
         sender, receiver = layout.bindings[:2]
-        sent, arrived = stream_during(layout, sender, receiver, lambda: lab.up(FIVE))
+        sent, arrived = stream_during(layout, sender, receiver, lambda: lab.up(five))
         assert arrived == list(range(sent))
         assert sent > SOME
         after = bed.counts()["sw"]

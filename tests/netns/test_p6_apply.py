@@ -54,7 +54,7 @@ spec: {host: h1, type: host, nics: {own0: {profile: web, address: 10.0.10.2/24}}
 CRASH = """
 import os, signal, sys
 from openfex.lab import lab
-from openfex.linux import netns
+from openfex.linux import ethtool, netns
 from openfex.linux.libbpf_map import Map
 from openfex.linux.libbpf_program import Program
 from openfex.linux.rtnetlink import RouteSocket
@@ -71,7 +71,8 @@ def counted(owner, name):
         return real(*args, **options)
     setattr(owner, name, call)
 
-for owner, name in ((RouteSocket, "do"), (Map, "pin"), (Map, "put_many"), (Program, "pin"), (netns, "create")):
+doors = (RouteSocket, "do"), (Map, "pin"), (Map, "put_many"), (Program, "pin"), (netns, "create"), (ethtool, "switch")
+for owner, name in doors:
     counted(owner, name)
 lab.up(sys.stdin.read())
 print(1 << 20 if left > 1 << 19 else 0, left)

@@ -20,7 +20,16 @@ from openfex.wire import VlanTag
 from tests.netns.labs import paths, running
 
 pytestmark = pytest.mark.root
-KINDS = [(ChannelKind.VNTAG, ChannelKind.VNTAG), (ChannelKind.ETAG, ChannelKind.ETAG), (*ChannelKind,)]
+VNTAG, ETAG = ChannelKind.VNTAG, ChannelKind.ETAG
+WIRES = [
+    (VNTAG, VNTAG, ("auto", "auto")),
+    (ETAG, ETAG, ("auto", "auto")),
+    (VNTAG, ETAG, ("auto", "auto")),
+    (VNTAG, VNTAG, ("xdp", "xdp")),
+    (VNTAG, ETAG, ("xdp", "xdp")),
+    (ETAG, ETAG, ("xdp", "tc")),
+    (VNTAG, ETAG, ("tc", "xdp")),
+]
 S_TAG = 0x88A8
 TAGS = {
     "untagged": b"",
@@ -43,7 +52,7 @@ GROUP = Mac(b"\x01\x00\x5e\x00\x00\x05")
 NOBODY = Mac(b"\x52\x54\x77\x77\x77\x77")
 
 
-@pytest.fixture(scope="module", params=KINDS, ids=lambda pair: "+".join(kind.value for kind in pair))
+@pytest.fixture(scope="module", params=WIRES, ids=lambda wires: "-".join((wires[0].value, wires[1].value, *wires[2])))
 def bed(request: pytest.FixtureRequest) -> Iterator[KernelBed]:
     with running(paths(*request.param)) as layout, KernelBed(layout) as found:
         yield found

@@ -10,6 +10,7 @@ import pytest
 
 from openfex.datapath import node as node_room
 from openfex.datapath import objects
+from openfex.datapath import xdp as xdp_room
 from openfex.datapath.tables import read_stations
 from openfex.lab import lab
 from openfex.lab.names import netns_of
@@ -177,7 +178,7 @@ def test_p5_a_new_build_of_the_programs_replaces_the_old_under_traffic(
 
     def upgrade() -> None:
         with monkeypatch.context() as patch:
-            for room in (objects, node_room, lab):
+            for room in (objects, node_room, xdp_room, lab):
                 patch.setattr(room, "build_of", lambda role: f"next-{role}")
             patch.setattr("openfex.lab.workshop.build_of", lambda role: f"next-{role}")
             done = lab.up(text).operations

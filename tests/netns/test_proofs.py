@@ -7,18 +7,37 @@ import re
 
 import pytest
 
+from openfex.model.layout import AUTO, XDP
 from openfex.model.values import ChannelKind
 from openfex.proof.bed import Proof
-from openfex.proof.demo import PROOFS, Options
+from openfex.proof.demo import NOT_BY_XDP, PROOFS, Options
 from openfex.proof.kernel_demo import kernel_proofs
 
 pytestmark = pytest.mark.root
 Proofs = dict[str, Proof]
 
 
+def _prove(kind: ChannelKind, attachment: str) -> Proofs:
+    return {proof.name: proof for proof in kernel_proofs(Options(kind=kind, attachment=attachment))}
+
+
 @pytest.fixture(scope="module", params=ChannelKind, ids=lambda kind: kind.value)
 def proofs(request: pytest.FixtureRequest) -> Proofs:
-    return {proof.name: proof for proof in kernel_proofs(Options(kind=request.param))}
+    return _prove(request.param, AUTO)
+
+
+@pytest.fixture(scope="module", params=ChannelKind, ids=lambda kind: kind.value)
+def xdp_proofs(request: pytest.FixtureRequest) -> Proofs:
+    return _prove(request.param, XDP)
+
+
+@pytest.mark.parametrize("name", [name for name in PROOFS if name not in NOT_BY_XDP])
+def test_proof_holds_on_xdp_wires(xdp_proofs: Proofs, name: str) -> None:
+    assert xdp_proofs[name].ok, xdp_proofs[name].measured
+
+
+def test_what_is_not_judged_on_xdp_wires_is_not_tried(xdp_proofs: Proofs) -> None:
+    assert not xdp_proofs.keys() & NOT_BY_XDP.keys()
 
 
 @pytest.mark.parametrize("name", [name for name in PROOFS if name != "tcp-throughput"])

@@ -7,6 +7,7 @@ import hashlib
 import socket
 import threading
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 
@@ -26,9 +27,22 @@ PORT = 4242
 FAMILIES = {"ipv4": (socket.AF_INET, "10.0.10.{}"), "ipv6": (socket.AF_INET6, "fd00::{}")}
 
 
-@pytest.fixture(scope="module", params=ChannelKind, ids=lambda kind: kind.value)
+WIRES = [
+    (ChannelKind.VNTAG, ("auto", "auto"), 1500),
+    (ChannelKind.ETAG, ("auto", "auto"), 1500),
+    *product(ChannelKind, (("xdp", "xdp"), ("xdp", "tc"), ("tc", "xdp")), (1500, 9000)),
+]
+
+
+@pytest.fixture(
+    scope="module",
+    params=WIRES,
+    ids=lambda wires: "-".join((wires[0].value, *wires[1], str(wires[2]))),
+)
 def layout(request: pytest.FixtureRequest) -> Iterator[Layout]:
-    with running(paths(request.param, request.param)) as found:
+    kind, attachments, mtu = request.param
+    text = paths(kind, kind, attachments).replace("{profile: web,", f"{{profile: web, mtu: {mtu},")
+    with running(text) as found:
         yield found
 
 

@@ -20,6 +20,10 @@ from openfex.plan.objects import FunctionKey, FunctionSpec, NicKey, NicSpec, Spe
 PF_MARK = "openfex:pf:"
 FUNCTION_MARK = "openfex:function:"
 TAP_QUEUE = 1000
+LEFT_UNDONE = ("tx-checksum-ip-generic", "tx-checksum-sctp", "tx-vlan-hw-insert", "tx-vlan-stag-hw-insert")
+"""What a veth leaves to the next to do. XDP at its far end sees octets alone, and would send them on as they are."""
+POLLED = "rx-gro"
+"""A veth is polled, and so can take what XDP sends it, if it has GRO, or an XDP program of its own."""
 
 
 def observe(spaces: Spaces) -> State:
@@ -48,11 +52,26 @@ def _observe_one(spaces: Spaces, key: FunctionKey, side: Link, held: Mapping[str
     lost = end is side and not tap
     place = Place("", "") if lost else Place(netns, end.name)
     mtu = end.mtu if end.mtu == side.mtu else 0
-    state: State = {key: FunctionSpec(side.name, "tap" if tap else "veth", place, mtu)}
+    xdp = not (tap or lost) and gives_to_xdp(spaces, place, polled=True)
+    state: State = {key: FunctionSpec(side.name, "tap" if tap else "veth", place, mtu, xdp)}
     if not lost and (side.up or end.up):
         mac, addresses = (None, ()) if tap else (end.mac, spaces.addresses(place))
         state[NicKey(*astuple(key))] = NicSpec(side.name, place, mac, addresses, side.up and end.up)
     return state
+
+
+def gives_to_xdp(spaces: Spaces, place: Place, *, polled: bool = False) -> bool:
+    """Whether a device sends what an XDP program can take; `polled`: and whether it takes what one sends."""
+    return spaces.netlink(place.netns).has_features(place.device, _for_xdp(on=True, polled=polled))
+
+
+def give_to_xdp(spaces: Spaces, place: Place, on: bool, *, polled: bool = False) -> None:
+    """Have it do so, or not any more, in one step: a run that is killed leaves the one or the other."""
+    spaces.netlink(place.netns).set_features(place.device, _for_xdp(on=on, polled=polled))
+
+
+def _for_xdp(*, on: bool, polled: bool) -> dict[str, bool]:
+    return dict.fromkeys(LEFT_UNDONE, not on) | ({POLLED: on} if polled else {})
 
 
 def told_as(wanted: Spec | None, observed: Spec) -> Spec:
@@ -78,6 +97,8 @@ def carve(spaces: Spaces, key: FunctionKey, spec: FunctionSpec) -> None:
     with netlink.batch():
         netlink.delete(spec.pf_device)
         netlink.add_veth(spec.pf_device, place.device, mtu=spec.mtu, peer_netns=place.netns, alias=PF_MARK + key.name)
+    if spec.xdp:
+        give_to_xdp(spaces, place, True, polled=True)
     spaces.netlink(place.netns).set(place.device, alias=FUNCTION_MARK + key.name)
 
 
@@ -91,6 +112,8 @@ def move(spaces: Spaces, key: FunctionKey, old: FunctionSpec, spec: FunctionSpec
         source.set(old.place.device, up=False)
         elsewhere = spec.place.netns if spec.place.netns != old.place.netns else None
         source.set(old.place.device, netns=elsewhere, new_name=spec.place.device)
+    if old.xdp != spec.xdp:
+        give_to_xdp(spaces, spec.place, spec.xdp, polled=True)
     spaces.netlink(spec.place.netns).set(spec.place.device, mtu=spec.mtu)
     spaces.netlink(key.netns).set(spec.pf_device, mtu=spec.mtu)
 

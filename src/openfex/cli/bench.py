@@ -23,7 +23,8 @@ The rows, and their peers:
 
   tcp_stream   linux-bridge, direct-veth, macvlan-vepa
   round_trip   linux-bridge
-  udp_64_pps   linux-bridge, in its better setting (br_netfilter off or on)
+  udp_64_pps   linux-bridge (br_netfilter off or on); ours on XDP wires. Frames
+               are taken at tc or by XDP; each in its better setting
   scale_4094   2-veths: the same path with two vEths instead of 4,094
   lab_up_256   ip-batch: `ip -batch` that makes 256 veths in a bridge
 
@@ -94,7 +95,7 @@ def _view(one: Result) -> dict[str, object]:
     found, budget = one.found, one.row.peers[one.peer]
     sign, word = (">=" if one.row.more else "<="), {True: "met", False: "missed", None: ""}[one.is_within_budget]
     return {
-        "row": one.row.name,
+        "row": f"{one.row.name} {one.own_setting}".rstrip(),
         "peer": f"{one.peer} {one.setting}".rstrip(),
         "ours": f"{found.ours:.3g}",
         "theirs": f"{found.theirs:.3g}",

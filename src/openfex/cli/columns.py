@@ -70,7 +70,8 @@ def _device(row: Row) -> list[object]:
 
 
 def _program(row: Row) -> list[object]:
-    return _lines(row["program"], f"id {row['program_id']}") if row["program"] else []
+    xdp = f"xdp id {row['xdp_program_id']}" if row["xdp_program_id"] else None
+    return _lines(row["program"], f"id {row['program_id']}", xdp) if row["program"] else []
 
 
 def _port(row: Row) -> list[object]:

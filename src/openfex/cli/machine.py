@@ -38,6 +38,10 @@ Channel = Annotated[
     Literal["vntag", "etag"] | None,
     Parameter(help="How frames are told apart on the uplink; vntag if not said."),
 ]
+Attachment = Annotated[
+    Literal["auto", "tc", "xdp"] | None,
+    Parameter(help="How programs get at the frames of uplinks and functions; auto if not said."),
+]
 Engine = Annotated[
     Literal["kernel", "reference"] | None,
     Parameter(help="kernel: real frames through eBPF, the default where it can run; reference: the rules in Python."),
@@ -48,6 +52,7 @@ Keep = Annotated[Flag, Parameter(help="Leave the lab up.")]
 def demo(
     *proofs: Proofs,
     channel: Channel = None,
+    attachment: Attachment = None,
     engine: Engine = None,
     keep: Keep = False,
     json: Json = False,
@@ -60,7 +65,13 @@ def demo(
     """
     from openfex.proof.demo import main
 
-    options = [(channel, f"--channel={channel}"), (engine, f"--engine={engine}"), (keep, "--keep"), (json, "--json")]
+    options = [
+        (channel, f"--channel={channel}"),
+        (attachment, f"--attachment={attachment}"),
+        (engine, f"--engine={engine}"),
+        (keep, "--keep"),
+        (json, "--json"),
+    ]
     return main([*(text for given, text in options if given), *proofs])
 
 

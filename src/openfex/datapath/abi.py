@@ -23,7 +23,7 @@ POLICY = struct.Struct("=2I2H3I9Q")
 PROFILE = struct.Struct(f"=B7x{POLICY.size}s{POLICY.size}s")
 ACL = struct.Struct("=30I")
 NODE = struct.Struct("=256I")
-RUN = struct.Struct("=16s4I")
+RUN = struct.Struct("=16s16s4I")
 VECTOR = struct.Struct("=16Q")
 ADDRESS = struct.Struct("=2I16s")
 MEMORY = struct.Struct("=5Q")
@@ -41,6 +41,7 @@ CAPTURE = struct.Struct("=4I2Q")
 RECORD = struct.Struct("=Q4I3H5B5x")
 
 ANY_PORT = 0xFFFFFFFF
+LAST_IFINDEX = 0xFFFF
 LEARNT = 1 << 31
 TOTAL_ROWS = 8
 
@@ -72,6 +73,7 @@ VALUE_SIZES = {
     "totals": U64.size,
     "capture": CAPTURE.size,
     "rings": U32.size,
+    "ingress": U32.size,
 }
 
 
@@ -91,6 +93,7 @@ class PortFlag(IntFlag):
     DIRECT = 4
     NETWORK = 8
     PEERING = 16
+    XDP = 32
 
 
 class PolicyFlag(IntFlag):

@@ -94,19 +94,26 @@ class Node:
 
     def map(self, name: str) -> Map:
         """A pinned map, of those that have sizes the largest; opened once."""
-        return self._map(self._pin(name, self.rows if name in SIZED[self.role] else 0))
+        return self._map(self.pin(name))
 
     def counters(self) -> list[Map]:
         """The counters of every size that the node has had."""
-        return [self._map(self._pin("counters", size)) for size in self._sizes()]
+        return [self._map(self.pin("counters", size)) for size in self._sizes()]
 
     def _map(self, pin: Path) -> Map:
         if pin not in self._open:
             self._open[pin] = Map.pinned(pin)
         return self._open[pin]
 
-    def _pin(self, name: str, rows: int) -> Path:
-        return self.pins / str(rows) / name if name in SIZED[self.role] else self.pins / name
+    def pin(self, name: str, rows: int | None = None) -> Path:
+        """Where a map is pinned; of those that have sizes that of so many rows, or the largest there is."""
+        if name not in SIZED[self.role]:
+            return self.pins / name
+        return self.pins / str(self.rows if rows is None else rows) / name
+
+    def programs_folder(self, build: str) -> Path:
+        """Where the programs of a build are pinned, which use the tables as they are now."""
+        return self.pins / str(self.rows) / build
 
     def _sizes(self) -> list[int]:
         """The sizes whose maps are pinned, the largest last; all but that have only their counters left."""
@@ -129,7 +136,7 @@ class Node:
         """How many ports the tables have room for; 0 if there are none."""
         if not all((self.pins / name).exists() for name in MAPS[self.role]):
             return 0
-        whole = (size for size in self._sizes() if all(self._pin(name, size).exists() for name in SIZED[self.role]))
+        whole = (size for size in self._sizes() if all(self.pin(name, size).exists() for name in SIZED[self.role]))
         return max(whole, default=0)
 
     def load(self, rows: int) -> None:
@@ -140,7 +147,7 @@ class Node:
         rows = max(rows, before)
         folder = self.pins / str(rows)
         folder.mkdir(parents=True, exist_ok=True)
-        pins = {name: self._pin(name, rows) for name in (*MAPS[self.role], *SIZED[self.role])}
+        pins = {name: self.pin(name, rows) for name in (*MAPS[self.role], *SIZED[self.role])}
         kept = {name: pin for name, pin in pins.items() if pin.exists()}
         entries, constants = room_for(self.role, rows)
         with Object.load(object_path(self.role), max_entries=entries, reuse=kept, constants=constants) as loaded:
@@ -188,7 +195,7 @@ class Node:
 
     @contextmanager
     def _programs(self, build: str) -> Iterator[Mapping[str, Program]]:
-        folder = self.pins / str(self.rows) / build
+        folder = self.programs_folder(build)
         with ExitStack() as stack:
             yield {name: stack.enter_context(Program.pinned(folder / name)) for name in PROGRAMS[self.role]}
 
@@ -197,10 +204,11 @@ class Node:
         with self._programs(build) as programs:
             return {program.id: name for name, program in programs.items()}
 
-    def _program_for(self, port: int) -> str:
+    def told(self, port: int) -> tuple[str, int]:
+        """The program for a port number, and the number that it must be told: of the port (extender), or its link's."""
         if self.role == "bridge":
-            return "bridge_in"
-        return "extender_up" if port_channel(port) else "extender_down"
+            return "bridge_in", port_link(port)
+        return ("extender_up", port) if port_channel(port) else ("extender_down", port_link(port))
 
     def attach(self, netlink: Netlink, devices: Iterable[tuple[int, str]]) -> None:
         """Put the right program on each device: (port number, device). An older one is replaced in one step.
@@ -209,8 +217,7 @@ class Node:
         """
         with self._programs(build_of(self.role)) as programs, netlink.batch():
             for port, device in devices:
-                program = self._program_for(port)
-                classid = port if program == "extender_up" else port_link(port)
+                program, classid = self.told(port)
                 netlink.add_clsact(device)
                 netlink.attach(device, programs[program].fd, label=f"{LABEL}:{program}", classid=classid)
 

@@ -11,7 +11,11 @@ from openfex.errors import NotFoundError
 
 FOLDER = Path(__file__).parent / "objects"
 PROGRAMS = {"extender": ("extender_up", "extender_down"), "bridge": ("bridge_in", "bridge_start_ageing")}
-"""The programs of each role that are pinned."""
+"""The tc programs of each role that are pinned."""
+XDP_PROGRAMS = {"extender": ("xdp_extender_up", "xdp_extender_down"), "bridge": ("xdp_bridge_in",)}
+"""The XDP programs that stand beside them, on devices that are asked to have them."""
+TAP_PROGRAM = "xdp_tap"
+"""Stands before one of these for as long as somebody listens."""
 
 
 def object_path(role: str, attachment: str = "tc", *, test: bool = False) -> Path:
@@ -25,5 +29,6 @@ def object_path(role: str, attachment: str = "tc", *, test: bool = False) -> Pat
 
 @cache
 def build_of(role: str) -> str:
-    """Which build of a role's tc programs this is: a digest of the object file."""
-    return hashlib.sha256(object_path(role).read_bytes()).hexdigest()[:12]
+    """Which build of a role's programs this is: a digest of the object files."""
+    octets = (object_path(role, attachment).read_bytes() for attachment in ("tc", "xdp"))
+    return hashlib.sha256(b"".join(octets)).hexdigest()[:12]

@@ -2,7 +2,7 @@
 """Tables to rows of octets and back: what rules/ means, as the kernel holds it. Pure.
 
 `Devices` adds what only the kernel knows: the ifindex that a link or a function is reached by. A function's `direct`
-device is a veth, whose peer can be handed the frame at once.
+device is a veth, whose peer can be handed the frame at once; that of an `xdp` device takes what XDP sends.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Device:
 
     ifindex: int
     direct: bool = False
+    xdp: bool = False
 
 
 Devices = Mapping[int, Device]
@@ -58,7 +59,8 @@ def _key(number: int) -> bytes:
 
 def _link_flags(kind: ChannelKind | None, device: Device) -> PortFlag:
     """What comes by a network port is for others too, so its wire is used as any other would be."""
-    return PortFlag.DIRECT if kind is not None and device.direct else PortFlag(0)
+    direct = PortFlag.DIRECT if kind is not None and device.direct else PortFlag(0)
+    return direct | (PortFlag.XDP if device.xdp else 0)
 
 
 def _link_rows(
@@ -79,6 +81,7 @@ def extender_rows(tables: ExtenderTables, devices: Devices) -> Rows:
         flags = PortFlag.KNOWN
         flags |= PortFlag.UP if function.up and device.ifindex else 0
         flags |= PortFlag.DIRECT if device.direct else 0
+        flags |= PortFlag.XDP if device.xdp else 0
         functions[_key(port)] = FUNCTION.pack(device.ifindex, flags)
     lists = {
         _key(link << 16 | number): LIST.pack(*bits(one.tagged), *bits(one.untagged))
@@ -94,9 +97,21 @@ def _read_links(rows: Rows, devices: Devices | None) -> dict[int, ChannelKind | 
         ifindex, number, flags = LINK.unpack(value)
         kind = kind_of(number)
         device = devices.get(port_number(link), Device(0)) if devices is not None else None
-        if ifindex and (device is None or (device.ifindex, _link_flags(kind, device)) == (ifindex, flags)):
+        if ifindex and (device is None or _is_reached(device, ifindex, flags, told=kind is not None)):
             links[link] = kind
     return links
+
+
+def _is_reached(device: Device, ifindex: int, flags: int, *, told: bool = True) -> bool:
+    """Whether a row leads to this device, and in the way that it is `told`. `xdp_ports` says whether also by XDP."""
+    return device.ifindex == ifindex and (device.direct and told) == bool(flags & PortFlag.DIRECT)
+
+
+def xdp_ports(rows: Rows) -> frozenset[int]:
+    """The ports that XDP may send to."""
+    links = {port_number(U32.unpack(key)[0]): LINK.unpack(value)[2] for key, value in rows["links"].items()}
+    functions = {U32.unpack(key)[0]: FUNCTION.unpack(value)[1] for key, value in rows.get("functions", {}).items()}
+    return frozenset(port for port, flags in (links | functions).items() if flags & PortFlag.XDP)
 
 
 def read_extender(rows: Rows, devices: Devices | None) -> ExtenderTables:
@@ -111,8 +126,7 @@ def read_extender(rows: Rows, devices: Devices | None) -> ExtenderTables:
         ifindex, number = FUNCTION.unpack(value)
         flags = PortFlag(number)
         if flags & PortFlag.KNOWN:
-            direct = bool(flags & PortFlag.DIRECT)
-            current = devices is None or devices.get(port) == Device(ifindex, direct)
+            current = devices is None or _is_reached(devices.get(port, Device(0)), ifindex, flags)
             tables.functions[port] = Function(bool(flags & PortFlag.UP) and current)
     for key, value in rows["lists"].items():
         words = LIST.unpack(value)

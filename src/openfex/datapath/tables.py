@@ -30,6 +30,7 @@ from openfex.datapath.rows import (
     read_bridge,
     read_extender,
     read_vlan_sets,
+    xdp_ports,
 )
 from openfex.datapath.terms import Tell, foreign
 from openfex.linux.libbpf import Map, possible_cpus, wait_for_programs
@@ -66,14 +67,21 @@ def read_rows(node: Node) -> Rows:
 
 def read_tables(node: Node, devices: Devices, tell: Tell = foreign) -> ExtenderTables | BridgeTables:
     """What the node's tables mean. A row whose device is not the one of `devices` counts as down."""
+    return read_tables_and_xdp(node, devices, tell)[0]
+
+
+def read_tables_and_xdp(
+    node: Node, devices: Devices, tell: Tell = foreign
+) -> tuple[ExtenderTables | BridgeTables, frozenset[int]]:
+    """The same, and the ports that XDP may send to."""
     rows = read_rows(node)
     if node.role == "extender":
-        return read_extender(rows, devices)
+        return read_extender(rows, devices), xdp_ports(rows)
     tables = read_bridge(rows, devices)
     sets = {row: vlans for vlans, row in read_vlan_sets(rows).items()}
     tables.profiles = read_profiles(node, sets, tell)
     tables.ageing_ns = _settings(node)[0]
-    return tables
+    return tables, xdp_ports(rows)
 
 
 def _settings(node: Node) -> tuple[int, int]:

@@ -92,7 +92,8 @@ def acl_rows(acl: Acl, spans: Spans) -> dict[str, list[tuple[bytes, bytes]]]:
         return _moved(reference, spans)
 
     def run(octets: bytes, equal: int, other: int) -> bytes:
-        return RUN.pack(octets.ljust(16, b"\0"), len(octets), moved(equal), moved(other), 0)
+        mask = b"\xff" * len(octets)
+        return RUN.pack(octets.ljust(16, b"\0"), mask.ljust(16, b"\0"), len(octets), moved(equal), moved(other), 0)
 
     vectors = [_vector(bits) for bits in (*acl.vectors, acl.permits)]
     wide = any(acl.roots[dimension] != LEAF or acl.absent[dimension] != LEAF for dimension in _WIDE)

@@ -62,7 +62,7 @@ def _wires(layout: Layout) -> State:
         for uplink in host.uplinks:
             near = Place(netns_of(layout.lab, "host", host.name), uplink.device)
             far = Place(netns_of(layout.lab, "bridge", uplink.bridge), uplink.bridge_device)
-            state[WireKey(f"{host.name}.{uplink.fabric}")] = WireSpec(near, far, uplink.mtu)
+            state[WireKey(f"{host.name}.{uplink.fabric}")] = WireSpec(near, far, uplink.mtu, uplink.is_xdp)
     cabled = {port for wire in layout.wires for port in wire}
     for one, other in layout.wires:
         ends = (_port_place(layout, one), _port_place(layout, other))
@@ -89,7 +89,7 @@ def _function(layout: Layout, host: Host, function: Function, backing: str, bind
         space = netns if machine.in_host else netns_of(layout.lab, "machine", machine.name)
         nic = NicSpec(function.pf_device, Place(space, binding.nic), binding.mac, tuple(sorted(binding.addresses)))
     return {
-        key: FunctionSpec(function.pf_device, backing, nic.place, binding.mtu),
+        key: FunctionSpec(function.pf_device, backing, nic.place, binding.mtu, layout.is_xdp(binding)),
         NicKey(netns, function.name): nic,
     }
 
@@ -113,7 +113,21 @@ def _host_node(layout: Layout, host: Host, build: str) -> NodeSpec:
             binding = bound.get(function)
             port = binding.host_port if binding else port_number(first, function.channel)
             devices.add((port, function.pf_device))
-    return NodeSpec("extender", build, HOST_LINKS << CHANNEL_BITS, frozenset(devices))
+    ports = _host_xdp(layout, host)
+    xdp = frozenset(device for port, device in devices if port in ports)
+    return NodeSpec("extender", build, HOST_LINKS << CHANNEL_BITS, frozenset(devices), xdp)
+
+
+def _host_xdp(layout: Layout, host: Host) -> frozenset[int]:
+    """The ports of a host at XDP wires."""
+    uplinks = {port_number(uplink.host_link) for uplink in host.uplinks if uplink.is_xdp}
+    bindings = layout.bindings_on(host.name) if uplinks else ()
+    return frozenset(uplinks | {one.host_port for one in bindings if layout.is_xdp(one)})
+
+
+def _bridge_xdp(layout: Layout, bridge: Bridge) -> frozenset[int]:
+    """The ports of a bridge at XDP wires."""
+    return frozenset(port_number(one.bridge_link) for one in layout.uplinks_of(bridge.name) if one.is_xdp)
 
 
 def _bridge_node(layout: Layout, bridge: Bridge, build: str) -> NodeSpec:
@@ -124,7 +138,8 @@ def _bridge_node(layout: Layout, bridge: Bridge, build: str) -> NodeSpec:
     room = LEAST_UPLINK_ROOM
     while room < links:
         room *= 2
-    return NodeSpec("bridge", build, (FIRST_UPLINK + room) << CHANNEL_BITS, frozenset(devices))
+    xdp = frozenset(uplink.bridge_device for uplink in uplinks if uplink.is_xdp)
+    return NodeSpec("bridge", build, (FIRST_UPLINK + room) << CHANNEL_BITS, frozenset(devices), xdp)
 
 
 def want(layout: Layout, builds: Mapping[str, str], held: Mapping[str, Mapping[Scope, int]]) -> State:
@@ -135,9 +150,9 @@ def want(layout: Layout, builds: Mapping[str, str], held: Mapping[str, Mapping[S
         netns = netns_of(layout.lab, "host", host.name)
         state.update(_functions(layout, host))
         state[NodeKey(netns)] = _host_node(layout, host, builds["extender"])
-        state[TablesKey(False, netns)] = TablesSpec(compile_extender(layout, host, bridges))
+        state[TablesKey(False, netns)] = TablesSpec(compile_extender(layout, host, bridges), _host_xdp(layout, host))
     for bridge in layout.bridges:
         netns = netns_of(layout.lab, "bridge", bridge.name)
         state[NodeKey(netns)] = _bridge_node(layout, bridge, builds["bridge"])
-        state[TablesKey(True, netns)] = TablesSpec(bridges[bridge.name])
+        state[TablesKey(True, netns)] = TablesSpec(bridges[bridge.name], _bridge_xdp(layout, bridge))
     return state

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from openfex.adapter import soft
 from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import build_of
 from openfex.datapath.rows import Device, Devices
-from openfex.datapath.tables import read_counters, read_drops, read_tables, write_tables
+from openfex.datapath.tables import read_counters, read_drops, read_tables_and_xdp, write_tables
 from openfex.datapath.terms import Tell, known
+from openfex.datapath.xdp import attach_xdp, detach_xdp, xdp_attached
 from openfex.lab import guests
 from openfex.lab.names import is_node, name_of, prefix_of, role_of
 from openfex.linux import netns
@@ -113,7 +115,8 @@ class Workshop:
             whole = {"near", "far"} <= both.keys() and all(link.up for _, link in both.values())
             mtu = min(link.mtu for _, link in both.values()) if whole else 0
             places = [both[end][0] if end in both else nowhere for end in ("near", "far")]
-            state[WireKey(wire)] = WireSpec(places[0], places[1], mtu)
+            xdp = [soft.gives_to_xdp(self.spaces, place) for place in places] if whole else [False]
+            state[WireKey(wire)] = WireSpec(places[0], places[1], mtu if len({*xdp}) == 1 else 0, any(xdp))
         return state
 
     def _observe_node(self, name: str, wanted: State, links: list[Link]) -> State:
@@ -125,13 +128,17 @@ class Workshop:
         needed = {device for _, device in asked.devices} if isinstance(asked, NodeSpec) else set()
         attached = node.attached(self.spaces.netlink(name), [link.name for link in links]) if links else []
         devices = frozenset((one.port, one.device) for one in attached if one.current or one.device not in needed)
+        fast = asked.xdp if isinstance(asked, NodeSpec) else frozenset()
+        xdp = frozenset(
+            device for device, current in xdp_attached(node, links, attached).items() if current or device not in fast
+        )
         found = build if build in node.builds else ""
-        there = NodeSpec(node.role, found, rows, devices)
+        there = NodeSpec(node.role, found, rows, devices, xdp)
         state: State = {NodeKey(name): there}
         if rows:  # with the devices that are to go: a roll-back brings them back
             own = devices_of(asked, links) if isinstance(asked, NodeSpec) else {}
-            tables = read_tables(node, {**devices_of(there, links), **own}, tell_of(wanted, self._older))
-            state[TablesKey(node.role == "bridge", name)] = TablesSpec(tables)
+            found_tables = read_tables_and_xdp(node, {**devices_of(there, links), **own}, tell_of(wanted, self._older))
+            state[TablesKey(node.role == "bridge", name)] = TablesSpec(*found_tables)
         return state
 
     def wait_ready(self, wanted: State, deadline_s: float) -> list[Place]:
@@ -179,6 +186,7 @@ class Workshop:
         spec = old or new
         if old and new:
             for end in (new.near, new.far):
+                soft.give_to_xdp(self.spaces, end, new.xdp)
                 self.spaces.netlink(end.netns).set(end.device, mtu=new.mtu, up=True)
             return
         for place in (spec.near, spec.far) if spec else ():
@@ -188,6 +196,8 @@ class Workshop:
             return
         near, far = self.spaces.netlink(new.near.netns), self.spaces.netlink(new.far.netns)
         near.add_veth(new.near.device, new.far.device, mtu=new.mtu, peer_netns=new.far.netns)
+        for end in (new.near, new.far) if new.xdp else ():
+            soft.give_to_xdp(self.spaces, end, new.xdp)
         near.set(new.near.device, alias=f"{WIRE_MARK}{key.name}:near", up=True)
         far.set(new.far.device, alias=f"{WIRE_MARK}{key.name}:far", up=True)
 
@@ -206,26 +216,30 @@ class Workshop:
             soft.lower_nic(self.spaces, key, old)
 
     def _node(self, key: NodeKey, old: NodeSpec | None, new: NodeSpec | None) -> None:
-        node = self.node(key.netns)
-        devices = new.devices if new else frozenset()
-        attached = old.devices if old else frozenset()
+        node, netlink = self.node(key.netns), self.spaces.netlink(key.netns)
+        devices, xdp = (new.devices, new.xdp) if new else (frozenset(), frozenset())
+        attached, had_xdp = (old.devices, old.xdp) if old else (frozenset(), frozenset())
+        if had_xdp - xdp:
+            detach_xdp(node, netlink, had_xdp - xdp)
         stray = {device for _, device in attached} - {device for _, device in devices}
         if stray:
-            node.detach(self.spaces.netlink(key.netns), stray)
+            node.detach(netlink, stray)
         if new is None:
             node.remove()
             return
         if old is None or (old.build, old.rows) != (new.build, new.rows):
             node.load(new.rows)
-            attached = frozenset()
-        node.attach(self.spaces.netlink(key.netns), devices - attached)
+            attached, had_xdp = frozenset(), frozenset()
+        node.attach(netlink, devices - attached)
+        moved = devices - attached
+        attach_xdp(node, netlink, [one for one in devices if one[1] in xdp and (one in moved or one[1] not in had_xdp)])
         node.drop_older()
 
     def _tables(self, key: TablesKey, old: TablesSpec | None, new: TablesSpec | None) -> None:
         if new is None:
             return  # they go with the node
-        node = self.node(key.netns)
-        write_tables(node, new.tables, self.devices(key.netns))  # type: ignore[arg-type]
+        devices = {port: replace(one, xdp=port in new.xdp) for port, one in self.devices(key.netns).items()}
+        write_tables(self.node(key.netns), new.tables, devices)  # type: ignore[arg-type]
 
     def devices(self, name: str) -> Devices:
         """The devices of a node by port number, as the filters on them say."""

@@ -21,6 +21,8 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_TXQLEN, _IFLA_LINKINFO
 _IFLA_IFALIAS, _IFLA_STATS64, _IFLA_GROUP, _IFLA_NET_NS_FD, _IFLA_EXT_MASK, _IFLA_CARRIER = 20, 23, 27, 28, 29, 33
 _IFLA_LINK_NETNSID = 37
 _IFLA_OPERSTATE, _UNKNOWN, _UP = 16, 0, 6
+_IFLA_XDP, _XDP_FD, _XDP_FLAGS, _XDP_NATIVE_ID, _XDP_EXPECTED_FD = 43, 1, 3, 5, 8
+_XDP_NATIVE, _XDP_REPLACE = 1 << 2, 1 << 4
 _SAYS_UP = frozenset({"veth", "tun"})
 """Kinds that go from unknown to up (RFC 2863), and until then drop; a loopback stays unknown for ever.
 
@@ -54,6 +56,8 @@ class Link:
     """Whether that other end is in this name space, too."""
     ready: bool = False
     """Up, and the kernel has acted on its carrier: what is sent before that is dropped without a trace."""
+    xdp: int = 0
+    """The id of the native XDP program; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,12 @@ def veth(end: LinkChange, peer: LinkChange) -> bytes:
     return end.body() + nested(_IFLA_LINKINFO, text(_INFO_KIND, "veth"), info)
 
 
+def xdp_program(index: int, fd: int, expected_fd: int) -> bytes:
+    """The message that puts a program where the expected one is; -1 stands for none, in either place."""
+    parts = ((_XDP_FD, fd), (_XDP_FLAGS, _XDP_NATIVE | _XDP_REPLACE), (_XDP_EXPECTED_FD, expected_fd))
+    return _ifinfo(index) + nested(_IFLA_XDP, *(attribute(kind, struct.pack("=i", value)) for kind, value in parts))
+
+
 def all_links(*, statistics: bool) -> bytes:
     """The message that asks for all links; without their counters it is answered twice as fast."""
     return _ifinfo() + u32(_IFLA_EXT_MASK, 0 if statistics else _SKIP_STATISTICS)
@@ -151,6 +161,7 @@ def read_link(answer: Answer) -> Link:
         group=number(found.get(_IFLA_GROUP, b"")),
         peer_here=peer is not None and _IFLA_LINK_NETNSID not in found,
         ready=bool(flags & _IFF_UP) and (state == _UP or (state == _UNKNOWN and kind not in _SAYS_UP)),
+        xdp=number(attributes(found.get(_IFLA_XDP, b"")).get(_XDP_NATIVE_ID, b"")),
     )
 
 

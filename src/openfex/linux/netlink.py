@@ -13,15 +13,15 @@ import errno
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 
 from openfex.errors import NotFoundError
+from openfex.linux import ethtool, tap
 from openfex.linux import filters as tc
 from openfex.linux import links as ip
 from openfex.linux import netns as spaces
-from openfex.linux import tap
 from openfex.linux.border import crossing
 from openfex.linux.filters import Filter
 from openfex.linux.links import Link, LinkChange, LinkStatistics, name_of_link
@@ -251,6 +251,31 @@ class Netlink:
         """Take a program away, or do nothing if it is not there: `tc filter del dev NAME ingress prio P`."""
         body = tc.named(self.index(name), priority)
         self._do(Request(tc.RTM_DELTFILTER, body, f"detach from {name}", tolerated=_NO_FILTER, missing=name))
+
+    # XDP
+
+    def replace_xdp(self, name: str, program_fd: int, expected_fd: int) -> None:
+        """Put a native XDP program on a link, in place of the expected one, in one step; -1 is no program.
+
+        `bpftool net attach xdpdrv id N dev NAME overwrite`, but refused (EEXIST) where another one is there. Both must
+        stay open until the end of a batch.
+        """
+        body = ip.xdp_program(self.index(name), program_fd, expected_fd)
+        verb = "attach an XDP program to" if program_fd >= 0 else "detach the XDP program of"
+        self._do(Request(ip.RTM_SETLINK, body, f"{verb} {name}", missing=name))
+
+    # Offloads
+
+    def has_features(self, name: str, wanted: Mapping[str, bool]) -> bool:
+        """Whether all of some offloads are as wanted: `ethtool -k NAME`."""
+        self._flush()
+        found = ethtool.read(self._socket.fileno(), name)
+        return all(found[feature].on == on for feature, on in wanted.items() if feature in found)
+
+    def set_features(self, name: str, wanted: Mapping[str, bool]) -> None:
+        """Switch several offloads in one step: `ethtool -K NAME FEATURE on|off ...`."""
+        self._flush()
+        ethtool.switch(self._socket.fileno(), name, wanted)
 
     # Requests
 

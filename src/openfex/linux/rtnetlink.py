@@ -129,6 +129,10 @@ class RouteSocket:
         """Give the socket back."""
         self._socket.close()
 
+    def fileno(self) -> int:
+        """The socket itself, for the ioctls that any socket of a name space answers."""
+        return self._socket.fileno()
+
     def do(self, requests: Sequence[Request]) -> None:
         """Send changes together and wait for every acknowledgement; then raise the first refusal, if any."""
         first: OpenfexError | None = None

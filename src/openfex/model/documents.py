@@ -196,6 +196,12 @@ class UplinkSpec(Spec):
         description="must have room for a NIC's MTU, the channel's tag and two VLAN tags (`mtu-too-large`)",
         examples=[9216],
     )
+    attachment: Literal["auto", "tc", "xdp"] = Field(
+        "auto",
+        description="how programs get at its frames, and at those of its functions (`xdp-not-possible`): "
+        "`tc` keeps super-frames whole, `xdp` carries more frames a second; `auto` takes `tc` in a lab",
+        examples=["xdp"],
+    )
 
 
 class HostSpec(Spec):

@@ -9,6 +9,8 @@ from enum import Enum
 from openfex.model.policy import FREE, Policy
 from openfex.model.values import ChannelKind, Mac, port_number
 
+AUTO, TC, XDP = "auto", "tc", "xdp"
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -47,7 +49,10 @@ class NetworkPort:
 
 @dataclass(frozen=True, slots=True)
 class Uplink:
-    """The cable between a host and a bridge. `host_link` and `bridge_link` are its numbers at either end."""
+    """The cable between a host and a bridge. `host_link` and `bridge_link` are its numbers at either end.
+
+    `attachment` is what was asked for: `auto`, `tc` or `xdp`.
+    """
 
     host: str
     fabric: str
@@ -57,6 +62,12 @@ class Uplink:
     mtu: int
     host_link: int
     bridge_link: int
+    attachment: str = AUTO
+
+    @property
+    def is_xdp(self) -> bool:
+        """Whether its frames meet XDP programs. A lab's wires carry super-frames: `auto` leaves them to tc."""
+        return self.attachment == XDP
 
     @property
     def bridge_device(self) -> str:
@@ -218,6 +229,15 @@ class Layout:
     def bridge(self, name: str) -> Bridge:
         """The bridge of that name."""
         return next(bridge for bridge in self.bridges if bridge.name == name)
+
+    def is_tap(self, binding: Binding) -> bool:
+        """Whether a binding's function is a TAP."""
+        adapters = self.host(binding.uplink.host).adapters
+        return any(one.name == binding.function.adapter and one.backing == "tap" for one in adapters)
+
+    def is_xdp(self, binding: Binding) -> bool:
+        """Whether a binding's frames meet XDP programs at its function: a TAP, which carries super-frames, has none."""
+        return binding.uplink.is_xdp and not self.is_tap(binding)
 
     def bindings_on(self, host: str) -> tuple[Binding, ...]:
         """The bindings of a host's functions."""

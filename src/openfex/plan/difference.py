@@ -33,6 +33,8 @@ class Operation:
     key: Key
     old: Spec | None
     new: Spec | None
+    late: bool = False
+    """It waits until the tables are written: until then they lead to what it takes away."""
 
     @property
     def verb(self) -> str:
@@ -56,15 +58,17 @@ def difference(wanted: State, observed: State) -> list[Operation]:
     gone = [one for one in gone if not isinstance(one.key, SpaceKey)]
     return [
         *sorted(gone, key=_rank, reverse=True),
-        *sorted(_clear_the_way(made), key=_rank),
+        *sorted(_let_go_late(_clear_the_way(made)), key=_rank),
         *sorted(spaces, key=_rank),
     ]
 
 
-def _rank(operation: Operation) -> tuple[int, bool, tuple[str | bool, ...]]:
-    """By kind; of functions those first that only make room."""
+def _rank(operation: Operation) -> tuple[int, bool, int, bool, tuple[str | bool, ...]]:
+    """By kind, those that are late behind the tables; of functions those first that only make room."""
     homeward = isinstance(operation.new, FunctionSpec) and operation.new.is_home
-    return ORDER.index(type(operation.key)), not homeward, astuple(operation.key)
+    kind = ORDER.index(type(operation.key))
+    turn = ORDER.index(TablesKey) if operation.late else kind
+    return turn, operation.late, -kind if operation.late else 0, not homeward, astuple(operation.key)
 
 
 def _is_replaced(old: Spec, new: Spec) -> bool:
@@ -122,6 +126,32 @@ def _clear_the_way(operations: Sequence[Operation]) -> list[Operation]:
         room = _room_made(one, targets)
         steps += [one] if room is None else [Operation(one.key, one.old, room), Operation(one.key, room, one.new)]
     return steps
+
+
+def _let_go_late(operations: Iterable[Operation]) -> list[Operation]:
+    """XDP programs, and what they need of devices, go when no table leads to them any more."""
+    steps: list[Operation] = []
+    for one in operations:
+        kept = _kept_for_xdp(one.old, one.new)
+        if kept is None:
+            steps.append(one)
+            continue
+        if kept != one.old:
+            steps.append(Operation(one.key, one.old, kept))
+        steps.append(Operation(one.key, kept, one.new, late=True))
+    return steps
+
+
+def _kept_for_xdp(old: Spec | None, new: Spec | None) -> Spec | None:
+    """What is to be for as long as XDP still sends: the new, and what the old has for XDP; None if that is nothing."""
+    if isinstance(old, NodeSpec) and isinstance(new, NodeSpec):
+        lost = (old.xdp - new.xdp) & {device for _, device in new.devices}
+        return replace(new, xdp=new.xdp | lost) if lost else None
+    if isinstance(old, WireSpec) and isinstance(new, WireSpec):
+        return replace(new, xdp=True) if old.xdp and not new.xdp else None
+    if isinstance(old, FunctionSpec) and isinstance(new, FunctionSpec):
+        return replace(new, xdp=True) if old.xdp and not new.xdp else None
+    return None
 
 
 def _room_made(operation: Operation, targets: Set[Place]) -> FunctionSpec | None:

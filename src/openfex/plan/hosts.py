@@ -31,7 +31,9 @@ def lay_hosts(draft: Draft) -> None:
     for document, spec in hosts:
         kind = ChannelKind(spec.channel)
         uplinks = tuple(
-            Uplink(document.name, fabric, one.device, one.bridge, kind, one.mtu, HOST_LINK[fabric], link)
+            Uplink(
+                document.name, fabric, one.device, one.bridge, kind, one.mtu, HOST_LINK[fabric], link, one.attachment
+            )
             for fabric, one in sorted(spec.uplinks.items())
             for link in (links[f"{one.bridge}/{document.name}"],)
         )

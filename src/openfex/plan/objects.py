@@ -42,11 +42,12 @@ class WireKey:
 
 @dataclass(frozen=True, slots=True)
 class WireSpec:
-    """Both ends, and the MTU."""
+    """Both ends, and the MTU. `xdp`: each end gives the other frames that its XDP program can take."""
 
     near: Place
     far: Place
     mtu: int
+    xdp: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -62,12 +63,13 @@ class FunctionKey:
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """The adapter's side, and where the function itself is."""
+    """The adapter's side, and where the function itself is. `xdp`: it gives and takes what XDP can take and send."""
 
     pf_device: str
     backing: str
     place: Place
     mtu: int
+    xdp: bool = False
 
     @property
     def is_home(self) -> bool:
@@ -87,12 +89,16 @@ class NodeKey:
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """Which programs, how many rows a port, and which devices they are attached to for which port number."""
+    """Which programs, how many rows a port, and which devices they are attached to for which port number.
+
+    `xdp`: those of the devices that have the XDP program, too.
+    """
 
     role: str
     build: str
     rows: int
     devices: frozenset[tuple[int, str]]
+    xdp: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -108,9 +114,13 @@ class TablesKey:
 
 @dataclass(frozen=True, slots=True)
 class TablesSpec:
-    """What the decision there reads: a value of rules/tables.py, which a plan only compares."""
+    """What the decision there reads: a value of rules/tables.py, which a plan only compares.
+
+    `xdp`: the ports that XDP may send to.
+    """
 
     tables: object
+    xdp: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from openfex.errors import OpenfexError
-from openfex.model.layout import Layout
+from openfex.model.layout import AUTO, TC, XDP, Layout
 from openfex.model.values import ChannelKind
 from openfex.proof import claims
 from openfex.proof.bed import Proof, Stage
@@ -28,6 +28,8 @@ PROOFS = (*claims.CARVED, *claims.BOUND, *KERNEL_ONLY)
 ON_REQUEST = ("vm-on-vf",)
 """Kernel only too, and only given when named: they need programs that the others do without."""
 ALL = (*PROOFS, *ON_REQUEST)
+ATTACHMENTS = (AUTO, TC, XDP)
+NOT_BY_XDP = {"tcp-throughput": "not judged on XDP wires, which carry no super-frames (GSO)"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Options:
     engine: str | None = None
     keep: bool = False
     json: bool = False
+    attachment: str = AUTO
     named: bool = False
     """Whether the proofs were asked for by name: then one that cannot be given counts as one that does not hold."""
 
@@ -50,7 +53,8 @@ class Outcome:
     engine: str
     kind: ChannelKind
     proofs: list[Proof] = field(default_factory=list)
-    unproven: list[str] = field(default_factory=list)
+    unproven: dict[str, str] = field(default_factory=dict)
+    """Why not, by proof."""
     duration_s: float = 0.0
     strict: bool = False
 
@@ -63,7 +67,7 @@ class Outcome:
         """As `--json` prints it."""
         proofs = [proof.describe() for proof in self.proofs]
         found = {"ok": self.ok, "engine": self.engine, "channel": self.kind.value}
-        return {**found, "duration_s": round(self.duration_s, 1), "proofs": proofs, "unproven": self.unproven}
+        return {**found, "duration_s": round(self.duration_s, 1), "proofs": proofs, "unproven": [*self.unproven]}
 
 
 def reference_proofs(options: Options) -> Iterator[Proof]:
@@ -82,6 +86,8 @@ def parse(argv: Sequence[str]) -> Options:
     default = f"all but {', '.join(ON_REQUEST)}"
     parser.add_argument("proofs", nargs="*", metavar="PROOF", help=f"only these proofs (default: {default})")
     parser.add_argument("--channel", choices=[kind.value for kind in ChannelKind], default="vntag")
+    attachments = "how programs get at the frames of the uplinks and functions (default: auto)"
+    parser.add_argument("--attachment", choices=ATTACHMENTS, default=AUTO, help=attachments)
     parser.add_argument("--engine", choices=["kernel", "reference"], help="default: kernel where it can run")
     parser.add_argument("--keep", action="store_true", help="leave the lab up (then see `fex show ports`)")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
@@ -89,10 +95,13 @@ def parse(argv: Sequence[str]) -> Options:
     unknown = [name for name in found.proofs if name not in ALL]
     if unknown:
         parser.error(f"unknown proof {', '.join(unknown)}; the proofs are: {', '.join(ALL)}")
+    if found.attachment != AUTO and found.engine == "reference":
+        parser.error("--attachment needs the kernel engine: the reference engine has no devices")
     if found.keep and found.engine == "reference":
         parser.error("--keep needs the kernel engine: the reference engine ends with its process")
     proofs = tuple(name for name in ALL if name in (found.proofs or PROOFS))
-    return Options(proofs, ChannelKind(found.channel), found.engine, found.keep, found.json, bool(found.proofs))
+    asked = (found.keep, found.json, found.attachment, bool(found.proofs))
+    return Options(proofs, ChannelKind(found.channel), found.engine, *asked)
 
 
 def choose_engine(options: Options) -> tuple[str, list[str]]:
@@ -129,7 +138,7 @@ class _Narrator:
 def _labs(options: Options, engine: str) -> Iterator[Layout]:
     """The labs that the proofs are given on."""
     if set(options.proofs) - set(ON_REQUEST):
-        yield layout(options.kind)
+        yield layout(options.kind, attachment=options.attachment)
     if engine == "kernel" and set(options.proofs) & set(ON_REQUEST):
         from openfex.proof import vm_on_vf
 
@@ -142,7 +151,8 @@ def run(options: Options) -> Outcome:
     engine, reasons = choose_engine(options)
     narrator = _Narrator(options.json)
     real = "real kernel frames" if engine == "kernel" else f"in-process wires, no kernel frames: {'; '.join(reasons)}"
-    narrator.say(f"openfex demo: engine {engine} ({real}), channel {options.kind.value}\n")
+    by = "" if options.attachment == AUTO else f", attachment {options.attachment}"
+    narrator.say(f"openfex demo: engine {engine} ({real}), channel {options.kind.value}{by}\n")
     for one in _labs(options, engine):
         narrator.say(draw(one))
     outcome = Outcome(engine, options.kind, strict=options.named)
@@ -150,15 +160,17 @@ def run(options: Options) -> Outcome:
         from openfex.proof.kernel_demo import kernel_proofs
 
         proofs = kernel_proofs(options)
+        missing = NOT_BY_XDP if options.attachment == XDP else {}
     else:
         proofs = reference_proofs(options)
-        outcome.unproven = [name for name in (*KERNEL_ONLY, *ON_REQUEST) if name in options.proofs]
+        missing = dict.fromkeys((*KERNEL_ONLY, *ON_REQUEST), "not provable on the reference engine")
+    outcome.unproven = {name: why for name, why in missing.items() if name in options.proofs}
     for proof in proofs:
         outcome.proofs.append(proof)
         narrator.show(proof)
     outcome.duration_s = time.monotonic() - start
-    for name in outcome.unproven:
-        narrator.say(f"  ----   {name:<30} not provable on the reference engine")
+    for name, why in outcome.unproven.items():
+        narrator.say(f"  ----   {name:<30} {why}")
     held = sum(proof.ok for proof in outcome.proofs)
     narrator.say(f"\n{held} of {len(outcome.proofs)} proofs hold, in {outcome.duration_s:.1f} s")
     if options.keep and engine == "kernel":

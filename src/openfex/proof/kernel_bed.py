@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -19,9 +20,15 @@ from openfex.model.layout import Binding, Layout, NetworkPort
 from openfex.model.place import Place
 from openfex.model.values import Mac
 from openfex.proof.bed import DOWN, ETHERTYPE, MARK, NETWORK, NIC, UP, NodeCounts, Seen, Send
+from openfex.proof.wire_tap import WireTap, listening
 from openfex.rules.tables import BridgeTables, ExtenderTables
 
 DEADLINE_S = 5.0
+
+
+def _either(heard: list[bytes], tapped: list[bytes]) -> list[bytes]:
+    """What a socket heard or a tap saw: both what XDP passed on, the socket alone what was handed over behind XDP."""
+    return list((Counter(tapped) | Counter(heard)).elements()) if tapped else heard
 
 
 def nic_place(layout: Layout, binding: Binding) -> Place:
@@ -50,7 +57,9 @@ class KernelBed:
         self._stack = ExitStack()
         self._stack.enter_context(self.workshop)
         self._nics = {one.name: nic_place(layout, one) for one in layout.bindings}
-        self._sockets = {name: self._listen(place) for name, place in self._places().items()}
+        places = self._places()
+        self._sockets = {name: self._listen(place) for name, place in places.items()}
+        self._taps = {name: self._tap(place) for name, place in places.items() if self._is_tapped(name)}
 
     def __enter__(self) -> KernelBed:
         return self
@@ -64,6 +73,16 @@ class KernelBed:
 
     def _listen(self, place: Place) -> PacketSocket:
         return self._stack.enter_context(PacketSocket(place.device, netns=place.netns))
+
+    def _tap(self, place: Place) -> WireTap:
+        tap = WireTap(place)
+        self._stack.callback(tap.close)
+        return tap
+
+    def _is_tapped(self, name: str) -> bool:
+        """Whether XDP may take frames away before a packet socket hears them."""
+        uplinks = (uplink for host in self.layout.hosts for uplink in host.uplinks if uplink.is_xdp)
+        return any(name in (f"{UP}{one.host}.{one.fabric}", f"{DOWN}{one.host}.{one.fabric}") for one in uplinks)
 
     def _places(self) -> dict[str, Place]:
         places = {NIC + name: place for name, place in self._nics.items()}
@@ -81,13 +100,18 @@ class KernelBed:
         """Send through the NICs and listen everywhere; only frames of proofs are shown."""
         for socket in self._sockets.values():
             socket.drain()
-        for nic, octets in sends:
-            self._sockets[NIC + nic].send(octets)
         capture = PacketCapture(self._sockets)
-        if not capture.collect(until, DEADLINE_S):
-            raise InternalError(f"the last of {len(sends)} frames did not arrive within {DEADLINE_S:.0f} s")
+        with listening(list(self._taps.values())):
+            for nic, octets in sends:
+                self._sockets[NIC + nic].send(octets)
+            if not capture.collect(until, DEADLINE_S):
+                raise InternalError(f"the last of {len(sends)} frames did not arrive within {DEADLINE_S:.0f} s")
+        tapped = {name: tap.drain() for name, tap in self._taps.items()}
         wanted = ETHERTYPE.to_bytes(2, "big") + MARK
-        return {name: [one for one in frames if wanted in one] for name, frames in capture.frames.items()}
+        return {
+            name: [one for one in _either(frames, tapped.get(name, [])) if wanted in one]
+            for name, frames in capture.frames.items()
+        }
 
     def _devices(self, name: str) -> Devices:
         return self.workshop.devices(name)

@@ -9,13 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 
 from openfex.errors import RefusedError, VerificationError
 from openfex.lab import kept, lab
+from openfex.model.layout import XDP
 from openfex.model.values import ChannelKind
 from openfex.proof import claims, vm_on_vf
 from openfex.proof.bed import Proof, Stage
-from openfex.proof.demo import ON_REQUEST, Options
+from openfex.proof.demo import ATTACHMENTS, ON_REQUEST, Options
 from openfex.proof.endurance import clean_teardown, processes_killed, tcp_throughput
 from openfex.proof.kernel_bed import KernelBed
 from openfex.proof.residue import links_here
@@ -31,7 +33,7 @@ def _die_with_parent() -> None:
 
 
 @contextmanager
-def builder(kind: ChannelKind) -> Iterator[subprocess.Popen[bytes]]:
+def builder(text: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process of ours that brings the lab up and stays with it, holding every map and program open."""
     command = [sys.executable, "-m", "openfex", "lab", "up", "--foreground", "--json", "-"]
     process = subprocess.Popen(
@@ -43,7 +45,7 @@ def builder(kind: ChannelKind) -> Iterator[subprocess.Popen[bytes]]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        process.stdin.write(documents(kind).encode())
+        process.stdin.write(text.encode())
         process.stdin.close()
         if not process.stdout.readline().startswith(READY):
             raise VerificationError("the lab did not come up: see the message above", code="lab-not-up")
@@ -55,16 +57,16 @@ def builder(kind: ChannelKind) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _carved(options: Options) -> Iterator[Proof]:
-    lab.up(documents(options.kind, bound=False))
-    with KernelBed(layout(options.kind, bound=False)) as bed:
+    lab.up(documents(options.kind, bound=False, attachment=options.attachment))
+    with KernelBed(layout(options.kind, bound=False, attachment=options.attachment)) as bed:
         for name, prove in claims.CARVED.items():
             if name in options.proofs:
                 yield prove(Stage(bed))
 
 
 def _bound(options: Options) -> Iterator[Proof]:
-    wanted = layout(options.kind)
-    with builder(options.kind) as process:
+    wanted = layout(options.kind, attachment=options.attachment)
+    with builder(documents(options.kind, attachment=options.attachment)) as process:
         with KernelBed(wanted) as bed:
             stage = Stage(bed)
             for name, prove in claims.BOUND.items():
@@ -72,14 +74,15 @@ def _bound(options: Options) -> Iterator[Proof]:
                     yield prove(stage)
         if "processes-killed-frames-go-on" in options.proofs:
             yield processes_killed(wanted, [process])
-    if "tcp-throughput" in options.proofs:
+    if "tcp-throughput" in options.proofs and options.attachment != XDP:
         yield tcp_throughput(wanted)
 
 
 def _make_room() -> None:
     """Remove what an earlier demo left, that was kept or killed. Raises RefusedError where it is somebody's own lab."""
     found = kept.read(LAB)
-    ours = [documents(kind, bound=bound) for kind in ChannelKind for bound in (True, False)]
+    ways = product(ChannelKind, (True, False), ATTACHMENTS)
+    ours = [documents(kind, bound=bound, attachment=attachment) for kind, bound, attachment in ways]
     ours += [vm_on_vf.documents(kind) for kind in ChannelKind]
     if found is not None and found.text not in ours:
         remedy = f"give it another name, or take it down with `fex lab down {LAB}`"

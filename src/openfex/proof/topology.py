@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 
 from openfex.model.layout import (
+    AUTO,
     Adapter,
     Binding,
     Bridge,
@@ -53,14 +54,14 @@ def _address(number: int, profile: str) -> str:
     return f"10.0.{VLANS[profile]}.{number}/24"
 
 
-def documents(kind: ChannelKind, *, bound: bool = True, functions: int = FUNCTIONS) -> str:
+def documents(kind: ChannelKind, *, bound: bool = True, functions: int = FUNCTIONS, attachment: str = AUTO) -> str:
     """The lab as documents; without its machines where not `bound`."""
     bridges = f"{{{BRIDGE}: {{fabric: a, ports: [{', '.join(PORTS)}]}}}}"
     wires = f"[[{BRIDGE}/loop0, {BRIDGE}/loop1]]"
     parts = [f"kind: network\nname: {LAB}\nspec:\n  bridges: {bridges}\n  wires: {wires}\n"]
     parts += [f"kind: profile\nname: {name}\nspec: {{vlan: {{access: {vlan}}}}}\n" for name, vlan in VLANS.items()]
     for host in ("h1", "h2"):
-        uplink = f"{{device: up-a, bridge: {BRIDGE}}}"
+        uplink = f"{{device: up-a, bridge: {BRIDGE}, attachment: {attachment}}}"
         parts.append(f"kind: host\nname: {host}\nspec: {{channel: {kind.value}, uplinks: {{a: {uplink}}}}}\n")
         spec = f"{{host: {host}, driver: soft, model: {MODEL}, functions: {functions}}}"
         parts.append(f"kind: adapter\nname: {host}-nic0\nspec: {spec}\n")
@@ -72,22 +73,22 @@ def documents(kind: ChannelKind, *, bound: bool = True, functions: int = FUNCTIO
     return "---\n".join(parts)
 
 
-def _hosts(kind: ChannelKind) -> tuple[Host, ...]:
+def _hosts(kind: ChannelKind, attachment: str) -> tuple[Host, ...]:
     hosts = []
     for ordinal, name in enumerate(("h1", "h2")):
-        uplink = Uplink(name, "a", "up-a", BRIDGE, kind, UPLINK_MTU, 1, FIRST_UPLINK + ordinal)
+        uplink = Uplink(name, "a", "up-a", BRIDGE, kind, UPLINK_MTU, 1, FIRST_UPLINK + ordinal, attachment)
         functions = tuple(Function(f"{name}-nic0", index, index + 1, Purpose.NIC, 0) for index in range(FUNCTIONS))
         adapter = Adapter(f"{name}-nic0", name, MODEL, "veth", functions)
         hosts.append(Host(name, kind, (uplink,), (adapter,)))
     return tuple(hosts)
 
 
-def layout(kind: ChannelKind, *, bound: bool = True) -> Layout:
+def layout(kind: ChannelKind, *, bound: bool = True, attachment: str = AUTO) -> Layout:
     """The lab laid out; without its machines where not `bound`."""
     profiles = {name: Profile(name, vlan, number=row) for row, (name, vlan) in enumerate(VLANS.items(), start=2)}
     open_trunk = Profile("open-trunk", 0, frozenset(range(1, LAST_VLAN + 1)), number=1)
     ports = {name: NetworkPort(BRIDGE, name, link, open_trunk) for link, name in enumerate(PORTS, start=1)}
-    hosts = {host.name: host for host in _hosts(kind)}
+    hosts = {host.name: host for host in _hosts(kind, attachment)}
     machines, bindings = [], []
     free = {host.name: iter(host.functions) for host in hosts.values()}
     for number, (name, host, profile, pin) in enumerate(MACHINES if bound else (), start=1):

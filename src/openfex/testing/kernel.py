@@ -52,8 +52,8 @@ _COARSE_CLOCK = 6
 """CLOCK_MONOTONIC_COARSE, which the programs read; the time module has no name for it."""
 SKB_CONTEXT = struct.Struct("=3I")
 _XDP_CONTEXT = struct.Struct("=6I")
-_ONE_WAY = {"tc": (7,), "xdp": (0, 4)}
-"""TC_ACT_REDIRECT; XDP_REDIRECT, or XDP_ABORTED where the map of devices has no such row."""
+_ONE_WAY = {"tc": (7,), "xdp": (3, 4)}
+"""TC_ACT_REDIRECT; XDP_TX and XDP_REDIRECT."""
 _XDP_PASS = 2
 _OWN = ("ageing", "exported", "capture", "rings", "packets")
 """Maps that are not in every build of a role."""
@@ -156,7 +156,7 @@ class KernelTables:
 
     def rewrite(self, tables: ExtenderTables | BridgeTables, devices: Devices | None = None) -> None:
         """Go on with these tables; stations and counts stay."""
-        places = _devices(tables) if devices is None else devices
+        places = _devices(tables, xdp=self.attachment == "xdp") if devices is None else devices
         if isinstance(tables, ExtenderTables):
             self.write_rows(extender_rows(tables, places))
             return
@@ -304,8 +304,8 @@ class KernelEngine(KernelTables):
         return self.program(program).test_run(U32.pack(number) + octets, context=context)
 
 
-def _devices(tables: ExtenderTables | BridgeTables) -> dict[int, Device]:
+def _devices(tables: ExtenderTables | BridgeTables, *, xdp: bool) -> dict[int, Device]:
     """A device for every link and function. Their numbers are made up: nothing is sent."""
     ports = [port_number(link) for link in tables.links]
     ports += tables.functions if isinstance(tables, ExtenderTables) else ()
-    return {port: Device(1 + index) for index, port in enumerate(ports)}
+    return {port: Device(1 + index, xdp=xdp) for index, port in enumerate(ports)}

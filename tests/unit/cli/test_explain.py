@@ -70,7 +70,7 @@ def test_what_is_told_of_a_key(capsys: Said) -> None:
         ("machine.nics.mut", "machine.nics has no key mut (did you mean mtu?) [unknown-key]"),
         (
             "host.channel.type",
-            "there are no keys below host.channel (the keys are: channel, uplinks, device, bridge, mtu)",
+            "there are no keys below host.channel (the keys are: channel, uplinks, device, bridge, mtu, attachment)",
         ),
         ("host.x", "host has no key x (the keys are: channel, uplinks) [unknown-key]"),
         ("host.", "host has no key  (the keys are: channel, uplinks) [unknown-key]"),

@@ -18,6 +18,7 @@ from openfex.datapath.rows import (
     read_bridge,
     read_extender,
     read_vlan_sets,
+    xdp_ports,
 )
 from openfex.errors import RefusedError
 from openfex.model.limits import FIRST_UPLINK, MAX_VLAN_SETS
@@ -81,6 +82,26 @@ def test_a_function_s_row_says_how_its_device_is_reached() -> None:
         rows = extender_rows(tables, devices)
         assert rows["functions"] == {U32.pack(FUNCTION_PORT): FUNCTION.pack(9, flags)}
         assert rows["links"] == {U32.pack(1): LINK.pack(7, 2, 0)}
+
+
+def test_what_xdp_may_send_to_is_flagged_and_is_no_other_device_for_it() -> None:
+    tables, devices = one_function(Device(9))
+    by_xdp = {port: replace(device, xdp=port == FUNCTION_PORT) for port, device in devices.items()}
+    rows = extender_rows(tables, by_xdp)
+    flags = PortFlag.KNOWN | PortFlag.UP | PortFlag.XDP
+    assert rows["functions"] == {U32.pack(FUNCTION_PORT): FUNCTION.pack(9, flags)}
+    assert rows["links"] == {U32.pack(1): LINK.pack(7, 2, 0)}
+    assert read_extender(rows, devices) == tables
+    assert xdp_ports(rows) == {FUNCTION_PORT}
+
+
+def test_a_bridge_s_uplink_is_flagged_alike() -> None:
+    uplink = port_number(FIRST_UPLINK)
+    tables = BridgeTables(links={FIRST_UPLINK: ChannelKind.VNTAG, 1: None})
+    rows = bridge_rows(tables, {uplink: Device(5, direct=True, xdp=True), port_number(1): Device(6, direct=True)}, {})
+    assert rows["links"][U32.pack(FIRST_UPLINK)] == LINK.pack(5, 1, PortFlag.DIRECT | PortFlag.XDP)
+    assert xdp_ports(rows) == {uplink}
+    assert read_bridge(rows, {uplink: Device(5, direct=True), port_number(1): Device(6, True)}).links == tables.links
 
 
 def test_p3_a_function_without_a_device_is_down() -> None:

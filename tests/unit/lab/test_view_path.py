@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
-from openfex.lab.view.path import Path, head_lines, hop_rows, path_view, tail_lines, would_drop
-from openfex.lab.view.sight import DeviceSight, NodeSight
+from openfex.lab.view.path import Path, head_lines, hop_rows, hops_of, path_view, tail_lines, would_drop
+from openfex.lab.view.sight import DeviceSight, NodeSight, Row
 from openfex.linux.filters import Filter
 from openfex.linux.links import LinkStatistics
 from openfex.model.counters import PortCounters
@@ -69,6 +71,45 @@ def test_nothing_would_drop_on_a_path_that_is_as_wanted() -> None:
     assert tail_lines(path)[-1] == "nothing on this path would drop what the profile allows"
     assert "channel 1 (etag) on fabric a" in head_lines(path.binding)[0]
     assert path_view(path)["would_drop"] == []
+
+
+def attached(attachment: str, devices: Mapping[str, DeviceSight] | None = None) -> Path:
+    """The path on an uplink that is attached so, with every XDP program where it must be."""
+    path = small_path(small_sight())
+    binding = replace(path.binding, uplink=replace(path.binding.uplink, attachment=attachment))
+    seen = dict(path.devices)
+    for place, one in path.devices.items():
+        assert one.link
+        by_xdp = attachment == "xdp" and place.device in ("f0p0", "up-a", "uplink16")
+        link = replace(one.link, xdp=14) if by_xdp else one.link
+        found = replace(one, link=link, polled=attachment == "xdp" and place.device == "eth0")
+        seen[place] = (devices or {}).get(place.device, found)
+    return Path(path.sight, binding, hops_of(path.sight, binding), seen)
+
+
+@pytest.mark.parametrize(("attachment", "chosen"), [("auto", "tc"), ("tc", "tc"), ("xdp", "xdp")])
+def test_each_hop_says_how_it_is_attached_and_why(attachment: str, chosen: str) -> None:
+    path = attached(attachment)
+    assert would_drop(path) == []
+    told = [cast("Row | None", row["attachment"]) for row in hop_rows(path)]
+    assert [row["chosen"] if row else None for row in told] == [None, chosen, chosen, chosen, None, "tc"]
+    assert all(row["why"] for row in told if row)
+    view = cast("Row", path_view(path)["attachment"])
+    assert (view["chosen"], "asked for" in str(view["why"])) == (chosen, attachment != "auto")
+
+
+def test_what_differs_from_hop_to_hop_is_a_line_each() -> None:
+    lines = tail_lines(attached("xdp"))
+    assert lines[0] == "attachment at hop 2, 3, 4: xdp; asked for"
+    assert lines[1].startswith("attachment at hop 6: tc; ")
+
+
+def test_what_xdp_sends_is_lost_where_nobody_takes_it() -> None:
+    good = attached("xdp")
+    nic, uplink = (good_device(good, name) for name in ("eth0", "up-a"))
+    assert uplink.link
+    assert reasons(attached("xdp", {"eth0": replace(nic, polled=False)})) == [(1, None)]
+    assert reasons(attached("xdp", {"up-a": replace(uplink, link=replace(uplink.link, xdp=0))})) == [(3, None)]
 
 
 @pytest.mark.parametrize(("device", "hop"), [("eth0", 1), ("f0p0", 2), ("up-a", 3), ("uplink16", 4), ("up0", 6)])

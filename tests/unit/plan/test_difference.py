@@ -54,6 +54,40 @@ def _told(wanted: State, observed: State) -> list[str]:
     return [str(operation) for operation in difference(wanted, observed)]
 
 
+def _with_xdp(state: State) -> State:
+    """The same, with the wire, all functions and both ends by XDP."""
+    found: State = {}
+    for key, spec in state.items():
+        if isinstance(spec, WireSpec | FunctionSpec):
+            found[key] = replace(spec, xdp=True)
+        elif isinstance(spec, NodeSpec):
+            found[key] = replace(spec, xdp=frozenset(device for _, device in spec.devices))
+        elif isinstance(spec, TablesSpec):
+            found[key] = replace(spec, xdp=frozenset({1 << 12}))
+        else:
+            found[key] = spec
+    return found
+
+
+def test_xdp_is_there_before_the_tables_lead_to_it_and_until_they_do_no_more() -> None:
+    plain = _state(VM1)
+    made = ["wire h.a", "function n/0", "datapath of bridge", "datapath of host", "tables of host", "tables of bridge"]
+    assert _told(_with_xdp(plain), plain) == [f"change {one}" for one in made]
+    gone = [*made[4:], *made[2:4], "function n/0", "wire h.a"]
+    assert _told(plain, _with_xdp(plain)) == [f"change {one}" for one in gone]
+
+
+def test_what_else_changes_with_it_does_not_wait() -> None:
+    observed = _with_xdp(_state(VM1))
+    wanted = _state(VM1)
+    wanted[WireKey("h.a")] = replace(WIRE, mtu=1600)
+    wires = [one for one in difference(wanted, observed) if isinstance(one.key, WireKey)]
+    assert [(one.old, one.new, one.late) for one in wires] == [
+        (replace(WIRE, xdp=True), replace(WIRE, mtu=1600, xdp=True), False),
+        (replace(WIRE, mtu=1600, xdp=True), replace(WIRE, mtu=1600), True),
+    ]
+
+
 def test_nothing_is_to_be_done_where_all_is_as_wanted() -> None:
     assert _told(_state(VM1, None), _state(VM1, None)) == []
 

@@ -16,16 +16,17 @@ from openfex.model.values import ChannelKind
 from openfex.plan.layout import lay_out
 from openfex.proof import topology
 from openfex.proof.claims import BOUND, CARVED
-from openfex.proof.demo import KERNEL_ONLY, Options, main, parse, reference_proofs
+from openfex.proof.demo import ATTACHMENTS, KERNEL_ONLY, Options, main, parse, reference_proofs
 
 SOURCE = Path(openfex.__file__).parents[1]
 
 
 @pytest.mark.parametrize("kind", ChannelKind)
 @pytest.mark.parametrize("bound", [False, True])
-def test_the_documents_and_the_layout_by_hand_are_the_same_lab(kind: ChannelKind, bound: bool) -> None:
-    documents = read_documents(topology.documents(kind, bound=bound))
-    assert lay_out(documents) == topology.layout(kind, bound=bound)
+@pytest.mark.parametrize("attachment", ATTACHMENTS)
+def test_the_documents_and_the_layout_by_hand_are_the_same_lab(kind: ChannelKind, bound: bool, attachment: str) -> None:
+    documents = read_documents(topology.documents(kind, bound=bound, attachment=attachment))
+    assert lay_out(documents) == topology.layout(kind, bound=bound, attachment=attachment)
 
 
 @pytest.mark.parametrize("kind", ChannelKind)
@@ -50,7 +51,15 @@ def test_a_proof_asked_for_by_name_that_cannot_be_given_is_not_a_success() -> No
     assert main(["carve", "--engine", "reference"]) == 0
 
 
-@pytest.mark.parametrize("arguments", [["no-such-proof"], ["--channel", "vepa"], ["--keep", "--engine", "reference"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-proof"],
+        ["--channel", "vepa"],
+        ["--keep", "--engine", "reference"],
+        ["--attachment", "xdp", "--engine", "reference"],
+    ],
+)
 def test_usage_errors_exit_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         parse(arguments)

@@ -6,10 +6,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+from openfex.adapter.soft import POLLED
 from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import PROGRAMS
 from openfex.datapath.profiles import read_hits
 from openfex.datapath.tables import read_counters, read_drops, read_stations, read_tables, read_totals
+from openfex.datapath.xdp import xdp_programs
 from openfex.lab import guests, kept
 from openfex.lab.names import prefix_of
 from openfex.lab.view.sight import DeviceSight, NodeSight, Sight
@@ -51,7 +53,9 @@ def _node(node: Node, wanted: State, links: list[Link]) -> NodeSight:
 
 def _programs(node: Node) -> dict[int, str]:
     """The programs that are pinned, by id."""
-    return {number: name for build in node.builds for number, name in node.program_ids(build).items()}
+    return {number: name for build in node.builds for number, name in node.program_ids(build).items()} | xdp_programs(
+        node
+    )
 
 
 def look_at(lab: str, places: Iterable[Place]) -> dict[Place, DeviceSight]:
@@ -68,4 +72,5 @@ def _device(workshop: Workshop, place: Place) -> DeviceSight:
     if link is None:
         return DeviceSight()
     addresses = workshop.spaces.addresses(place)
-    return DeviceSight(link, tuple(netlink.filters(place.device)), netlink.statistics(place.device), addresses)
+    filters, polled = tuple(netlink.filters(place.device)), netlink.has_features(place.device, {POLLED: True})
+    return DeviceSight(link, filters, netlink.statistics(place.device), addresses, polled)

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from openfex.lab.names import netns_of
+from openfex.lab.view.attachment import Attached, at_function, at_network_port, at_uplink
 from openfex.lab.view.inventory import machine_space
 from openfex.lab.view.policy import policy_parts, policy_row
 from openfex.lab.view.sight import DeviceSight, NodeSight, Row, Sight, bridge_port_name, host_port_name, node_of
 from openfex.lab.view.stations import entry_lines, entry_rows
 from openfex.linux.filters import Filter
 from openfex.model.drops import DropReason
-from openfex.model.layout import Binding
+from openfex.model.layout import XDP, Binding
 from openfex.model.limits import VLAN_ROOM
 from openfex.model.place import Place
 from openfex.model.values import port_channel, port_link, port_number
@@ -28,8 +29,6 @@ from openfex.rules.tables import BridgeTables, ExtenderTables, Port
 
 LABEL = "openfex:"
 """What the names of our filters begin with."""
-ATTACHMENT = {"chosen": "tc", "why": "the wires of a lab carry super-frames (GSO), which XDP would have cut"}
-"""How the programs get at the frames; the same for every wire of this version."""
 Problem = tuple[DropReason | None, str]
 """Why a frame is dropped, or None where it is lost uncounted; and the same in words."""
 
@@ -43,6 +42,12 @@ class Hop:
     program: str = ""
     number: int = 0
     port: str = ""
+    attached: Attached | None = None
+
+    @property
+    def is_xdp(self) -> bool:
+        """Whether an XDP program must run there, too."""
+        return self.attached is not None and self.attached.chosen == XDP
 
     @property
     def classid(self) -> int:
@@ -78,25 +83,28 @@ def hops_of(sight: Sight, binding: Binding) -> tuple[Hop, ...]:
     host, bridge = layout.host(uplink.host), layout.bridge(uplink.bridge)
     at_host, at_bridge = netns_of(layout.lab, "host", host.name), netns_of(layout.lab, "bridge", bridge.name)
     machine = next(one for one in layout.machines if one.name == binding.machine)
-    tap = any(one.name == function.adapter and one.backing == "tap" for one in host.adapters)
+    wire = at_uplink(binding)
 
     def on_host(what: str, device: str, program: str, number: int) -> Hop:
-        return Hop(what, Place(at_host, device), program, number, host_port_name(host, number))
+        attached = wire if what == "uplink" else at_function(layout, binding)
+        return Hop(what, Place(at_host, device), program, number, host_port_name(host, number), attached)
 
-    def on_bridge(what: str, device: str, number: int) -> Hop:
+    def on_bridge(what: str, device: str, number: int, attached: Attached | None) -> Hop:
         program = "bridge_in" if device else ""
-        return Hop(what, Place(at_bridge, device), program, number, bridge_port_name(layout, bridge, number))
+        return Hop(what, Place(at_bridge, device), program, number, bridge_port_name(layout, bridge, number), attached)
 
-    hops = [] if tap else [Hop("NIC", Place(machine_space(layout, machine), binding.nic))]
+    hops = [] if layout.is_tap(binding) else [Hop("NIC", Place(machine_space(layout, machine), binding.nic))]
     hops += [
         on_host("function", function.pf_device, "extender_up", binding.host_port),
         on_host("uplink", uplink.device, "extender_down", port_number(uplink.host_link)),
-        on_bridge("uplink", uplink.bridge_device, port_number(uplink.bridge_link)),
-        on_bridge("vEth", "", binding.bridge_port),
+        on_bridge("uplink", uplink.bridge_device, port_number(uplink.bridge_link), wire),
+        on_bridge("vEth", "", binding.bridge_port, None),
     ]
     pin = _pin(sight, binding)
     devices = {port.number: port.name for port in bridge.ports}
-    return (*hops, on_bridge("network port", devices[pin], pin)) if pin in devices else tuple(hops)
+    if pin in devices:
+        hops.append(on_bridge("network port", devices[pin], pin, at_network_port(binding)))
+    return tuple(hops)
 
 
 def _pin(sight: Sight, binding: Binding) -> int:
@@ -121,7 +129,7 @@ def path_view(path: Path) -> Row:
         "channel": binding.function.channel,
         "mac": str(binding.mac),
         "policy": _policy(path),
-        "attachment": ATTACHMENT,
+        "attachment": at_uplink(binding).row(),
         "hops": hop_rows(path),
         "entries": entry_rows(path.sight, binding),
         "would_drop": would_drop(path),
@@ -154,6 +162,9 @@ def _hop_row(path: Path, step: int, hop: Hop) -> Row:
         "program": filter_.label.removeprefix(LABEL) if filter_ else None,
         "program_id": filter_.program_id if filter_ else None,
         "current": filter_.program_id in node.programs if filter_ else None,
+        "attachment": hop.attached.row() if hop.attached else None,
+        "xdp_program": node.programs.get(link.xdp) if link else None,
+        "xdp_program_id": (link.xdp or None) if link else None,
         "port": hop.port or None,
         "number": hop.number or None,
         "channel": port_channel(hop.number) or None,
@@ -233,6 +244,8 @@ def _check_program(path: Path, hop: Hop) -> Iterator[Problem]:
 
 def _check_nic(path: Path, hop: Hop) -> Iterator[Problem]:
     link, mac = path.device(hop).link, path.binding.mac
+    if link and path.sight.layout.is_xdp(path.binding) and not path.device(hop).polled:
+        yield None, "the machine has switched GRO off: its NIC does not take what XDP sends"
     if link and link.mac != mac:
         yield DropReason.SPOOFED_SOURCE, f"the machine has set the MAC {link.mac}, the port allows {mac} only"
     uplink = path.binding.uplink
@@ -253,6 +266,9 @@ def _check_function(path: Path, hop: Hop) -> Iterator[Problem]:
 
 def _check_uplink(path: Path, hop: Hop) -> Iterator[Problem]:
     tables, kind = path.node(hop).tables, path.binding.uplink.kind
+    link = path.device(hop).link
+    if link and hop.is_xdp and not link.xdp:
+        yield None, f"{hop.place.device} has no XDP program: it does not take what XDP sends"
     if tables is None:
         yield None, "the node has no datapath"
     elif tables.links.get(port_link(hop.number)) is not kind:
@@ -310,14 +326,20 @@ def head_lines(binding: Binding) -> list[str]:
 
 def tail_lines(path: Path) -> list[str]:
     """What the vEth asks, how a path is attached, the bridge's entries for it, what would drop a frame, for people."""
-    policy = "; ".join(policy_parts(_policy(path)))
-    attachment = f"attachment: {ATTACHMENT['chosen']}; {ATTACHMENT['why']}"
-    return [
-        *([f"policy: {policy}"] if policy else []),
-        attachment,
-        *entry_lines(entry_rows(path.sight, path.binding)),
-        *_drop_lines(path),
-    ]
+    asked = "; ".join(policy_parts(_policy(path)))
+    entries = entry_lines(entry_rows(path.sight, path.binding))
+    return [*([f"policy: {asked}"] if asked else []), *_attachment_lines(path), *entries, *_drop_lines(path)]
+
+
+def _attachment_lines(path: Path) -> list[str]:
+    """A line a way, with its hops where there are several ways."""
+    ways: dict[Attached, list[str]] = {}
+    for step, hop in enumerate(path.hops, start=1):
+        if hop.attached:
+            ways.setdefault(hop.attached, []).append(str(step))
+    if len(ways) == 1:
+        return [f"attachment: {way.chosen}; {way.why}" for way in ways]
+    return [f"attachment at hop {', '.join(steps)}: {way.chosen}; {way.why}" for way, steps in ways.items()]
 
 
 def _drop_lines(path: Path) -> list[str]:

@@ -60,6 +60,8 @@ class DeviceSight:
     filters: tuple[Filter, ...] = ()
     statistics: LinkStatistics | None = None
     addresses: tuple[str, ...] = ()
+    polled: bool = False
+    """Whether it takes what XDP sends."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from openfex.linux.netlink import Netlink
 from openfex.model.layout import Binding, Layout
 from openfex.model.place import Place
 from openfex.proof import peers as others
-from openfex.proof.bench.labs import FEW, MANY, full_adapter, pair, scale
+from openfex.proof.bench.labs import FEW, MANY, XDP, full_adapter, pair, scale
 from openfex.proof.bench.rounds import OURS, Contest, Measure
 from openfex.proof.bench.traffic import Traffic, poll
 from openfex.proof.cpus import available
@@ -30,6 +30,7 @@ FRAMES = 300_000
 FUNCTIONS = 256
 VETHS, HOSTS = 4094, 16
 SEED = 4094
+TAKEN_BY_XDP = "taken by XDP"
 Instrument = Callable[[Ends], AbstractContextManager[Measure]]
 
 
@@ -103,24 +104,35 @@ def _traffic(stack: ExitStack, layout: Layout, bindings: Sequence[Binding]) -> T
     return traffic
 
 
+def _rate(traffic: Traffic, by_xdp: bool) -> float:
+    traffic.take_by_xdp(by_xdp)
+    return traffic.rate(FRAMES)
+
+
 @contextmanager
 def frames_contest(lab: str, peers: Sequence[str]) -> Iterator[Contest]:
-    """Short frames between two NICs; the Linux bridge with iptables in the way (the default of many) and without."""
+    """Short frames between two NICs; the Linux bridge with iptables in the way (the default of many) and without.
+
+    They are taken at tc, as a network stack would get them, or by XDP, as AF_XDP would: each as it likes better.
+    """
     with _arena(lab) as stack:
         contest = Contest()
-        layout = labs.up(pair(lab)).layout
-        contest.enter(OURS, partial(_traffic(stack, layout, layout.bindings).rate, FRAMES))
+        layout = labs.up(pair(lab, XDP)).layout
+        ours = _traffic(stack, layout, layout.bindings)
+        contest.enter(OURS, partial(_rate, ours, False), XDP)
+        contest.enter(OURS, partial(_rate, ours, True), f"{XDP}, {TAKEN_BY_XDP}")
         for peer in peers:
             ends, bridge = others.linux_bridge(lab), others.bridge_space(lab)
             poll([Place(bridge, port) for port in others.PORTS])
             traffic = Traffic([Place(space, "eth0") for space in (ends.client, ends.server)], [(0, 1), (1, 0)])
             stack.callback(traffic.close)
 
-            def measure(on: bool, bridge: str = bridge, traffic: Traffic = traffic) -> float:
+            def measure(on: bool, by_xdp: bool = False, bridge: str = bridge, traffic: Traffic = traffic) -> float:
                 others.call_netfilter(bridge, on)
-                return traffic.rate(FRAMES)
+                return _rate(traffic, by_xdp)
 
             contest.enter(peer, partial(measure, False), "without br_netfilter")
+            contest.enter(peer, partial(measure, False, True), f"without br_netfilter, {TAKEN_BY_XDP}")
             if others.call_netfilter(bridge, True):
                 contest.enter(peer, partial(measure, True), "with br_netfilter")
         yield contest
@@ -128,13 +140,14 @@ def frames_contest(lab: str, peers: Sequence[str]) -> Iterator[Contest]:
 
 @contextmanager
 def scale_contest(lab: str, peers: Sequence[str]) -> Iterator[Contest]:
-    """Short frames among all vEths of a large bridge, and between the two of a small one beside it."""
+    """Short frames among all vEths of a large bridge, and between the two of a small one beside it; on XDP wires."""
     with _arena(lab) as stack:
         contest = Contest()
-        layout = labs.up(scale(lab, VETHS, HOSTS)).layout
+        layout = labs.up(scale(lab, VETHS, HOSTS, XDP)).layout
         for name, bridge in ((OURS, MANY), *((peer, FEW) for peer in peers)):
             bindings = [binding for binding in layout.bindings if binding.uplink.bridge == bridge]
-            contest.enter(name, partial(_traffic(stack, layout, bindings).rate, FRAMES))
+            setting = XDP if name == OURS else ""
+            contest.enter(name, partial(_traffic(stack, layout, bindings).rate, FRAMES), setting)
         yield contest
 
 

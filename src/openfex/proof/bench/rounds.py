@@ -47,12 +47,17 @@ def play(contest: Contest, rounds: int, step: Step) -> Columns:
 
 
 def judge(row: Row, columns: Columns) -> list[Result]:
-    """Each peer in its better setting beside ours."""
-    best = max if row.more else min
+    """Each peer beside ours, all in their better settings."""
+    ours = _better(row, columns, OURS)
     results = []
     for peer in row.peers:
-        settings = [setting for name, setting in columns if name == peer]
-        if settings:
-            setting = best(settings, key=lambda one: statistics.median(columns[peer, one]))
-            results.append(Result(row, peer, compare(columns[OURS, ""], columns[peer, setting]), setting))
+        if any(name == peer for name, _ in columns):
+            setting = _better(row, columns, peer)
+            found = compare(columns[OURS, ours], columns[peer, setting])
+            results.append(Result(row, peer, found, setting, ours))
     return results
+
+
+def _better(row: Row, columns: Columns, who: str) -> str:
+    best = max if row.more else min
+    return best((one for name, one in columns if name == who), key=lambda one: statistics.median(columns[who, one]))

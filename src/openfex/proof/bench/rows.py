@@ -35,6 +35,8 @@ class Result:
     found: Comparison
     setting: str = ""
     """Which of the peer's settings it was, where several were tried: the better one."""
+    own_setting: str = ""
+    """And which of ours."""
 
     @property
     def is_within_budget(self) -> bool | None:
@@ -75,7 +77,12 @@ ROWS = {
             "a message there and back, both ends on one CPU (sockperf)",
             more=False,
         ),
-        Row("udp_64_pps", "Mpps", {"linux-bridge": 2.0}, "frames of 64 octets, one CPU makes and carries them"),
+        Row(
+            "udp_64_pps",
+            "Mpps",
+            {"linux-bridge": 2.0},
+            "frames of 64 octets, one CPU makes and carries them (XDP wires)",
+        ),
         Row("scale_4094", "Mpps", {"2-veths": 0.9}, "the same among 4,094 vEths on 16 uplinks of one bridge"),
         Row("lab_up_256", "s", {"ip-batch": 2.0}, "256 functions carved, bound and up", more=False),
     )

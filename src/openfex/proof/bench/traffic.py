@@ -47,6 +47,8 @@ class Traffic:
 
     def __init__(self, nics: Sequence[Place], flows: Sequence[Flow], burst: int = BURST) -> None:
         self._cpu = available()[0]
+        self._nics = nics
+        self._by_xdp = False
         constants = {"flow_count": len(flows), "burst": burst, "frame_octets": FRAME_OCTETS}
         sizes = {"nics": len(nics), "flows": len(flows)}
         self._object = Object.load(object_path("bench", "traffic"), max_entries=sizes, constants=constants)
@@ -74,6 +76,17 @@ class Traffic:
                         netlink.attach(place.device, sink.fd, label="fex bench", classid=1)
                         rows.put(U32.pack(number), U32.pack(link.index))
         return macs
+
+    def take_by_xdp(self, on: bool) -> None:
+        """Have the sinks take frames in native XDP, before an skb is made of them, or at tc."""
+        if on == self._by_xdp:
+            return
+        sink = self._object.program("bench_xdp_sink").fd
+        for space, group in groupby(sorted(self._nics, key=lambda one: one.netns), key=lambda one: one.netns):
+            with Netlink(space) as netlink, netlink.batch():
+                for place in group:
+                    netlink.replace_xdp(place.device, sink if on else -1, -1 if on else sink)
+        self._by_xdp = on
 
     def arrived(self) -> int:
         """How many frames have come to the sinks."""

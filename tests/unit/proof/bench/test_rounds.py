@@ -59,6 +59,12 @@ def test_the_peer_s_better_setting_counts(row: Row, setting: str, theirs: float)
     assert (found.setting, found.found.theirs) == (setting, theirs)
 
 
+@pytest.mark.parametrize(("row", "setting", "ours"), [(RATE, "new", 6.0), (TIME, "old", 5.0)])
+def test_so_does_ours(row: Row, setting: str, ours: float) -> None:
+    (found,) = judge(row, {(OURS, "old"): [5.0], (OURS, "new"): [6.0], ("bridge", ""): [2.0]})
+    assert (found.own_setting, found.found.ours) == (setting, ours)
+
+
 def test_a_peer_that_did_not_take_part_has_no_result() -> None:
     results = judge(RATE, {(OURS, ""): [1.0], ("bridge", ""): [2.0]})
     assert [one.peer for one in results] == ["bridge"]
