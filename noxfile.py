@@ -17,7 +17,10 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "unit", "bpf"]
 
 PYTHON_FILES = ("src", "tests", "bpf/build.py", "docs/pages.py", "hatch_build.py", "noxfile.py")
-SHELL_FILES = ("fex", ".ci/run", "src/openfex/machine/guest/setup", "src/openfex/machine/guest/agent")
+SHELL_FILES = (
+    *("fex", ".ci/run", "src/openfex/machine/guest/setup", "src/openfex/machine/guest/agent"),
+    "tests/vm/init",
+)
 
 
 def prepare(session: nox.Session) -> None:
@@ -80,6 +83,17 @@ def bpf(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Octets by the million through codecs and decisions. `-- RUNS [--keep]`: how many a target; keep what is new."""
+    if session.venv_backend == "none":
+        session.error("fuzz installs atheris, so it needs an environment of its own: leave --no-venv out")
+    session.install("--require-hashes", "-r", "requirements/dev.txt", "-r", "requirements/fuzz.txt")
+    runs, *options = session.posargs or ["100000"]
+    for corpus in sorted(Path("tests/data/fuzz").glob("*.hex")):
+        session.run("python", "-m", "tests.fuzz.run", corpus.stem, runs, *options, env={"PYTHONPATH": "src"})
+
+
+@nox.session
 def netns(session: nox.Session) -> None:
     """Whole paths over real devices in network namespaces, and programs that others wrote. Needs root."""
     prepare(session)
@@ -119,3 +133,4 @@ def pins(session: nox.Session) -> None:
     session.run(*uv, *run, "--output-file", "requirements/run.txt")
     dev = [*run, "requirements/dev.in", "--constraint", "requirements/run.txt"]
     session.run(*uv, *dev, "--output-file", "requirements/dev.txt")
+    session.run(*uv, "requirements/fuzz.in", "--output-file", "requirements/fuzz.txt")

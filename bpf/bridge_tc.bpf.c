@@ -235,25 +235,46 @@ static __always_inline int flood(struct __sk_buff *skb, const struct frame *f, c
 	return finish(skb, d, f, c.sent); /* none: uplinks whose links have no row yet */
 }
 
-static __always_inline void decide_here(struct __sk_buff *skb, struct frame *f, struct fex_decision *d)
+/* A frame, and what is decided about it: one a CPU, because what is called from here needs all of a stack. */
+struct work {
+	struct frame frame;
+	struct fex_decision decision;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct work);
+} works SEC(".maps");
+
+/* Read a frame, decide about it, and give the decision its effects but the counters. */
+static __always_inline struct work *judge(struct __sk_buff *skb)
 {
-	read_frame(skb, f);
-	decide_bridge(skb, f, attached_for(skb), d);
+	__u32 zero = 0;
+	struct work *w = bpf_map_lookup_elem(&works, &zero);
+
+	if (!w)
+		return NULL;
+	__builtin_memset(w, 0, sizeof(*w));
+	read_frame(skb, &w->frame);
+	decide_bridge(skb, &w->frame, attached_for(skb), &w->decision);
+	settle(&w->frame, &w->decision);
+	return w;
 }
 
 SEC("tc")
 int bridge_in(struct __sk_buff *skb)
 {
-	struct fex_decision d = {};
-	struct frame f = {};
+	struct work *w = judge(skb);
 
-	decide_here(skb, &f, &d);
-	settle(&f, &d);
-	account(&d, &f);
-	show(skb, &d);
-	if (d.verdict == FEX_VERDICT_DELIVER)
-		return deliver(skb, &f, &d);
-	return d.verdict == FEX_VERDICT_FLOOD ? flood(skb, &f, &d) : TC_ACT_SHOT;
+	if (!w)
+		return TC_ACT_SHOT;
+	account(&w->decision, &w->frame);
+	show(skb, &w->decision);
+	if (w->decision.verdict == FEX_VERDICT_DELIVER)
+		return deliver(skb, &w->frame, &w->decision);
+	return w->decision.verdict == FEX_VERDICT_FLOOD ? flood(skb, &w->frame, &w->decision) : TC_ACT_SHOT;
 }
 
 #ifdef FEX_TEST
@@ -262,12 +283,9 @@ int bridge_in(struct __sk_buff *skb)
 SEC("tc")
 int bridge_in_decide(struct __sk_buff *skb)
 {
-	struct fex_decision d = {};
-	struct frame f = {};
+	struct work *w = judge(skb);
 
-	decide_here(skb, &f, &d);
-	settle(&f, &d);
-	return export_decision(&d, &f);
+	return w ? export_decision(&w->decision, &w->frame) : 0;
 }
 #endif
 

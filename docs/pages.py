@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of docs/ is made from the sources: the tables of the reference of documents, and the JSON Schema of a document.
+"""What of docs/ is made from the sources: tables of the reference, and the JSON Schema of a document.
 
 `nox -s pages` writes them. A block of a page that is made begins with `<!-- made: NAME -->` and ends with
 `<!-- end -->`; a test holds all of it current.
@@ -12,12 +12,13 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from openfex.datapath.budget import BUDGETS
 from openfex.model.reference import all_below, kind_key
 from openfex.model.schema import document_schema
 from openfex.model.written import VALUES
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
-PAGE = REFERENCE / "documents.md"
+PAGES = (REFERENCE / "documents.md", REFERENCE / "programs.md")
 SCHEMA = REFERENCE / "document.schema.json"
 BLOCK = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -49,11 +50,21 @@ def values_table() -> str:
     return table(("type", "what", "examples", "code if wrong"), rows)
 
 
+def budgets_table() -> str:
+    """What the programs may cost the verifier."""
+    rows = [(f"`{name}`", f"{one.steps:,}", str(one.stack)) for name, one in BUDGETS.items()]
+    return table(("program", "steps at most", "octets of stack at most"), rows)
+
+
+def block(name: str) -> str:
+    """What stands in a block: a table of its own, or that of a kind's keys."""
+    tables = {"values": values_table, "budgets": budgets_table}
+    return tables[name]() if name in tables else keys_table(name)
+
+
 def page(text: str) -> str:
     """A page with its blocks as they have to be."""
-    return BLOCK.sub(
-        lambda found: found[1] + (values_table() if found[2] == "values" else keys_table(found[2])) + found[3], text
-    )
+    return BLOCK.sub(lambda found: found[1] + block(found[2]) + found[3], text)
 
 
 def schema() -> str:
@@ -62,5 +73,6 @@ def schema() -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text()))
+    for path in PAGES:
+        path.write_text(page(path.read_text()))
     SCHEMA.write_text(schema())

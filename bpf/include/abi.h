@@ -170,6 +170,13 @@ struct fex_vlan_set {
  */
 #define FEX_LEARNT (1u << 31)
 
+/* homes: bridge, array of u64: where a vEth is, found without a hash. A MAC's number (big-endian) times FEX_HOME_FACTOR,
+ * modulo 2^48, gives its row in the upper 16 bits, and the lower 32 tell it from others that have the same row: they are
+ * the upper half of the value, the lower is FEX_HOME and the port. One MAC a row; all others are in veths alone.
+ */
+#define FEX_HOME_FACTOR 0x9e3779b97f4bull
+#define FEX_HOME (1u << 31)
+
 /* stations: bridge, hash. What network ports have learnt. */
 struct fex_station_key {
 	__u8 mac[6];
@@ -272,10 +279,11 @@ enum fex_drop {
 	FEX_DROP_REASONS = 30,
 };
 
-/* flows: the bench's generator, array. From whom to whom its frames go, and the row of the NIC that they leave by. */
+/* flows: the bench's generator, array. The heads of a flow's frames, Ethernet, IPv4 and UDP, and the row of the NIC that
+ * they leave by.
+ */
 struct fex_flow {
-	__u8 dst[6];
-	__u8 src[6];
+	__u8 head[44];
 	__u32 nic;
 };
 

@@ -70,8 +70,9 @@ enum dimension {
 	TCP_FLAGS = 9,
 };
 
+/* What is looked up, and room behind the longest: a run is compared whole, also at the last octet. */
 struct key {
-	__u8 octets[KEY_OCTETS - 1 + 16]; /* a run is compared whole, also at the last octet */
+	__u8 octets[KEY_OCTETS - 1 + 16];
 };
 
 static __always_inline void count_hit(__u32 row)
@@ -91,7 +92,7 @@ static __always_inline bool is_run(const struct fex_run *run, const struct key *
 }
 
 /* The vector of a key. Every step takes at least one octet, and what is beside a run is a leaf. */
-__noinline int walk(struct key *key, __u32 reference)
+__noinline int walk(const struct key *key, __u32 reference)
 {
 	__u32 at = 0;
 
@@ -123,35 +124,18 @@ __noinline int walk(struct key *key, __u32 reference)
 	return 0;
 }
 
-static __always_inline __u32 find(const struct fex_acl *acl, enum dimension d, bool present, struct key *key)
+/* The row of the vector of a dimension. The octets of a key that is looked up may be followed by anything. */
+static __always_inline __u32 find(const struct fex_acl *acl, enum dimension d, bool present, const void *key)
 {
 	__u32 reference = present ? acl->root[d] : acl->absent[d];
 
 	return reference & FEX_LEAF ? reference & FEX_REFERENCE_MASK : walk(key, reference);
 }
 
-static __always_inline __u32 find_address(const struct fex_acl *acl, enum dimension d, const __u8 *address,
-					  __u32 family)
+static __always_inline __u32 find_number(const struct fex_acl *acl, enum dimension d, __u16 number)
 {
-	struct key key = {.octets = {family}};
+	struct key key = {.octets = {number >> 8, number}};
 
-	if (!(acl->root[d] & FEX_LEAF))
-		__builtin_memcpy(key.octets + 1, address, 16);
-	return find(acl, d, true, &key);
-}
-
-static __always_inline __u32 find_two(const struct fex_acl *acl, enum dimension d, bool present, __u8 one, __u8 other)
-{
-	struct key key = {.octets = {one, other}};
-
-	return find(acl, d, present, &key);
-}
-
-static __always_inline __u32 find_mac(const struct fex_acl *acl, enum dimension d, const struct fex_mac *mac)
-{
-	struct key key = {};
-
-	__builtin_memcpy(key.octets, mac->octets, 6);
 	return find(acl, d, true, &key);
 }
 
@@ -188,8 +172,11 @@ static __always_inline __u32 first_narrow(const struct fex_acl *acl, const struc
 	return acl->rules;
 }
 
-static __always_inline __u32 first_wide(const struct fex_acl *acl, const struct classes *c)
+/* In a function of its own: else all its vectors are on the stack below classify_head, and Linux 6.1 refuses the sum. */
+__noinline int first_wide(const struct fex_acl *acl, const struct classes *c)
 {
+	if (!acl || !c)
+		return -1;
 	struct fex_vector *source = vector(c->row[SOURCE]), *destination = vector(c->row[DESTINATION]);
 	struct fex_vector *protocol = vector(c->row[PROTOCOL]), *from = vector(c->row[SOURCE_PORT]);
 	struct fex_vector *to = vector(c->row[DESTINATION_PORT]), *sender = vector(c->row[SOURCE_MAC]);
@@ -208,33 +195,28 @@ static __always_inline __u32 first_wide(const struct fex_acl *acl, const struct 
 	return acl->rules;
 }
 
-/* In a function of its own, so that keys and vectors are never on the stack together. */
-__noinline int classify_packet(struct classes *c, __u32 row)
+static __always_inline void classify_packet(struct classes *c, const struct fex_acl *acl, const struct packet *p)
+{
+	c->row[SOURCE] = find(acl, SOURCE, true, p->source);
+	c->row[DESTINATION] = find(acl, DESTINATION, true, p->destination);
+	c->row[PROTOCOL] = find(acl, PROTOCOL, p->source[0], &p->fragment);
+	c->row[SOURCE_PORT] = find(acl, SOURCE_PORT, p->has_ports, p->ports);
+	c->row[DESTINATION_PORT] = find(acl, DESTINATION_PORT, p->has_destination_port, p->ports + 2);
+}
+
+/* In a function of its own, because few ACLs need it. */
+__noinline int classify_head(struct classes *c, const struct frame *f, __u32 row, __u32 vlan)
 {
 	struct fex_acl *acl = bpf_map_lookup_elem(&acls, &row);
 	struct packet *p = the_packet();
 
-	if (!c || !acl || !p)
+	if (!c || !f || !acl || !p)
 		return -1;
-	c->row[SOURCE] = find_address(acl, SOURCE, p->source, p->family);
-	c->row[DESTINATION] = find_address(acl, DESTINATION, p->destination, p->family);
-	c->row[PROTOCOL] = find_two(acl, PROTOCOL, p->family, p->fragment, p->protocol);
-	c->row[SOURCE_PORT] = find_two(acl, SOURCE_PORT, p->has_ports, p->ports[0], p->ports[1]);
-	c->row[DESTINATION_PORT] = find_two(acl, DESTINATION_PORT, p->has_destination_port, p->ports[2], p->ports[3]);
-	c->row[TCP_FLAGS] = find_two(acl, TCP_FLAGS, p->has_flags, p->flags, 0);
-	return 0;
-}
-
-__noinline int classify_head(struct classes *c, const struct frame *f, __u32 row, __u32 vlan)
-{
-	struct fex_acl *acl = bpf_map_lookup_elem(&acls, &row);
-
-	if (!c || !f || !acl)
-		return -1;
-	c->row[SOURCE_MAC] = find_mac(acl, SOURCE_MAC, &f->src);
-	c->row[DESTINATION_MAC] = find_mac(acl, DESTINATION_MAC, &f->dst);
-	c->row[ETHERTYPE] = find_two(acl, ETHERTYPE, true, f->type >> 8, f->type);
-	c->row[VLAN] = find_two(acl, VLAN, true, vlan >> 8, vlan);
+	c->row[SOURCE_MAC] = find(acl, SOURCE_MAC, true, &f->src);
+	c->row[DESTINATION_MAC] = find(acl, DESTINATION_MAC, true, &f->dst);
+	c->row[ETHERTYPE] = find_number(acl, ETHERTYPE, f->type);
+	c->row[VLAN] = find_number(acl, VLAN, vlan);
+	c->row[TCP_FLAGS] = find(acl, TCP_FLAGS, p->has_flags, &p->flags);
 	return 0;
 }
 
@@ -249,8 +231,9 @@ __noinline int judge_acl(const struct frame *f, __u32 row, __u32 vlan)
 	struct classes c = {};
 	__u32 rule;
 
-	if (!f || !acl || !p || p->unreadable || classify_packet(&c, row))
+	if (!f || !acl || !p || p->unreadable)
 		return UNREADABLE;
+	classify_packet(&c, acl, p);
 	if (acl->wide) {
 		if (classify_head(&c, f, row, vlan))
 			return UNREADABLE;

@@ -35,6 +35,14 @@ struct {
 } veths SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u32);
+	__type(value, __u64);
+} homes SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
@@ -95,8 +103,8 @@ static __always_inline __u32 classify(const struct frame *f, const struct fex_po
 {
 	__u32 vlan = f->tpid == ETH_P_8021Q ? f->tci & VLAN_VID_MASK : 0;
 
-	if (f->tpid == ETH_P_8021AD && !(policy->flags & FEX_POLICY_TRUNK))
-		return 0;
+	if (!(policy->flags & FEX_POLICY_TRUNK) && (f->tpid == ETH_P_8021AD || f->vlan_tags > 1))
+		return 0; /* a tag behind a priority tag would be the first where the frame leaves untagged */
 	if (!vlan)
 		return policy->vlan;
 	return policy->flags & FEX_POLICY_TRUNK && is_member(policy, vlan) ? vlan : 0;
@@ -116,12 +124,20 @@ static __always_inline __s64 age_of(const struct fex_station *station, __u64 now
 	return (__s64)(now - station->seen_ns);
 }
 
-/* The port of the vEth that has this MAC. Linux 6.1 takes no key out of a caller's memory. */
-static __always_inline __u32 *veth_of(const struct fex_mac *mac)
+/* The port of the vEth that has this MAC; 0: none has. The hash is asked where somebody else is at home in the row.
+ * Linux 6.1 takes no key out of a caller's memory.
+ */
+static __always_inline __u32 owner_of(const struct fex_mac *mac)
 {
 	struct fex_mac key = *mac;
+	__u64 number = (bpf_be64_to_cpu(*(const __u64 *)&key) >> 16) * FEX_HOME_FACTOR << 16 >> 16;
+	__u32 row = number >> 32, *veth;
+	__u64 *home = bpf_map_lookup_elem(&homes, &row);
 
-	return bpf_map_lookup_elem(&veths, &key);
+	if (home && *home >> 32 == (__u32)number && *home & FEX_HOME)
+		return *home & (FEX_HOME - 1);
+	veth = bpf_map_lookup_elem(&veths, &key);
+	return veth ? *veth & ~FEX_LEARNT : 0;
 }
 
 /* Learn the source of a frame from the network. Its address must not be one of our vEths': see fex_settings.epoch. */
@@ -141,7 +157,7 @@ static __always_inline __u32 learn(const struct frame *f, struct fex_decision *d
 			known->seen_ns = now;
 		return FEX_DROP_NONE;
 	}
-	if (veth_of(&f->src)) {
+	if (owner_of(&f->src)) {
 		if (known)
 			bpf_map_delete_elem(&stations, &key);
 		return FEX_DROP_OWN_SOURCE;
@@ -318,11 +334,11 @@ static __always_inline struct fex_port *enter(const struct frame *f, __u32 link,
 static __always_inline __u32 judge_other_source(const struct frame *f, const struct fex_policy *policy,
 						struct fex_decision *d)
 {
-	__u32 *owner = veth_of(&f->src);
+	__u32 owner = owner_of(&f->src);
 	struct fex_memory *memory;
 
 	if (owner)
-		return (*owner & ~FEX_LEARNT) == d->in ? FEX_DROP_NONE : FEX_DROP_SPOOFED_SOURCE;
+		return owner == d->in ? FEX_DROP_NONE : FEX_DROP_SPOOFED_SOURCE;
 	if (!policy->learn || is_group(&f->src))
 		return FEX_DROP_SPOOFED_SOURCE;
 	memory = memory_of(d->in);
@@ -349,17 +365,19 @@ static __always_inline __u32 judge_source(const struct judgement *j, struct fex_
 static __always_inline void find_way(struct judgement *j, struct fex_decision *d)
 {
 	const struct frame *f = j->frame;
-	struct fex_station_key key = station_key(&f->dst, d->vlan);
-	struct fex_settings *set = the_settings();
+	struct fex_station_key key;
+	struct fex_settings *set;
 	struct fex_station *station;
-	__u32 *veth;
+	__u32 owner;
 
 	if (is_group(&f->dst))
 		return to_all(j->port, d);
-	veth = veth_of(&f->dst);
-	if (veth)
-		return to_veth(j, *veth & ~FEX_LEARNT, d);
+	owner = owner_of(&f->dst);
+	if (owner)
+		return to_veth(j, owner, d);
+	key = station_key(&f->dst, d->vlan);
 	station = bpf_map_lookup_elem(&stations, &key);
+	set = the_settings();
 	if (station && set && age_of(station, bpf_ktime_get_coarse_ns()) < (__s64)set->ageing_ns)
 		return to_network(j, station->port, d);
 	to_all(j->port, d);
@@ -457,7 +475,7 @@ static __always_inline bool learn_source(const struct frame *f, __u32 port)
 	if (!memory || !set)
 		return false;
 	if (bpf_map_update_elem(&veths, &mac, &value, BPF_NOEXIST))
-		return veth_of(&mac);
+		return owner_of(&mac);
 	__sync_fetch_and_add(&memory->macs, 1);
 	__sync_fetch_and_add(&set->epoch, 1);
 	return true;
@@ -494,19 +512,22 @@ static __always_inline void settle(const struct frame *f, struct fex_decision *d
  */
 __noinline int judge_copy(const struct frame *f, __u32 number, __u32 vlan)
 {
-	struct fex_decision d = {.vlan = vlan, .in = number};
 	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
 	struct fex_policy *policy = port ? policy_of(port) : NULL;
+	__u32 reason;
+	int hit;
 
 	if (!f || !policy)
 		return FEX_DROP_PORT_DOWN;
 	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
 		return FEX_DROP_NONE;
-	if (passes_acl(f, policy, OUT, number, &d) && !spend(policy, OUT, number, f))
-		d.reason = FEX_DROP_RATE_OUT;
-	if (d.hit[OUT])
-		count_hit(d.hit[OUT] - 1);
-	return d.reason;
+	hit = policy->acl[OUT] ? judge_acl(f, policy->acl[OUT], vlan) : 0;
+	reason = reason_of(hit, OUT);
+	if (hit > 0)
+		count_hit((hit & ~DENIED) - 1);
+	if (!reason && !spend(policy, OUT, number, f))
+		reason = FEX_DROP_RATE_OUT;
+	return reason;
 }
 
 #endif

@@ -106,15 +106,15 @@ static __always_inline __u32 judge_neighbour(FEX_CONTEXT *ctx, const struct fram
 		return FEX_DROP_NONE;
 	if (load_octets(ctx, p->at, body, sizeof(body)))
 		return FEX_DROP_UNREADABLE_HEADER;
-	if ((type == NEIGHBOUR_ADVERTISEMENT || is_zero(p->source, 16)) && !owns_ipv6(port, body + 8))
+	if ((type == NEIGHBOUR_ADVERTISEMENT || is_zero(p->source + 1, 16)) && !owns_ipv6(port, body + 8))
 		return FEX_DROP_SPOOFED_ADDRESS;
 	return judge_options(ctx, f, p->at + sizeof(body));
 }
 
 static __always_inline __u32 judge_ipv4(const struct packet *p, __u32 port)
 {
-	if (!is_zero(p->source, 4))
-		return owns_ipv4(port, p->source) ? FEX_DROP_NONE : FEX_DROP_SPOOFED_ADDRESS;
+	if (!is_zero(p->source + 1, 4))
+		return owns_ipv4(port, p->source + 1) ? FEX_DROP_NONE : FEX_DROP_SPOOFED_ADDRESS;
 	if (p->protocol == PROTO_UDP && p->has_ports && !p->ports[0] && p->ports[1] == BOOTPC && !p->ports[2] &&
 	    p->ports[3] == BOOTPS)
 		return FEX_DROP_NONE;
@@ -123,9 +123,9 @@ static __always_inline __u32 judge_ipv4(const struct packet *p, __u32 port)
 
 static __always_inline __u32 judge_ipv6(FEX_CONTEXT *ctx, const struct frame *f, const struct packet *p, __u32 port)
 {
-	if (!is_zero(p->source, 16) && !owns_ipv6(port, p->source))
+	if (!is_zero(p->source + 1, 16) && !owns_ipv6(port, p->source + 1))
 		return FEX_DROP_SPOOFED_ADDRESS;
-	if (!is_zero(p->source, 16))
+	if (!is_zero(p->source + 1, 16))
 		return judge_neighbour(ctx, f, p, port);
 	if (p->protocol != PROTO_ICMPV6 || !p->has_ports)
 		return FEX_DROP_SPOOFED_ADDRESS;

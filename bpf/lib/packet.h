@@ -6,6 +6,8 @@
 #ifndef FEX_PACKET_H
 #define FEX_PACKET_H
 
+#include <stddef.h>
+
 #include "frame.h"
 
 #define ETH_P_IP 0x0800
@@ -36,19 +38,21 @@ enum fragment {
 	FRAGMENT_LATER = 2,
 };
 
+/* Its fields lie as an ACL looks them up: each is the key of a dimension. */
 struct packet {
-	__u8 source[16]; /* IPv4 in the first four */
-	__u8 destination[16];
-	__u8 family; /* 4, 6, or 0 for neither */
-	__u8 protocol;
+	__u8 source[1 + 16]; /* 4, 6, or 0 for neither; and the address, IPv4 in the first four octets */
+	__u8 destination[1 + 16];
 	__u8 fragment; /* enum fragment */
-	__u8 flags; /* of TCP */
+	__u8 protocol;
 	__u8 ports[4]; /* source and destination, or ICMP type and code, in wire order */
+	__u8 flags; /* of TCP */
 	bool has_ports; /* what goes for a source port is there */
 	bool has_destination_port;
 	bool has_flags;
 	bool unreadable;
+	__u8 zero[3];
 	__u32 at; /* where the protocol's own head begins */
+	__u8 room[32]; /* behind the last key */
 };
 
 /* One a CPU, because a stack has no room: of the frame that is being judged now. */
@@ -66,26 +70,60 @@ static __always_inline struct packet *the_packet(void)
 	return bpf_map_lookup_elem(&packets, &zero);
 }
 
+/* A head made of words is mostly near the beginning of a frame, and then needs no call. The barrier keeps the pointer that
+ * is checked the one that is read by.
+ */
+#define load_head(ctx, where, to)                                                                                      \
+	({                                                                                                             \
+		const typeof(*(to)) *from = (void *)(long)(ctx)->data + ((where)&127);                                 \
+		long result = 0;                                                                                       \
+                                                                                                                       \
+		asm volatile("" : "+r"(from));                                                                         \
+		if ((where) > 127 || (void *)(from + 1) > (void *)(long)(ctx)->data_end)                               \
+			result = load_octets(ctx, where, to, sizeof(*(to)));                                           \
+		else                                                                                                   \
+			*(to) = *from;                                                                                 \
+		result;                                                                                                \
+	})
+
+struct ipv4_head {
+	__be32 start; /* version, header length, service, length */
+	__be32 fragment;
+	__be32 protocol; /* time to live, protocol, checksum */
+	__be32 source;
+	__be32 destination;
+};
+
+struct ipv6_head {
+	__be32 start; /* version, class, flow */
+	__be32 protocol; /* length, next header, hop limit */
+};
+
+struct ipv6_address {
+	__be32 word[4];
+};
+
+/* What a protocol's own head says: the ports, and of TCP its flags. */
 static __always_inline void read_ports(FEX_CONTEXT *ctx, struct packet *p)
 {
-	__u8 flags;
+	__u32 ports;
 
 	if (p->fragment == FRAGMENT_LATER)
 		return;
 	switch (p->protocol) {
 	case PROTO_TCP:
-		if (load_octets(ctx, p->at + TCP_FLAGS_AT, &flags, 1)) {
+		if (load_octets(ctx, p->at + TCP_FLAGS_AT, &p->flags, 1)) {
 			p->unreadable = true;
 			return;
 		}
-		p->flags = flags;
 		p->has_flags = true;
 		__attribute__((fallthrough));
 	case PROTO_UDP:
 	case PROTO_DCCP:
 	case PROTO_SCTP:
 	case PROTO_UDPLITE:
-		p->has_ports = p->has_destination_port = !load_octets(ctx, p->at, p->ports, 4);
+		p->has_ports = p->has_destination_port = !load_head(ctx, p->at, &ports);
+		*(__u32 *)p->ports = p->has_ports ? ports : 0;
 		break;
 	case PROTO_ICMP:
 	case PROTO_ICMPV6:
@@ -97,24 +135,32 @@ static __always_inline void read_ports(FEX_CONTEXT *ctx, struct packet *p)
 	p->unreadable = !p->has_ports;
 }
 
+static __always_inline void copy_words(__u8 *to, const __u32 *from, __u32 n)
+{
+#pragma unroll
+	for (__u32 i = 0; i < n; i++)
+		((__u32 *)to)[i] = from[i];
+}
+
 static __always_inline void read_ipv4(FEX_CONTEXT *ctx, struct packet *p)
 {
-	__u8 head[20];
+	struct ipv4_head head;
 	__u32 length, word;
 
 	p->unreadable = true;
-	if (load_octets(ctx, p->at, head, sizeof(head)))
+	if (load_head(ctx, p->at, &head))
 		return;
-	length = (head[0] & 15) * 4;
-	if (head[0] >> 4 != 4 || length < sizeof(head) || p->at + length > octets_in(ctx))
+	word = bpf_ntohl(head.start);
+	length = (word >> 24 & 15) * 4;
+	if (word >> 28 != 4 || length < sizeof(head) || p->at + length > octets_in(ctx))
 		return;
 	p->unreadable = false;
-	p->family = 4;
-	word = head[6] << 8 | head[7];
+	p->source[0] = p->destination[0] = 4;
+	word = bpf_ntohl(head.fragment);
 	p->fragment = word & 0x1fff ? FRAGMENT_LATER : word & 0x2000 ? FRAGMENT_FIRST : FRAGMENT_NOT;
-	p->protocol = head[9];
-	__builtin_memcpy(p->source, head + 12, 4);
-	__builtin_memcpy(p->destination, head + 16, 4);
+	p->protocol = bpf_ntohl(head.protocol) >> 16;
+	*(__be32 *)(p->source + 1) = head.source;
+	*(__be32 *)(p->destination + 1) = head.destination;
 	p->at += length;
 	read_ports(ctx, p);
 }
@@ -163,17 +209,17 @@ static long pass_extension(__u32 index, void *context)
 
 static __always_inline void read_ipv6(FEX_CONTEXT *ctx, struct packet *p)
 {
-	__u8 head[40];
+	struct ipv6_head head;
 
-	if (load_octets(ctx, p->at, head, sizeof(head)) || head[0] >> 4 != 6) {
+	if (load_head(ctx, p->at, &head) || bpf_ntohl(head.start) >> 28 != 6 ||
+	    load_head(ctx, p->at + 8, (struct ipv6_address *)(p->source + 1)) ||
+	    load_head(ctx, p->at + 24, (struct ipv6_address *)(p->destination + 1))) {
 		p->unreadable = true;
 		return;
 	}
-	p->family = 6;
-	p->protocol = head[6];
-	__builtin_memcpy(p->source, head + 8, 16);
-	__builtin_memcpy(p->destination, head + 24, 16);
-	p->at += sizeof(head);
+	p->source[0] = p->destination[0] = 6;
+	p->protocol = bpf_ntohl(head.protocol) >> 8;
+	p->at += 40;
 	if (is_extension(p->protocol)) {
 		bpf_loop(MOST_EXTENSIONS, pass_extension, &ctx, 0);
 		if (is_extension(p->protocol) && p->fragment != FRAGMENT_LATER)
@@ -190,7 +236,8 @@ __noinline int read_packet(FEX_CONTEXT *ctx, __u32 inner, __u32 type)
 
 	if (!p)
 		return -1;
-	__builtin_memset(p, 0, sizeof(*p));
+	__builtin_memset(&p->fragment, 0, offsetof(struct packet, at) - offsetof(struct packet, fragment));
+	p->source[0] = p->destination[0] = 0;
 	p->at = inner;
 	if (type == ETH_P_IP)
 		read_ipv4(ctx, p);

@@ -53,24 +53,28 @@ static __always_inline void read_once(FEX_CONTEXT *ctx, const struct frame *f, b
 	*has_read = true;
 }
 
+/* What an ACL has said, as a drop reason. */
+static __always_inline __u32 reason_of(int hit, enum direction way)
+{
+	if (hit < 0)
+		return FEX_DROP_UNREADABLE_HEADER;
+	if (!(hit & DENIED))
+		return FEX_DROP_NONE;
+	return way == OUT ? FEX_DROP_ACL_OUT : FEX_DROP_ACL_IN;
+}
+
 /* The ACL of a port: true if the frame passes. */
 static __always_inline bool passes_acl(const struct frame *f, const struct fex_policy *policy, enum direction way,
 				       __u32 port, struct fex_decision *d)
 {
-	int hit;
+	int hit = policy->acl[way] ? judge_acl(f, policy->acl[way], d->vlan) : 0;
+	__u32 reason = reason_of(hit, way);
 
-	if (!policy->acl[way])
-		return true;
-	hit = judge_acl(f, policy->acl[way], d->vlan);
-	if (hit < 0) {
-		drop_at(d, port, FEX_DROP_UNREADABLE_HEADER);
-		return false;
-	}
-	d->hit[way] = hit & ~DENIED;
-	if (!(hit & DENIED))
-		return true;
-	drop_at(d, port, way == OUT ? FEX_DROP_ACL_OUT : FEX_DROP_ACL_IN);
-	return false;
+	if (hit > 0)
+		d->hit[way] = hit & ~DENIED;
+	if (reason)
+		drop_at(d, port, reason);
+	return !reason;
 }
 
 static __always_inline struct fex_memory *memory_of(__u32 port)

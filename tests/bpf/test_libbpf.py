@@ -24,9 +24,11 @@ from openfex.linux.libbpf import (
     Object,
     Program,
     bpf_filesystem,
+    counting_time,
     map_ids_of_program,
     possible_cpus,
     program_by_id,
+    verify,
 )
 from openfex.linux.netlink import Netlink
 from openfex.linux.packet import PacketSocket
@@ -215,6 +217,22 @@ def test_the_end_of_the_verifiers_log_is_in_the_error(tmp_path: Path) -> None:
         assert set(loaded.programs) == {"send_back"}
 
 
+def test_who_only_has_programs_verified_gets_the_same_end_of_the_log(tmp_path: Path) -> None:
+    with pytest.raises(KernelError, match="invalid access to packet") as refused:
+        verify(compile_object(tmp_path, "careless", "-DOUT_OF_BOUNDS"))
+    assert len(refused.value.message.splitlines()) <= 16
+
+
+def test_what_the_verifier_says_of_a_program(file: Path, loaded: Object) -> None:
+    found = verify(file)
+    assert set(found) == set(loaded.programs)
+    for name, one in found.items():
+        program = loaded.program(name)
+        assert (one.steps, one.instructions) == (program.verified_instructions, program.instructions)
+        assert len(one.code) % 8 == 0
+        assert len(one.frames) == 1
+
+
 def test_files_that_are_no_objects(tmp_path: Path) -> None:
     with pytest.raises(KernelError, match="No such file"):
         Object.load(tmp_path / "nothing.o")
@@ -401,6 +419,8 @@ def test_nothing_stays_behind(file: Path) -> None:
     loaded.close()
     with pytest.raises(NotFoundError):
         program_by_id(number)
+    verify(file)
+    assert descriptors() == before
 
 
 def test_a_run_gives_verdict_octets_and_context(loaded: Object) -> None:
@@ -411,6 +431,14 @@ def test_a_run_gives_verdict_octets_and_context(loaded: Object) -> None:
     assert loaded.program("send_back").test_run(bytes(9000), room=64).data == bytes(9000)
     with pytest.raises(KernelError, match="cannot run note_classid on a frame of 3 octets"):
         loaded.program("note_classid").test_run(b"abc")
+
+
+def test_runs_and_their_time_are_counted_while_somebody_asks_for_it() -> None:
+    with Program.trivial() as program, counting_time():
+        program.test_run(bytes(14), repeat=3)
+        info = program.info()
+    assert info.run_count == 3
+    assert info.run_time_ns > 0
 
 
 def test_a_run_refuses_a_classid(loaded: Object) -> None:

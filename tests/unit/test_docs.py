@@ -149,10 +149,10 @@ def pages_script() -> ModuleType:
 def test_what_is_made_from_the_sources_is_current() -> None:
     """`nox -s pages` makes it so."""
     script = pages_script()
-    text = script.PAGE.read_text()
-    assert script.page(text) == text
+    texts = [path.read_text() for path in script.PAGES]
+    assert [script.page(text) for text in texts] == texts
     assert script.schema() == script.SCHEMA.read_text()
-    assert {found[1] for found in script.BLOCK.findall(text)} == {"values", *SPECS}
+    assert {found[1] for text in texts for found in script.BLOCK.findall(text)} == {"values", "budgets", *SPECS}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=name_of)

@@ -133,7 +133,7 @@ def test_requirements_hold_no_address(path: Path) -> None:
         assert not re.search(r"://|^\s*-(?!-hash=)|@", line), f"{name_of(path)}: {line}"
 
 
-@pytest.mark.parametrize("name", ["run", "dev"])
+@pytest.mark.parametrize("name", ["run", "dev", "fuzz"])
 def test_every_pin_has_hashes(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.txt").read_text()
     entries = [entry for entry in re.split(r"\n(?=\S)", text.strip()) if entry]

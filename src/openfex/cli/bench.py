@@ -23,20 +23,30 @@ The rows, and their peers:
 
   tcp_stream   linux-bridge, direct-veth, macvlan-vepa
   round_trip   linux-bridge
-  udp_64_pps   linux-bridge (br_netfilter off or on); ours on XDP wires. Frames
-               are taken at tc or by XDP; each in its better setting
+  tcp_rr       linux-bridge
+  udp_64_pps   linux-bridge, bare-xdp, ovs-userspace
+  udp_64_pps_policy    nftables-bridge
+  acl_1000     nftables-bridge, no-acl: the same path without rules
+  host_cost    nftables-bridge
+  total_cost   nftables-bridge
   scale_4094   2-veths: the same path with two vEths instead of 4,094
+  profile_change_4094  -: its budget
   lab_up_256   ip-batch: `ip -batch` that makes 256 veths in a bridge
 
-A row's name means all its peers. ratio is ours / theirs: the median of the
-rounds' own ratios, and an interval that holds the true one in 95 of 100 cases.
-Both meet the same noise, so trust the ratio more than the values.
+bare-xdp: the same hops and nothing else. nftables-bridge: a Linux bridge with
+the same policy in nftables. ovs-userspace: Open vSwitch's own datapath.
+
+A row's name means all its peers, all in their better setting. ratio is ours /
+theirs: the median of the rounds' own ratios, and an interval that holds the
+true one in 95 of 100 cases. Both meet the same noise, so trust the ratio more
+than the values.
 
 Examples:
 
   fex bench                        all rows, three to four minutes
   fex bench --quick                three rounds each, about a minute: a glance
   fex bench tcp_stream udp_64_pps  these two
+  fex bench scale_4094 --burst 1   the hardest traffic there is for caches
   fex bench --json > bench.json    a list of results, for programs
   fex bench --plot bench.svg       a picture too
 
@@ -44,10 +54,11 @@ More: docs/guide/measuring.md"""
 
 Rows = Annotated[str, Parameter(help="Only these rows; all if none is named.")]
 Quick = Annotated[Flag, Parameter(help="3 rounds of each instead of 10.")]
+Burst = Annotated[int, Parameter(help="Frames of 64 octets that a flow sends in a row.")]
 Plot = Annotated[Path | None, Parameter(metavar="FILE", help="Draw the ratios into FILE too (SVG).")]
 
 
-def bench(*rows: Rows, quick: Quick = False, plot: Plot = None, json: Json = False) -> int:
+def bench(*rows: Rows, quick: Quick = False, burst: Burst = 64, plot: Plot = None, json: Json = False) -> int:
     """Measure what openfex costs, beside what others do for the same work.
 
     Ours and a peer take turns, round by round, on real frames in a lab of its own,
@@ -57,12 +68,14 @@ def bench(*rows: Rows, quick: Quick = False, plot: Plot = None, json: Json = Fal
     from openfex.proof.bench.rows import QUICK_ROUNDS, ROUNDS, choose
 
     chosen = choose(rows)
+    if burst < 1:
+        raise InputError("a flow sends at least one frame in a row", code="bad-burst")
     if plot is not None and not plot.parent.is_dir():
         raise InputError(f"there is no folder {plot.parent} for {plot.name}", code="bad-file")
     if (busy := surroundings.busy_share()) > surroundings.BUSY:
         print(f"fex: others use {busy:.0%} of this machine's CPUs: expect wide intervals", file=sys.stderr)
     with progress(quiet=json) as step:
-        outcome = course.run(chosen, QUICK_ROUNDS if quick else ROUNDS, step)
+        outcome = course.run(chosen, QUICK_ROUNDS if quick else ROUNDS, step, burst=burst)
     if plot is not None and outcome.results:
         _draw(outcome, plot)
     if json:

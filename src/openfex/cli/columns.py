@@ -29,6 +29,10 @@ NODES = keyed(
     *("name", "kind", "in_frames", "replicated", "out_frames", "drops"),
     *("stations", "learnt", "moved", "aged", "not_learnt"),
 )
+PROGRAMS: tuple[Column, ...] = (
+    *keyed("program", "role", "attachment", "instructions", "steps", "most_steps", "stack", "most_stack"),
+    ("note", "over"),
+)
 DROPS = keyed("node", "port", "reason", "frames", "meaning")
 WATCHED = keyed("node", "port", "reason", "frames", "new", "meaning")
 

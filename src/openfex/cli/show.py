@@ -184,6 +184,17 @@ def _print_rules(rows: Sequence[Row], json: bool, *, watched: bool = False) -> N
 
 
 @app.command(help_epilogue="")
+def programs(*, json: Json = False) -> None:
+    """Programs: what each costs this kernel's verifier, and what it may cost.
+
+    They are loaded for this, and let go; no lab is needed.
+    """
+    from openfex.datapath.costs import measure_costs
+
+    print_rows([cost.row for cost in measure_costs()], columns.PROGRAMS, "no programs", as_json=json)
+
+
+@app.command(help_epilogue="")
 def drops(*, watch: Watch = False, lab: Lab = None, json: Json = False) -> None:
     """Dropped frames by node, port and reason.
 

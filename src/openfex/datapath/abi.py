@@ -35,7 +35,7 @@ FLOOD = struct.Struct("=2Q4I")
 SETTINGS = struct.Struct("=QII")
 COUNTERS = struct.Struct("=8Q")
 DROP_KEY = struct.Struct("=II")
-FLOW = struct.Struct("=6s6sI")
+FLOW = struct.Struct("=44sI")
 DECISION = struct.Struct("=6IQHHBBH5I3B9x")
 CAPTURE = struct.Struct("=4I2Q")
 RECORD = struct.Struct("=Q4I3H5B5x")
@@ -43,6 +43,8 @@ RECORD = struct.Struct("=Q4I3H5B5x")
 ANY_PORT = 0xFFFFFFFF
 LAST_IFINDEX = 0xFFFF
 LEARNT = 1 << 31
+HOME = 1 << 31
+HOME_FACTOR = 0x9E3779B97F4B
 TOTAL_ROWS = 8
 
 KEY_SIZES = {"veths": MAC.size, "stations": STATION_KEY.size, "drops": DROP_KEY.size}
@@ -64,6 +66,7 @@ VALUE_SIZES = {
     "judged": U32.size,
     "vlan_sets": VLAN_SET.size,
     "veths": U32.size,
+    "homes": U64.size,
     "stations": STATION.size,
     "floods": FLOOD.size,
     "flows": FLOW.size,

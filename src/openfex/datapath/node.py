@@ -35,7 +35,7 @@ SIZED = {"extender": ("counters", "functions"), "bridge": ("counters", "memories
 MAPS = {
     "extender": ("links", "lists", "drops", "totals", "capture", "rings"),
     "bridge": (
-        *("links", "vlan_sets", "veths", "stations", "floods", "judged", "settings", "ageing"),
+        *("links", "vlan_sets", "veths", "homes", "stations", "floods", "judged", "settings", "ageing"),
         *("profiles", "addresses", "acls", "acl_nodes", "acl_runs", "vectors", "hits"),
         *("drops", "totals", "capture", "rings"),
     ),

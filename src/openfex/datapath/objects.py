@@ -16,6 +16,7 @@ XDP_PROGRAMS = {"extender": ("xdp_extender_up", "xdp_extender_down"), "bridge": 
 """The XDP programs that stand beside them, on devices that are asked to have them."""
 TAP_PROGRAM = "xdp_tap"
 """Stands before one of these for as long as somebody listens."""
+ATTACHMENTS = ("tc", "xdp")
 
 
 def object_path(role: str, attachment: str = "tc", *, test: bool = False) -> Path:

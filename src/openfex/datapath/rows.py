@@ -16,6 +16,8 @@ from openfex.datapath.abi import (
     ADDRESS,
     FLOOD,
     FUNCTION,
+    HOME,
+    HOME_FACTOR,
     JUDGED_KEY,
     LEARNT,
     LINK,
@@ -23,6 +25,7 @@ from openfex.datapath.abi import (
     MAC,
     PORT,
     U32,
+    U64,
     VLAN_SET,
     PortFlag,
     bits,
@@ -182,6 +185,21 @@ def _judged_rows(key: int, flood: Flood) -> dict[bytes, bytes]:
     return {JUDGED_KEY.pack(key, series, number): _key(port) for number, port in enumerate(flood.judged)}
 
 
+def home_of(mac: Mac) -> tuple[int, int]:
+    """The row in which a vEth's MAC is found without a hash, and what tells it from others that have the same row."""
+    number = int.from_bytes(mac.octets, "big") * HOME_FACTOR % (1 << 48)
+    return number >> 32, number & 0xFFFF_FFFF
+
+
+def home_rows(veths: Mapping[Mac, int]) -> dict[bytes, bytes]:
+    """One MAC a row, the first of those that have the same."""
+    rows: dict[bytes, bytes] = {}
+    for mac, port in sorted(veths.items()):
+        row, rest = home_of(mac)
+        rows.setdefault(_key(row), U64.pack(rest << 32 | HOME | port))
+    return rows
+
+
 def bridge_rows(tables: BridgeTables, devices: Devices, sets: Mapping[frozenset[int], int]) -> Rows:
     """The rows of a bridge, but for its profiles, its settings and what it learns. `sets`: the row of each VLAN set."""
     floods = {scope << 12 | vlan: flood for (scope, vlan), flood in tables.floods.items()}
@@ -195,6 +213,7 @@ def bridge_rows(tables: BridgeTables, devices: Devices, sets: Mapping[frozenset[
             for address in port.addresses
         },
         "veths": {MAC.pack(mac.octets, 0): _key(number) for mac, number in tables.veths.items()},
+        "homes": home_rows(tables.veths),
         "judged": {key: row for scope, flood in floods.items() for key, row in _judged_rows(scope, flood).items()},
         "floods": {_key(scope): _flood_row(flood) for scope, flood in floods.items()},
     }
@@ -225,6 +244,16 @@ def _read_flood(key: int, value: bytes, judged: Mapping[bytes, bytes]) -> Flood:
     return Flood(links_of(any_, FIRST_UPLINK), links_of(many, FIRST_UPLINK), number, links_of(peers, 0), ports)
 
 
+def _at_home(veths: dict[Mac, int], homes: Mapping[bytes, bytes]) -> dict[Mac, int]:
+    """Those whose row is as it should be; a run may have been killed before it wrote that."""
+    wanted = home_rows(veths)
+    return {mac: port for mac, port in veths.items() if _is_right(_key(home_of(mac)[0]), wanted, homes)}
+
+
+def _is_right(row: bytes, wanted: Mapping[bytes, bytes], homes: Mapping[bytes, bytes]) -> bool:
+    return wanted[row] == homes.get(row)
+
+
 def read_bridge(rows: Rows, devices: Devices | None) -> BridgeTables:
     """The tables that a bridge's rows mean, but for its profiles and its settings."""
     tables = BridgeTables()
@@ -240,6 +269,7 @@ def read_bridge(rows: Rows, devices: Devices | None) -> BridgeTables:
         owner = U32.unpack(value)[0]
         macs = tables.memory.macs if owner & LEARNT else tables.veths
         macs[Mac(MAC.unpack(key)[0])] = owner & ~LEARNT
+    tables.veths = _at_home(tables.veths, rows["homes"])
     for key, value in rows["floods"].items():
         scope = U32.unpack(key)[0]
         tables.floods[scope >> 12, scope & 0xFFF] = _read_flood(scope, value, rows["judged"])

@@ -41,10 +41,10 @@ from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 
 TABLES = {
     "extender": ("lists", "functions", "links"),
-    "bridge": ("vlan_sets", "addresses", "judged", "floods", "ports", "links", "veths"),
+    "bridge": ("vlan_sets", "addresses", "judged", "floods", "ports", "links", "veths", "homes"),
 }
 """The maps that tables are written to, in this order: what is pointed to before what points to it."""
-ARRAYS = {"links", "vlan_sets", "functions", "ports"}
+ARRAYS = {"links", "vlan_sets", "functions", "ports", "homes"}
 
 
 def _array_rows(one: Map) -> Iterator[tuple[bytes, bytes]]:

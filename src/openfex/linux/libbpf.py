@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import re
 import struct
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -21,9 +22,9 @@ from types import TracebackType
 from openfex.errors import InputError, KernelError, NotFoundError, UnsupportedError
 from openfex.linux import libc
 from openfex.linux.border import crossing, refusal
-from openfex.linux.libbpf_calls import ProgramInfo, check, last_words, library, listening, open_pin
+from openfex.linux.libbpf_calls import ProgramInfo, check, last_words, library, listening, open_pin, program_info
 from openfex.linux.libbpf_map import Map, MapType, possible_cpus, wait_for_programs
-from openfex.linux.libbpf_program import Program, TestRun, map_ids_of_program, program_by_id
+from openfex.linux.libbpf_program import Program, TestRun, counting_time, map_ids_of_program, program_by_id
 
 __all__ = [
     "Map",
@@ -32,10 +33,13 @@ __all__ = [
     "Program",
     "ProgramInfo",
     "TestRun",
+    "Verification",
     "bpf_filesystem",
+    "counting_time",
     "map_ids_of_program",
     "possible_cpus",
     "program_by_id",
+    "verify",
     "wait_for_programs",
 ]
 
@@ -43,6 +47,11 @@ _BPFFS = Path("/sys/fs/bpf")
 _BTF_KIND_DATASEC = 15
 _BTF_TYPE = struct.Struct("=III")
 _SECTIONS = (".rodata", ".data", ".bss")
+_STATISTICS = 4
+"""The level (BPF_LOG_STATS) at which the verifier tells what a program took, but not its walk."""
+_STATISTICS_ROOM = 1 << 14
+_STACK = re.compile(r"^stack depth ([\d+]+)", re.MULTILINE)
+_INSTRUCTION_OCTETS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,20 @@ class LoadOptions:
     skip_maps: Collection[str] = ()
     only: Collection[str] | None = None
     constants: Mapping[str, int | bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What the verifier and the kernel say of a program while it is loaded."""
+
+    steps: int
+    """Instructions that the verifier walked; 1,000,000 is its limit."""
+    instructions: int
+    """Instructions as the kernel runs them, before its compiler."""
+    code: bytes
+    """The instructions as they were given to it: the program's own, then those of its functions."""
+    frames: tuple[int, ...]
+    """Octets of stack of the program and of each of its functions, in the order of the code."""
 
 
 class Object:
@@ -115,6 +138,32 @@ class Object:
             message = f"there is no program {name} among {', '.join(self.programs) or 'none'}"
             raise NotFoundError(message, code="program-not-found")
         return self.programs[name]
+
+
+def verify(path: Path) -> dict[str, Verification]:
+    """Have every program of a file verified, and keep none of it loaded: `bpftool -d prog loadall PATH ...`."""
+    lib = library()
+    with listening() as said, _opened(path, said) as handle:
+        logs = {name: ctypes.create_string_buffer(_STATISTICS_ROOM) for name, _ in _each(handle, "program")}
+        for name, one in _each(handle, "program"):
+            check(int(lib.bpf_program__set_log_level(one, _STATISTICS)), f"have {name} measured")
+            check(int(lib.bpf_program__set_log_buf(one, logs[name], _STATISTICS_ROOM)), f"have {name} measured")
+        result = int(lib.bpf_object__load(handle))
+        if result < 0:
+            said += [log.value.decode(errors="replace") for log in logs.values()]
+            raise refusal(-result, f"load {path.name}", last_words(said))
+        return {name: _verification(name, one, logs[name].value) for name, one in _each(handle, "program")}
+
+
+def _verification(name: str, handle: int, log: bytes) -> Verification:
+    lib = library()
+    told = _STACK.search(log.decode(errors="replace"))
+    if told is None:
+        raise KernelError(f"the verifier does not tell what stack {name} takes")
+    info = program_info(int(lib.bpf_program__fd(handle)))
+    octets = int(lib.bpf_program__insn_cnt(handle)) * _INSTRUCTION_OCTETS
+    code = ctypes.string_at(lib.bpf_program__insns(handle), octets)
+    return Verification(info.verified_instructions, info.instructions, code, tuple(map(int, told[1].split("+"))))
 
 
 def bpf_filesystem() -> Path:

@@ -54,9 +54,14 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "bpf_program__name": (_TEXT, (_POINTER,)),
     "bpf_program__fd": (_INT, (_POINTER,)),
     "bpf_program__set_autoload": (_INT, (_POINTER, _BOOL)),
+    "bpf_program__set_log_level": (_INT, (_POINTER, _U32)),
+    "bpf_program__insns": (_POINTER, (_POINTER,)),
+    "bpf_program__insn_cnt": (_SIZE, (_POINTER,)),
+    "bpf_program__set_log_buf": (_INT, (_POINTER, _POINTER, _SIZE)),
     "bpf_obj_pin": (_INT, (_INT, _TEXT)),
     "bpf_obj_get": (_INT, (_TEXT,)),
     "bpf_obj_get_info_by_fd": (_INT, (_INT, _POINTER, _POINTER)),
+    "bpf_enable_stats": (_INT, (_INT,)),
     "bpf_prog_load": (_INT, (_INT, _TEXT, _TEXT, _POINTER, _SIZE, _POINTER)),
     "bpf_prog_get_fd_by_id": (_INT, (_U32,)),
     "bpf_map_get_fd_by_id": (_INT, (_U32,)),
@@ -167,7 +172,7 @@ class ProgramInfo:
     """Steps that the verifier took; 1,000,000 is its limit."""
     run_time_ns: int
     run_count: int
-    """Both stay 0 unless the sysctl kernel.bpf_stats_enabled is 1."""
+    """Both stand still unless the sysctl kernel.bpf_stats_enabled is 1, or somebody is in `counting_time`."""
     map_count: int
 
 

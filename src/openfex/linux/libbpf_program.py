@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from openfex.linux.libbpf_calls import (
 )
 
 _SCHED_CLS = 3
+_RUN_TIME = 0
 _LIVE_FRAMES = 1 << 1
 _XDP_CONTEXT = struct.Struct("=6I")
 _CONTEXT_ROOM = 256
@@ -118,6 +122,16 @@ class Program(Held):
         result = int(self._lib.bpf_prog_test_run_opts(self.fd, ctypes.byref(options)))
         if result < 0:
             raise refusal(-result, f"send {repeat} frames of {len(frame)} octets through {self.name} at link {ifindex}")
+
+
+@contextmanager
+def counting_time() -> Iterator[None]:
+    """Have the kernel count run times and runs of all programs in the block: BPF_ENABLE_STATS. It ends with us."""
+    fd = check(int(library().bpf_enable_stats(_RUN_TIME)), "have run times counted")
+    try:
+        yield
+    finally:
+        os.close(fd)
 
 
 def program_by_id(number: int) -> Program:

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import lzma
-import os
-import re
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from openfex.errors import UnsupportedError
 from openfex.linux.border import crossing
-from openfex.machine import cpio
+from openfex.machine import cpio, modules, packages
 
 CACHE = Path("/var/cache/openfex")
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
@@ -31,8 +27,8 @@ BUSYBOX_PACKAGE = "busybox-static"
 DRIVERS = ("virtio_pci", "virtio_net", "virtio_console", "qemu_fw_cfg")
 FOLDERS = ("bin", "dev", "etc", "lib", "lib/modules", "proc", "sbin", "sys", "tmp")
 _SCRIPTS = Path(__file__).with_name("guest")
-_RECIPE = (Path(__file__), Path(cpio.__file__), *sorted(_SCRIPTS.iterdir()))
-_DEPENDS = re.compile(rb"\0depends=([^\0]*)\0")
+_PARTS = (__file__, cpio.__file__, modules.__file__, packages.__file__)
+_RECIPE = (*map(Path, _PARTS), *sorted(_SCRIPTS.iterdir()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +61,21 @@ def make_image(say: Callable[[str], None] = _silent) -> Image:
     with crossing("make the guest image"), _locked():
         if not place.is_dir():
             say("making the image that virtual machines boot, once")
-            packages = CACHE / "packages"
-            if not packages.is_dir():
-                _into_place(packages, _download)
-            _into_place(place, lambda folder: _build(packages, folder))
-            for older in CACHE.glob("guest-*"):
-                if older != place:
-                    shutil.rmtree(older, ignore_errors=True)
+            try:
+                _make(place)
+            except UnsupportedError as cause:
+                raise _cannot(cause.message) from cause
     return image
+
+
+def _make(place: Path) -> None:
+    fetched = CACHE / "packages"
+    if not fetched.is_dir():
+        _into_place(fetched, _download)
+    _into_place(place, lambda folder: _build(fetched, folder))
+    for older in CACHE.glob("guest-*"):
+        if older != place:
+            shutil.rmtree(older, ignore_errors=True)
 
 
 def _recipe_digest() -> str:
@@ -100,14 +103,6 @@ def _into_place(place: Path, fill: Callable[[Path], None]) -> None:
         inner.rename(place)
 
 
-def _run(argv: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    try:
-        env = {**os.environ, "LC_ALL": "C"}
-        return subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    except FileNotFoundError as cause:
-        raise _cannot(f"there is no {argv[0]} here") from cause
-
-
 def _cannot(why: str) -> UnsupportedError:
     remedy = f"it is made of Debian's packages {KERNEL_PACKAGE} and {BUSYBOX_PACKAGE}: see whether apt-get reaches them"
     return UnsupportedError(
@@ -116,64 +111,20 @@ def _cannot(why: str) -> UnsupportedError:
 
 
 def _download(folder: Path) -> None:
-    """The packages, with the lists that apt has, or else with new ones."""
-    done = _try_download(folder)
-    if done.returncode:
-        _run(["apt-get", "--quiet", "update"], folder)
-        done = _try_download(folder)
-    if done.returncode:
-        raise _cannot(next(iter(done.stderr.strip().splitlines()[-1:]), "apt-get failed"))
+    packages.download([packages.newest_kernel(KERNEL_PACKAGE), BUSYBOX_PACKAGE], folder)
 
 
-def _try_download(folder: Path) -> subprocess.CompletedProcess[str]:
-    """The kernel's package is an empty one that depends on the newest kernel's own."""
-    described = _run(["apt-cache", "show", "--no-all-versions", KERNEL_PACKAGE], folder)
-    found = re.search(r"^Depends:.*?(linux-image-\d\S*)", described.stdout, re.MULTILINE)
-    if not found:
-        return subprocess.CompletedProcess([], 1, "", f"apt-cache knows no {KERNEL_PACKAGE}")
-    return _run(["apt-get", "--quiet", "download", found[1], BUSYBOX_PACKAGE], folder)
-
-
-def _build(packages: Path, folder: Path) -> None:
+def _build(fetched: Path, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="new-") as unpacked:
-        for package in packages.glob("*.deb"):
-            done = _run(["dpkg-deb", "--extract", str(package), unpacked], folder)
-            if done.returncode:
-                raise _cannot(done.stderr.strip())
         root = Path(unpacked)
+        packages.unpack(fetched, root)
         shutil.copyfile(next(root.glob("boot/vmlinuz-*")), folder / "kernel")
-        files = {_module_name(path): path for path in root.glob("lib/modules/*/kernel/**/*.ko*")}
-        modules = {name: _read_module(files[name]) for name in load_order(DRIVERS, files)}
+        drivers = modules.read_modules(root, DRIVERS)
         busybox = (root / "bin/busybox").read_bytes()
-        (folder / "initrd").write_bytes(cpio.archive(_entries(busybox, modules)))
+        (folder / "initrd").write_bytes(cpio.archive(_entries(busybox, drivers)))
 
 
-def _module_name(path: Path) -> str:
-    """As modules call each other, whatever the file is called."""
-    return path.name.partition(".")[0].replace("-", "_")
-
-
-def _read_module(path: Path) -> bytes:
-    return lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
-
-
-def needs(module: bytes) -> list[str]:
-    """The modules that a module says it depends on."""
-    found = _DEPENDS.search(module)
-    return [name.replace("-", "_") for name in found[1].decode().split(",") if name] if found else []
-
-
-def load_order(wanted: Iterable[str], files: Mapping[str, Path]) -> list[str]:
-    """Modules in the order they can be loaded in; what is not a module is in the kernel itself."""
-    order: list[str] = []
-    for name in wanted:
-        if name in files and name not in order:
-            before = load_order(needs(_read_module(files[name])), files)
-            order += [one for one in [*before, name] if one not in order]
-    return order
-
-
-def _entries(busybox: bytes, modules: Mapping[str, bytes]) -> Iterator[cpio.Entry]:
+def _entries(busybox: bytes, drivers: Mapping[str, bytes]) -> Iterator[cpio.Entry]:
     yield from map(cpio.folder, FOLDERS)
     yield cpio.file("bin/busybox", busybox, executable=True)
     yield cpio.link("init", "bin/busybox")
@@ -181,6 +132,6 @@ def _entries(busybox: bytes, modules: Mapping[str, bytes]) -> Iterator[cpio.Entr
     yield cpio.file("etc/inittab", (_SCRIPTS / "inittab").read_bytes())
     for name in ("setup", "agent"):
         yield cpio.file(f"sbin/{name}", (_SCRIPTS / name).read_bytes(), executable=True)
-    for name, content in modules.items():
+    for name, content in drivers.items():
         yield cpio.file(f"lib/modules/{name}.ko", content)
-    yield cpio.file("lib/modules/order", "".join(f"{name}.ko\n" for name in modules).encode())
+    yield cpio.file("lib/modules/order", "".join(f"{name}.ko\n" for name in drivers).encode())

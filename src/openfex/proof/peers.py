@@ -7,11 +7,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
+from openfex.datapath.node import pin_folder
 from openfex.errors import NotFoundError, UnsupportedError
 from openfex.lab.names import netns_of
 from openfex.linux import netns
+from openfex.linux.libbpf import Program
 from openfex.linux.sysctl import sysctl
 from openfex.proof.streams import Ends
 
@@ -21,9 +25,9 @@ NETFILTER = ("net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip
 PORTS = ("port0", "port1")
 
 
-def bridge_space(lab: str) -> str:
-    """The name space that the Linux bridge of `linux_bridge` is in."""
-    return netns_of(lab, KIND, f"{BRIDGE}-bridge")
+def bridge_space(lab: str, peer: str = BRIDGE) -> str:
+    """The name space that the bridge of a peer is in."""
+    return netns_of(lab, KIND, f"{peer}-bridge")
 
 
 def make_spaces(lab: str, peer: str, parts: Sequence[str]) -> list[str]:
@@ -36,12 +40,31 @@ def make_spaces(lab: str, peer: str, parts: Sequence[str]) -> list[str]:
 
 def ip_batch(space: str, lines: Sequence[str]) -> float:
     """Carry out commands of iproute2 by one process: `ip -batch`; the seconds that it took. Raises UnsupportedError."""
+    return batch("ip", space, lines)
+
+
+def batch(program: str, space: str, lines: Sequence[str]) -> float:
+    """The same by `ip` or by `tc`."""
     start = time.perf_counter()
-    outcome = netns.run(space, ["ip", "-batch", "-"], input="\n".join(lines) + "\n")
+    outcome = netns.run(space, [program, "-batch", "-"], input="\n".join(lines) + "\n")
     taken = time.perf_counter() - start
     if outcome.returncode:
-        raise UnsupportedError(f"ip: {outcome.stderr.strip().splitlines()[0]}", code="no-peer")
+        raise UnsupportedError(f"{program}: {outcome.stderr.strip().splitlines()[0]}", code="no-peer")
     return taken
+
+
+@contextmanager
+def pinned(lab: str, program: Program) -> Iterator[Path]:
+    """A program as a file, which is how iproute2 is told of it. `fex lab down` finds the file after a crash."""
+    folder = pin_folder() / netns_of(lab, KIND, "programs")
+    folder.mkdir(parents=True, exist_ok=True)
+    pin = folder / program.name
+    try:
+        program.pin(pin)
+        yield pin
+    finally:
+        pin.unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def call_netfilter(bridge: str, on: bool) -> bool:
@@ -60,29 +83,29 @@ def remove_peers(lab: str) -> None:
         netns.delete(space)
 
 
-def _raise(spaces: Sequence[str], subnet: int) -> Ends:
-    """Give the two machines' devices their addresses."""
+def raise_ends(spaces: Sequence[str], subnet: int) -> Ends:
+    """Give the two machines' devices their addresses, and raise them."""
     client, server = spaces
     for index, space in enumerate(spaces, start=1):
         ip_batch(space, [f"address add 10.0.{subnet}.{index}/24 dev eth0", "link set eth0 up"])
     return Ends(client, server, f"10.0.{subnet}.2")
 
 
-def linux_bridge(lab: str) -> Ends:
+def linux_bridge(lab: str, peer: str = BRIDGE) -> Ends:
     """Two veths into a Linux bridge."""
-    *ends, bridge = make_spaces(lab, BRIDGE, ("client", "server", "bridge"))
+    *ends, bridge = make_spaces(lab, peer, ("client", "server", "bridge"))
     lines = ["link add br0 type bridge"]
     for port, space in zip(PORTS, ends, strict=True):
         lines += [f"link add {port} type veth peer name eth0 netns {space}", f"link set {port} master br0 up"]
     ip_batch(bridge, [*lines, "link set br0 up"])
-    return _raise(ends, 99)
+    return raise_ends(ends, 99)
 
 
 def direct_veth(lab: str) -> Ends:
     """One veth pair and nothing in between: the limit of what a path over veths can reach."""
     ends = make_spaces(lab, "direct-veth", ("client", "server"))
     ip_batch(ends[0], [f"link add eth0 type veth peer name eth0 netns {ends[1]}"])
-    return _raise(ends, 98)
+    return raise_ends(ends, 98)
 
 
 def macvlan_vepa(lab: str) -> Ends:
@@ -97,7 +120,7 @@ def macvlan_vepa(lab: str) -> Ends:
         lines += [f"link set vepa{index} name eth0 netns {space}"]
     ip_batch(host, lines)
     call_netfilter(bridge, False)
-    return _raise(ends, 97)
+    return raise_ends(ends, 97)
 
 
 BUILDERS: dict[str, Callable[[str], Ends]] = {

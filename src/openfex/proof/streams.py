@@ -21,6 +21,7 @@ START_S = 5.0
 SPARE_S = 20.0
 """How much longer than it was told to a client may take."""
 _MEDIAN = re.compile(r"percentile 50\.0+ = +([\d.]+)")
+_VALID = re.compile(r"\[Valid Duration\] RunTime=([\d.]+) sec; SentMessages=\d+; ReceivedMessages=(\d+)")
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,36 @@ def tcp_stream(ends: Ends, seconds: float = 1.0) -> Iterator[Callable[[], float]
 @contextmanager
 def round_trip(ends: Ends, seconds: float = 1.0) -> Iterator[Callable[[], float]]:
     """A server of sockperf, and what measures the median of UDP round trips to it, in us."""
+    with _ping_pong(ends, seconds, "udp") as play:
+        yield lambda: float(_found(_MEDIAN, play())[1])
 
-    def measure() -> float:
-        own = ["-t", f"{seconds:.0f}", "--msg-size", "64", "--full-rtt"]
-        said = _output(ends, ["sockperf", "ping-pong", "-i", ends.address, "-p", str(PORT), *own], seconds)
-        found = _MEDIAN.search(said)
-        if found is None:
-            raise UnsupportedError("sockperf measured nothing", code="no-sockperf")
-        return float(found[1])
 
-    with _serving(ends, ["sockperf", "server", "-i", ends.address, "-p", str(PORT)], "udp"):
+@contextmanager
+def transactions(ends: Ends, seconds: float = 1.0) -> Iterator[Callable[[], float]]:
+    """A server of sockperf, and what measures how many thousand requests it answers in a second over TCP."""
+    with _ping_pong(ends, seconds, "tcp") as play:
+
+        def measure() -> float:
+            found = _found(_VALID, play())
+            return int(found[2]) / float(found[1]) / 1e3
+
         yield measure
+
+
+@contextmanager
+def _ping_pong(ends: Ends, seconds: float, protocol: str) -> Iterator[Callable[[], str]]:
+    """A server of sockperf, and what sends it one message of 64 octets after the other; what that says."""
+    common = ["-i", ends.address, "-p", str(PORT), *(["--tcp"] if protocol == "tcp" else [])]
+    own = ["-t", f"{seconds:.0f}", "--msg-size", "64", "--full-rtt"]
+    with _serving(ends, ["sockperf", "server", *common], protocol):
+        yield lambda: _output(ends, ["sockperf", "ping-pong", *common, *own], seconds)
+
+
+def _found(pattern: re.Pattern[str], said: str) -> re.Match[str]:
+    found = pattern.search(said)
+    if found is None:
+        raise UnsupportedError("sockperf measured nothing", code="no-sockperf")
+    return found
 
 
 def _output(ends: Ends, command: Sequence[str], seconds: float) -> str:

@@ -63,9 +63,10 @@ def enter(head: Head, link: int, tables: BridgeTables) -> tuple[int, DropReason]
 def classify(head: Head, port: Terms) -> int:
     """The VLAN a frame belongs to once it is past the port; 0: it may not pass.
 
-    A priority tag counts as none. To a trunk a service tag is data in its native VLAN; an access port takes no tag.
+    A priority tag counts as none. To a trunk a service tag is data in its native VLAN; an access port takes no tag,
+    nor one behind a priority tag: where the frame leaves untagged it would be the first.
     """
-    if head.tpid == S_TAG and not port.trunk:
+    if not port.trunk and (head.tpid == S_TAG or head.vlan_tags > 1):
         return 0
     if not head.tag_vid:
         return port.vlan

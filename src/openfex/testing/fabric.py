@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from openfex.errors import InternalError
-from openfex.model.layout import Layout, NetworkPort
+from openfex.model.layout import Layout, NetworkPort, Uplink
 from openfex.model.values import port_channel, port_link, port_number
 from openfex.rules.compiler import compile_bridge, compile_extender
 from openfex.rules.engine import Bridge, Extender, Node
@@ -67,6 +67,10 @@ class Fabric:
     def from_network(self, port: NetworkPort, octets: bytes) -> list[Spot]:
         """Something behind a network port sends."""
         return self._carry(Spot(port.bridge, port.number), octets)
+
+    def from_uplink(self, uplink: Uplink, octets: bytes) -> list[Spot]:
+        """What a bridge is sent by an uplink, as if a host had sent it."""
+        return self._carry(Spot(uplink.bridge, port_number(uplink.bridge_link)), octets)
 
     def _carry(self, spot: Spot, octets: bytes) -> list[Spot]:
         """One frame and all its copies, to the end of each."""

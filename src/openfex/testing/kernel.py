@@ -55,7 +55,7 @@ _XDP_CONTEXT = struct.Struct("=6I")
 _ONE_WAY = {"tc": (7,), "xdp": (3, 4)}
 """TC_ACT_REDIRECT; XDP_TX and XDP_REDIRECT."""
 _XDP_PASS = 2
-_OWN = ("ageing", "exported", "capture", "rings", "packets")
+_OWN = ("ageing", "exported", "capture", "rings", "packets", "works")
 """Maps that are not in every build of a role."""
 
 

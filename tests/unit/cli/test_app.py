@@ -71,7 +71,19 @@ def test_every_command_says_what_it_is_for(capsys: Said) -> None:
     assert all(f"│ {name} " in told for name in commands)
     run(["show"])
     told = capsys.readouterr().out
-    names = ("adapters", "functions", "ports", "profiles", "hosts", "machines", "bindings", "path", "nodes", "drops")
+    names = (
+        "adapters",
+        "functions",
+        "ports",
+        "profiles",
+        "hosts",
+        "machines",
+        "bindings",
+        "path",
+        "nodes",
+        "drops",
+        "programs",
+    )
     assert all(f"│ {name} " in told for name in names)
 
 

@@ -16,6 +16,7 @@ from openfex.errors import UnsupportedError
 from openfex.proof.bench.course import Absence, Outcome
 from openfex.proof.bench.ratios import Comparison
 from openfex.proof.bench.rows import QUICK_ROUNDS, ROUNDS, ROWS, Result, Row
+from openfex.proof.bench.traffic import BURST
 
 Said = pytest.CaptureFixture[str]
 NO_MACVLAN = UnsupportedError("ip: Error: Unknown device type.", code="no-peer")
@@ -24,10 +25,10 @@ NO_MACVLAN = UnsupportedError("ip: Error: Unknown device type.", code="no-peer")
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What the course was asked for; it answers with a result a peer, but for one it could not build."""
-    asked = SimpleNamespace(rows=[], rounds=0)
+    asked = SimpleNamespace(rows=[], rounds=0, burst=0)
 
-    def course(rows: Sequence[Row], rounds: int, progress: Callable[[int, int, object], None]) -> Outcome:
-        asked.rows, asked.rounds = [row.name for row in rows], rounds
+    def course(rows: Sequence[Row], rounds: int, progress: Callable[[int, int, object], None], burst: int) -> Outcome:
+        asked.rows, asked.rounds, asked.burst = [row.name for row in rows], rounds, burst
         outcome = Outcome()
         for row in rows:
             for peer in row.peers:
@@ -46,13 +47,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def test_all_rows_and_the_table(asked: SimpleNamespace, capsys: Said) -> None:
     assert run(["bench"]) == 0
     assert asked.rows == list(ROWS)
-    assert asked.rounds == ROUNDS
+    assert (asked.rounds, asked.burst) == (ROUNDS, BURST)
     said = capsys.readouterr()
     lines = said.out.splitlines()
     assert "CPUs" in lines[0]
     assert "95 % interval" in lines[2]
     assert " ".join(lines[3].split()) == "tcp_stream linux-bridge 18 20 Gbit/s 0.90 0.85 to 0.96 >= 1.00 missed"
-    assert "udp_64_pps  linux-bridge without br_netfilter" in said.out
+    assert "udp_64_pps linux-bridge without br_netfilter" in " ".join(said.out.split())
     assert said.err == (
         "fex: tcp_stream beside macvlan-vepa was not measured: ip: Error: Unknown device type. [no-peer]\n"
     )
@@ -64,6 +65,11 @@ def test_a_row_s_name_means_all_its_peers_and_quick_is_three_rounds(asked: Simpl
     assert asked.rounds == QUICK_ROUNDS == 3
     rows = json.loads(capsys.readouterr().out)
     assert [(row["peer"], row["rounds"]) for row in rows] == [("linux-bridge", 3), ("direct-veth", 3)]
+
+
+def test_how_many_frames_of_a_flow_come_in_a_row_can_be_said(asked: SimpleNamespace) -> None:
+    assert run(["bench", "scale_4094", "--burst", "1"]) == 0
+    assert asked.burst == 1
 
 
 def test_of_three_rounds_nobody_says_95(asked: SimpleNamespace, capsys: Said) -> None:
@@ -84,7 +90,12 @@ def test_the_picture(asked: SimpleNamespace, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [("bench tcp-stream", "unknown-row"), ("bench --plot /nowhere/at/all/x.svg", "bad-file")]
+    ("words", "code"),
+    [
+        ("bench tcp-stream", "unknown-row"),
+        ("bench --plot /nowhere/at/all/x.svg", "bad-file"),
+        ("bench scale_4094 --burst 0", "bad-burst"),
+    ],
 )
 def test_what_is_refused_is_refused_before_anything_is_measured(
     asked: SimpleNamespace, words: str, code: str, capsys: Said

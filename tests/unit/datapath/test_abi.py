@@ -37,6 +37,8 @@ CONSTANTS = {
     "FEX_ANY_PORT": abi.ANY_PORT,
     "FEX_LAST_IFINDEX": abi.LAST_IFINDEX,
     "FEX_LEARNT": abi.LEARNT,
+    "FEX_HOME": abi.HOME,
+    "FEX_HOME_FACTOR": abi.HOME_FACTOR,
     "FEX_DIMENSIONS": len(compile_acl(()).roots),
     "FEX_LEAF": trees.LEAF,
     "FEX_RUN": trees.RUN,
@@ -98,7 +100,7 @@ STRUCTS: dict[str, tuple[struct.Struct, str]] = {
         "in_frames[0] in_frames[1] in_frames[2] in_octets out_frames[0] out_frames[1] out_frames[2] out_octets",
     ),
     "fex_drop_key": (abi.DROP_KEY, "port reason"),
-    "fex_flow": (abi.FLOW, "dst src nic"),
+    "fex_flow": (abi.FLOW, "head nic"),
     "fex_decision": (
         abi.DECISION,
         (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from openfex.errors import UnsupportedError
-from openfex.machine import cpio, image
+from openfex.machine import cpio, image, modules
 
 
 def read_archive(octets: bytes) -> list[tuple[str, int, bytes]]:
@@ -50,7 +50,7 @@ def test_drivers_come_after_what_they_need(tmp_path: Path) -> None:
     packed = tmp_path / "more-over.ko.xz"
     packed.write_bytes(lzma.compress(module("x", "net", "built-in").read_bytes()))
     files["more_over"] = packed
-    assert image.load_order(["more_over", "net", "not_a_module"], files) == ["ring", "base", "net", "more_over"]
+    assert modules.load_order(["more_over", "net", "not_a_module"], files) == ["ring", "base", "net", "more_over"]
 
 
 def test_without_packages_it_says_which_are_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ TOOLS = {
     "ip": ("iproute2", "the bench's peers"),
     "iperf3": ("iperf3", "the proof tcp-throughput and the bench"),
     "sockperf": ("sockperf", "the bench's round trips"),
+    "nft": ("nftables", "the bench's peer with a policy"),
     "tshark": ("tshark", "looking at captures; tests"),
     "bpftool": ("bpftool", "looking at programs and maps; tests"),
     "qemu-system-x86_64": ("qemu-system-x86", "machines of type qemu"),

@@ -17,10 +17,12 @@ from openfex.linux import netns
 from openfex.linux.border import crossing
 from openfex.linux.capability import probe
 from openfex.linux.signals import undisturbed
-from openfex.proof.bench.contests import CONTESTS, clear
+from openfex.proof.bench.arena import Terms, clear
+from openfex.proof.bench.contests import CONTESTS
 from openfex.proof.bench.labs import MARK
 from openfex.proof.bench.rounds import judge, play
 from openfex.proof.bench.rows import Result, Row
+from openfex.proof.bench.traffic import BURST
 from openfex.proof.peers import KIND
 
 LAB = "bench"
@@ -89,7 +91,7 @@ def _alone(lab: str) -> Iterator[None]:
         os.close(lock)
 
 
-def run(rows: Sequence[Row], rounds: int, progress: Progress, lab: str = LAB) -> Outcome:
+def run(rows: Sequence[Row], rounds: int, progress: Progress, lab: str = LAB, burst: int = BURST) -> Outcome:
     """Measure these rows, so many rounds of each. Everything built is removed, also after Ctrl-C."""
     check_machine()
     outcome = Outcome()
@@ -102,7 +104,7 @@ def run(rows: Sequence[Row], rounds: int, progress: Progress, lab: str = LAB) ->
 
             step(0, "building")
             try:
-                with CONTESTS[row.name](lab, tuple(row.peers)) as contest:
+                with CONTESTS[row.name](Terms(lab, tuple(row.peers), burst)) as contest:
                     outcome.results += judge(row, play(contest, rounds, step))
                     outcome.absences += [Absence(row, (peer,), why) for peer, why in contest.absent.items()]
             except OpenfexError as error:

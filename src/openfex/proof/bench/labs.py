@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MARK = "# made by `fex bench`\n"
 """How the documents begin, by which a later run knows a lab as the bench's own."""
 FEW, MANY = "few", "many"
+PLAIN = "{vlan: {access: 10}}"
 AUTO, XDP = "auto", "xdp"
 """How a lab's uplinks are attached."""
 
@@ -20,6 +21,8 @@ class Rack:
     number: int
     bridge: str
     nics: tuple[int, ...]
+    profile: str = "bench"
+    attachment: str = "auto"
 
 
 def _machine(rack: Rack, number: int, count: int) -> str:
@@ -27,14 +30,14 @@ def _machine(rack: Rack, number: int, count: int) -> str:
     for nic in range(count):
         mac = f"52:54:00:{rack.number:02x}:{number:02x}:{nic:02x}"
         address = f", address: 10.0.{rack.number}.{number}/24" if count == 1 else ""
-        nics.append(f'    eth{nic}: {{profile: bench, mac: "{mac}"{address}}}\n')
+        nics.append(f'    eth{nic}: {{profile: {rack.profile}, mac: "{mac}"{address}}}\n')
     name = f"vm{rack.number}-{number}"
     return f"kind: machine\nname: {name}\nspec:\n  host: h{rack.number}\n  nics:\n{''.join(nics)}"
 
 
-def _rack(rack: Rack, attachment: str) -> list[str]:
+def _rack(rack: Rack) -> list[str]:
     host = f"h{rack.number}"
-    uplink = f"{{device: up-a, bridge: {rack.bridge}, attachment: {attachment}}}"
+    uplink = f"{{device: up-a, bridge: {rack.bridge}, attachment: {rack.attachment}}}"
     adapter = f"{{host: {host}, model: vic-1280, functions: {sum(rack.nics)}}}"
     return [
         f"kind: host\nname: {host}\nspec: {{channel: vntag, uplinks: {{a: {uplink}}}}}\n",
@@ -43,29 +46,36 @@ def _rack(rack: Rack, attachment: str) -> list[str]:
     ]
 
 
-def _lab(name: str, racks: Sequence[Rack], attachment: str) -> str:
+def _lab(name: str, racks: Sequence[Rack], profiles: Mapping[str, str]) -> str:
     bridges = ", ".join(f"{bridge}: {{ports: [up0]}}" for bridge in sorted({rack.bridge for rack in racks}))
     parts = [
         f"{MARK}kind: network\nname: {name}\nspec: {{bridges: {{{bridges}}}}}\n",
-        "kind: profile\nname: bench\nspec: {vlan: {access: 10}}\n",
-        *(part for rack in racks for part in _rack(rack, attachment)),
+        *(f"kind: profile\nname: {profile}\nspec: {spec}\n" for profile, spec in profiles.items()),
+        *(part for rack in racks for part in _rack(rack)),
     ]
     return "---\n".join(parts)
 
 
-def pair(name: str, attachment: str = AUTO) -> str:
-    """Two machines on one host."""
-    return _lab(name, [Rack(1, FEW, (1, 1))], attachment)
+def pair(name: str, attachment: str = AUTO, spec: str = PLAIN) -> str:
+    """Two machines on one host, and their profile."""
+    return _lab(name, [Rack(1, FEW, (1, 1), attachment=attachment)], {"bench": spec})
+
+
+def beside_plain(name: str, attachment: str, spec: str) -> str:
+    """Two machines with this profile, and two with a plain one at a bridge of their own."""
+    racks = [Rack(1, FEW, (1, 1), "bench", attachment), Rack(2, MANY, (1, 1), "plain", attachment)]
+    return _lab(name, racks, {"bench": spec, "plain": PLAIN})
 
 
 def full_adapter(name: str, functions: int) -> str:
     """All functions of an adapter, held by one machine."""
-    return _lab(name, [Rack(1, FEW, (functions,))], AUTO)
+    return _lab(name, [Rack(1, FEW, (functions,))], {"bench": PLAIN})
 
 
-def scale(name: str, veths: int, hosts: int, attachment: str = AUTO) -> str:
-    """A bridge with many vEths behind as few uplinks as they fit, and beside it one with two."""
+def scale(name: str, size: tuple[int, int], attachment: str = AUTO, spec: str = PLAIN) -> str:
+    """A bridge with many vEths of one profile behind as few uplinks as they fit, and beside it one with two."""
+    veths, hosts = size
     most = -(-veths // hosts)
     shares = [min(most, veths - first) for first in range(0, veths, most)]
-    many = [Rack(number, MANY, (share,)) for number, share in enumerate(shares, start=1)]
-    return _lab(name, [Rack(0, FEW, (1, 1)), *many], attachment)
+    many = [Rack(number, MANY, (share,), attachment=attachment) for number, share in enumerate(shares, start=1)]
+    return _lab(name, [Rack(0, FEW, (1, 1), attachment=attachment), *many], {"bench": spec})

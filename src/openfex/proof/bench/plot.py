@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from xml.sax.saxutils import escape
 
 from openfex.proof.bench.ratios import interval_words
-from openfex.proof.bench.rows import Result
+from openfex.proof.bench.rows import NOBODY, Result
 
 WIDTH, LEFT, RIGHT = 860, 250, 190
 TOP, STEP, BOTTOM = 64, 30, 60
@@ -46,7 +46,7 @@ def _result(one: Result, y: float, x: Scale) -> list[str]:
     better = "" if one.row.more else ", less is better"
     parts = [
         _text(12, y - 1, one.row.name),
-        _text(12, y + 11, f"beside {one.peer}{better}", "s"),
+        _text(12, y + 11, f"beside {'its budget' if one.peer == NOBODY else one.peer}{better}", "s"),
         _line((x(found.low), y, x(found.high), y), colour, 5),
         f'<circle cx="{x(found.ratio):.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>',
         _text(WIDTH - RIGHT + 14, y + 4, f"{found.ratio:.2f}  ({found.low:.2f} to {found.high:.2f})"),

@@ -8,7 +8,7 @@ frames of that kind only where its far end polls for them; GRO makes it do so.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from itertools import groupby
 
@@ -29,9 +29,9 @@ FRAME_OCTETS = 60
 BURST = 64
 """Frames of one flow in a row: as many as a device is polled for at once."""
 SETTLE_S = 0.02
+FIRST_ADDRESS = IPv4Address("10.0.1.1")
+"""Of the first NIC; the others have those that follow."""
 _HEADERS = 14 + 20 + 8
-_DATAGRAM = ipv4_udp(IPv4Address("10.0.1.1"), IPv4Address("10.0.1.2"), 9, 9, bytes(FRAME_OCTETS - _HEADERS))
-FRAME = bytes(12) + ETHERTYPE_IPV4.to_bytes(2, "big") + _DATAGRAM
 Flow = tuple[int, int]
 """From one NIC to another, each by its place in the list of NICs."""
 
@@ -40,6 +40,14 @@ def poll(far_ends: Sequence[Place]) -> None:
     """Make the devices at the far ends of NICs poll: `ethtool -K DEVICE gro on`."""
     for place in far_ends:
         set_feature(place.netns, place.device, "gro", True)
+
+
+def _frame(flow: Flow, macs: Mapping[int, Mac]) -> bytes:
+    """A flow's frame, with the addresses of both its NICs and right check sums."""
+    source, to = flow
+    payload = bytes(FRAME_OCTETS - _HEADERS)
+    datagram = ipv4_udp(FIRST_ADDRESS + source, FIRST_ADDRESS + to, 9, 9, payload)
+    return macs[to].octets + macs[source].octets + ETHERTYPE_IPV4.to_bytes(2, "big") + datagram
 
 
 class Traffic:
@@ -53,7 +61,7 @@ class Traffic:
         sizes = {"nics": len(nics), "flows": len(flows)}
         self._object = Object.load(object_path("bench", "traffic"), max_entries=sizes, constants=constants)
         macs = self._enter(nics)
-        rows = [FLOW.pack(macs[to].octets, macs[source].octets, source) for source, to in flows]
+        rows = [FLOW.pack(_frame(flow, macs)[:_HEADERS], flow[0]) for flow in flows]
         self._object.map("flows").put_many([(U32.pack(number), row) for number, row in enumerate(rows)])
 
     def close(self) -> None:
@@ -93,12 +101,21 @@ class Traffic:
         found = self._object.map("arrived").get_percpu(U32.pack(0)) or []
         return sum(U64.unpack(one)[0] for one in found)
 
+    def send(self, frames: int) -> int:
+        """Send so many frames; how many of them arrive. Raises VerificationError if none does."""
+        return self._send(frames)[0]
+
     def rate(self, frames: int) -> float:
         """Millions of frames that arrive in a second, when so many are sent. Raises VerificationError if none does."""
+        count, seconds = self._send(frames)
+        return count / seconds / 1e6
+
+    def _send(self, frames: int) -> tuple[int, float]:
+        """How many arrive, and the seconds from the first to the last of them."""
         before = self.arrived()
         with on_cpu(self._cpu):
             start = time.perf_counter()
-            self._object.program("bench_send").send_live(FRAME, ifindex=0, repeat=frames)
+            self._object.program("bench_send").send_live(bytes(FRAME_OCTETS), ifindex=0, repeat=frames)
             end = time.perf_counter()
         count = self.arrived() - before
         while count < frames and time.perf_counter() - end < SETTLE_S:  # what is still under way
@@ -107,4 +124,4 @@ class Traffic:
                 count, end = now, time.perf_counter()
         if not count:
             raise VerificationError(f"of {frames} frames none arrived", code="nothing-measured")
-        return count / (end - start) / 1e6
+        return count, end - start

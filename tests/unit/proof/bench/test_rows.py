@@ -11,7 +11,7 @@ from openfex.errors import InputError
 from openfex.model.reader import read_documents
 from openfex.model.values import LAST_CHANNEL
 from openfex.plan.layout import lay_out
-from openfex.proof.bench import contests, labs
+from openfex.proof.bench import contests, frames, labs
 from openfex.proof.bench.ratios import Comparison
 from openfex.proof.bench.rows import ROWS, Result, choose
 from openfex.proof.peers import BUILDERS
@@ -47,6 +47,8 @@ def test_what_is_near_nothing_is_told_all_rows() -> None:
 def test_every_row_has_its_contest_and_every_peer_its_builder() -> None:
     assert contests.CONTESTS.keys() == ROWS.keys()
     assert BUILDERS.keys() == {*ROWS["tcp_stream"].peers}
+    assert frames.WIRES.keys() == {*ROWS["udp_64_pps"].peers, *ROWS["udp_64_pps_policy"].peers}
+    assert {*frames.BARE_RULES, frames.NO_ACL} == {*ROWS["acl_1000"].peers}
 
 
 def test_a_result_as_json_has_these_fields_and_no_other() -> None:
@@ -78,7 +80,7 @@ def test_the_labs_are_as_large_as_the_rows_names_say() -> None:
         for text in (
             labs.pair("bench"),
             labs.full_adapter("bench", contests.FUNCTIONS),
-            labs.scale("bench", contests.VETHS, contests.HOSTS),
+            labs.scale("bench", (frames.VETHS, frames.HOSTS)),
         )
     )
     assert len(pair.bindings) == 2
@@ -89,6 +91,12 @@ def test_the_labs_are_as_large_as_the_rows_names_say() -> None:
     assert len(scale.uplinks_of(labs.MANY)) == 16
     assert max(len(host.functions) for host in scale.hosts) == 256
     assert len(scale.bindings) - len(many) == 2
+
+
+def test_the_lab_of_an_acl_has_one_beside_it_without() -> None:
+    found = lay_out(read_documents(labs.beside_plain("bench", labs.XDP, "{vlan: {access: 20}}")))
+    profiles = {binding.uplink.bridge: binding.profile.name for binding in found.bindings}
+    assert profiles == {labs.FEW: "bench", labs.MANY: "plain"}
 
 
 def test_labs_of_ours_say_so_in_their_first_line() -> None:
