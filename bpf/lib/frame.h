@@ -26,21 +26,22 @@
 #define MOST_VLAN_TAGS 2 /* more is refused */
 #define MOST_HEAD (14 + ETAG_LEN + 3 * VLAN_LEN)
 
+/* Heads lie at even places, which the compiler must be told: it would read them octet by octet. */
 struct eth_header {
 	__u8 dst[6];
 	__u8 src[6];
 	__be16 type;
-} __attribute__((packed));
+} __attribute__((packed, aligned(2)));
 
 struct vlan_header {
 	__be16 tci;
 	__be16 type;
-} __attribute__((packed));
+} __attribute__((packed, aligned(2)));
 
 struct vntag_header {
 	__be32 word;
 	__be16 type;
-} __attribute__((packed));
+} __attribute__((packed, aligned(2)));
 
 struct etag_header {
 	__be16 ingress; /* E-PCP, E-DEI, Ingress_E-CID_base */
@@ -48,7 +49,7 @@ struct etag_header {
 	__u8 ingress_ext;
 	__u8 target_ext;
 	__be16 type;
-} __attribute__((packed));
+} __attribute__((packed, aligned(2)));
 
 struct cursor {
 	void *at;

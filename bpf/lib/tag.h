@@ -7,7 +7,7 @@
 
 /* A channel's tag on its way out. `target`: VIF or list, GRP and E-CID_base. Octets in wire order, 6 or 8 of them. */
 struct tag {
-	__u8 octets[8];
+	__u8 octets[8] __attribute__((aligned(8)));
 	__u32 kind;
 };
 
@@ -36,6 +36,19 @@ static __always_inline struct tag down_tag(__u32 kind, __u32 target, bool list, 
 				    (source ? 0x80 : 0) | source >> 8, source}),
 			 8);
 	return tag;
+}
+
+/* In words, as it lies at an even place. */
+static __always_inline void put_vntag(void *to, const struct tag *tag)
+{
+	*(__u32 *)to = *(const __u32 *)tag->octets;
+	*(__u16 *)(to + 4) = *(const __u16 *)(tag->octets + 4);
+}
+
+static __always_inline void put_etag(void *to, const struct tag *tag)
+{
+	*(__u32 *)to = *(const __u32 *)tag->octets;
+	*(__u32 *)(to + 4) = *(const __u32 *)(tag->octets + 4);
 }
 
 static __always_inline bool has_vlan_tag(const struct frame *f)

@@ -95,13 +95,13 @@ static __always_inline int write_tag(struct cursor *c, const struct tag *tag)
 	if (tag->kind == FEX_KIND_ETAG) {
 		if ((void *)to + ETAG_LEN > c->end)
 			return -1;
-		__builtin_memcpy(to, tag->octets, ETAG_LEN);
+		put_etag(to, tag);
 		c->at = to + ETAG_LEN;
 		return 0;
 	}
 	if ((void *)to + VNTAG_LEN > c->end)
 		return -1;
-	__builtin_memcpy(to, tag->octets, VNTAG_LEN);
+	put_vntag(to, tag);
 	c->at = to + VNTAG_LEN;
 	return 0;
 }

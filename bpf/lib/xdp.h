@@ -57,11 +57,11 @@ static __always_inline int write_tag(struct xdp_md *ctx, const struct tag *tag)
 	if (tag->kind == FEX_KIND_ETAG) {
 		if (at + ETAG_LEN > (__u8 *)(long)ctx->data_end)
 			return -1;
-		__builtin_memcpy(at, tag->octets, ETAG_LEN);
+		put_etag(at, tag);
 	} else if (tag->kind == FEX_KIND_VNTAG) {
 		if (at + VNTAG_LEN > (__u8 *)(long)ctx->data_end)
 			return -1;
-		__builtin_memcpy(at, tag->octets, VNTAG_LEN);
+		put_vntag(at, tag);
 	}
 	return 0;
 }

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from openfex.datapath.objects import object_path
 from openfex.errors import KernelError, NotFoundError
 from openfex.linux import netns
-from openfex.linux.libbpf import Program
+from openfex.linux.libbpf import Object, Program
 from openfex.linux.netlink import Filter, Netlink
 from openfex.linux.packet import PacketSocket
 from openfex.model.values import Mac
@@ -239,3 +240,24 @@ def test_a_socket_stays_in_its_name_space(netlink: Netlink) -> None:
         with Netlink() as here:
             assert [link.name for link in here.links()] == ["lo"]
     assert [link.name for link in netlink.links()] == ["lo", "b", "a", "t"]
+
+
+def test_an_xdp_program_is_replaced_in_one_step_and_only_if_it_is_the_expected_one(netlink: Netlink) -> None:
+    netlink.add_veth("a", "b", mtu=1500)
+    with Object.load(object_path("bench", "traffic")) as loaded:
+        one, other = loaded.program("bench_send"), loaded.program("bench_xdp_sink")
+        netlink.replace_xdp("a", one.fd, -1)
+        assert netlink.link("a").xdp == one.id
+        shown_program = shown("ip", "link", "show", "a")[0]["xdp"]
+        assert isinstance(shown_program, dict)
+        assert (shown_program["mode"], shown_program["prog"]["id"]) == (1, one.id)
+        for expected in (-1, other.fd):
+            with pytest.raises(KernelError) as refused:
+                netlink.replace_xdp("a", other.fd, expected)
+            assert refused.value.errno == errno.EEXIST
+        netlink.replace_xdp("a", other.fd, one.fd)
+        assert {link.name: link.xdp for link in netlink.links()} == {"lo": 0, "a": other.id, "b": 0}
+        netlink.replace_xdp("a", -1, other.fd)
+        assert netlink.link("a").xdp == 0
+        with pytest.raises(NotFoundError):
+            netlink.replace_xdp("nope", one.fd, -1)

@@ -91,6 +91,20 @@ def test_what_a_link_cannot_do_is_told(space: str) -> None:
         features(space, "nope")
 
 
+def test_several_offloads_are_switched_together(space: str) -> None:
+    wanted = {"rx-gro": True, "tx-checksum-ip-generic": False, "a feature of tomorrow's kernel": True}
+    with Netlink(space) as netlink:
+        for on in (True, False, True):
+            asked = {name: value is on for name, value in wanted.items()}
+            netlink.set_features("up.a", asked)
+            assert netlink.has_features("up.a", asked)
+            assert not netlink.has_features("up.a", {"rx-gro": not asked["rx-gro"]})
+        assert features(space, "up.a")["rx-gro"].on
+        assert not features(space, "up.a")["tx-checksum-ip-generic"].on
+        with pytest.raises(NotFoundError):
+            netlink.has_features("nope", wanted)
+
+
 def test_this_machine_can_run_the_kernel_engine_and_a_probe_leaves_nothing() -> None:
     with Netlink() as netlink:
         before = netlink.links(), netns.names()

@@ -268,6 +268,19 @@ def test_p5_a_listener_that_is_killed_leaves_a_wire_that_works() -> None:
     _up(BOTH)
 
 
+def test_a_machine_that_moves_gets_what_its_new_host_has() -> None:
+    _up(ONE)
+    machine = netns_of(LAB, "machine", "a1")
+    for host, by_xdp in (("h2", False), ("h1", True)):
+        layout = lab.migrate(LAB, "a1", host).layout
+        assert lab.drift(LAB).operations == ()
+        assert _gives_to_xdp(machine, "eth0", polled=True) is by_xdp
+        assert _by_xdp(HOSTS["h1"]) >= ({"f0p0", "f0p1"} if by_xdp else {"f0p1"})
+        ends = _binding(layout, "a1"), _binding(layout, "a2")
+        sent, arrived = stream_during(layout, *ends, lambda: None)
+        assert arrived == list(range(sent))
+
+
 @pytest.mark.parametrize("device", ["up-a", "f0p1"])
 def test_a_program_of_somebody_else_is_never_replaced(device: str) -> None:
     layout = _up(TC)

@@ -32,6 +32,7 @@ COMMANDS = {
     "bpf": (*PYTEST, "-m", "not long", "--ignore", "tests/bpf/test_capture_cost.py", "tests/bpf"),
     "gso": (*PYTEST, "-m", "not long", "tests/netns/test_gso.py"),
     "demo": (*PYTHON, "openfex", "demo", "--json", *PROOFS),
+    "demo-by-xdp": (*PYTHON, "openfex", "demo", "--json", "--attachment", "xdp", *PROOFS),
 }
 
 
@@ -74,8 +75,9 @@ def test_the_tests_of_the_datapath_pass(done: dict[str, Done], name: str) -> Non
     print(done[name].output.splitlines()[-1])
 
 
-def test_the_demo_holds(done: dict[str, Done]) -> None:
-    assert done["demo"].status == 0, done["demo"].errors
-    proofs = json.loads(done["demo"].output)["proofs"]
+@pytest.mark.parametrize("name", ["demo", "demo-by-xdp"])
+def test_the_demo_holds(done: dict[str, Done], name: str) -> None:
+    assert done[name].status == 0, done[name].errors
+    proofs = json.loads(done[name].output)["proofs"]
     assert [one["name"] for one in proofs] == list(PROOFS)
     assert [one for one in proofs if not one["ok"]] == []

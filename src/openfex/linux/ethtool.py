@@ -27,6 +27,7 @@ _SIOCETHTOOL = 0x8946
 _GET_STRINGS, _GET_SET_INFO, _GET_FEATURES, _SET_FEATURES = 0x1B, 0x37, 0x3A, 0x3B
 _FEATURE_STRINGS = 4
 _STRING = 32
+_BLOCK = struct.Struct("=4I")
 
 Ask = Callable[[bytes], bytes]
 _known: list[str] = []
@@ -80,6 +81,15 @@ def read(door: int, ifname: str) -> dict[str, Feature]:
     return _read(ask, _names(ask))
 
 
+def all_are(door: int, ifname: str, wanted: Mapping[str, bool]) -> bool:
+    """Whether those of some offloads that the kernel knows are all as wanted; the others are not looked at."""
+    ask = _asking(door, ifname, f"read features of {ifname}")
+    names = _names(ask)
+    answer = ask(_question(names))
+    places = ((names.index(name), on) for name, on in wanted.items() if name in names)
+    return all(bool(_block(answer, place)[2] >> place % 32 & 1) == on for place, on in places)
+
+
 def switch(door: int, ifname: str, wanted: Mapping[str, bool]) -> None:
     """Switch offloads in one step, by the kernel's names; those that it does not know, or cannot switch, stay."""
     ask = _asking(door, ifname, f"switch {', '.join(wanted)} on {ifname}")
@@ -114,15 +124,25 @@ def _asking(door: int, ifname: str, action: str) -> Ask:
 
 
 def _read(ask: Ask, names: list[str]) -> dict[str, Feature]:
-    blocks = -(-len(names) // 32)
-    answer = ask(struct.pack("=II", _GET_FEATURES, blocks) + bytes(16 * blocks))
+    answer = ask(_question(names))
     found: dict[str, Feature] = {}
     for number, name in enumerate(names):
-        available, _, active, fixed = struct.unpack_from("=4I", answer, 8 + 16 * (number // 32))
+        available, _, active, fixed = _block(answer, number)
         bit = 1 << number % 32
         if name:
             found[name] = Feature(on=bool(active & bit), changeable=bool(available & ~fixed & bit))
     return found
+
+
+def _question(names: list[str]) -> bytes:
+    blocks = -(-len(names) // 32)
+    return struct.pack("=II", _GET_FEATURES, blocks) + bytes(16 * blocks)
+
+
+def _block(answer: bytes, number: int) -> tuple[int, int, int, int]:
+    """Of the 32 features that one is among: which are available, requested, active and fixed."""
+    available, requested, active, fixed = _BLOCK.unpack_from(answer, 8 + _BLOCK.size * (number // 32))
+    return available, requested, active, fixed
 
 
 def _names(ask: Ask) -> list[str]:

@@ -269,8 +269,7 @@ class Netlink:
     def has_features(self, name: str, wanted: Mapping[str, bool]) -> bool:
         """Whether all of some offloads are as wanted: `ethtool -k NAME`."""
         self._flush()
-        found = ethtool.read(self._socket.fileno(), name)
-        return all(found[feature].on == on for feature, on in wanted.items() if feature in found)
+        return ethtool.all_are(self._socket.fileno(), name, wanted)
 
     def set_features(self, name: str, wanted: Mapping[str, bool]) -> None:
         """Switch several offloads in one step: `ethtool -K NAME FEATURE on|off ...`."""

@@ -14,7 +14,7 @@ import struct
 import time
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -156,7 +156,7 @@ class KernelTables:
 
     def rewrite(self, tables: ExtenderTables | BridgeTables, devices: Devices | None = None) -> None:
         """Go on with these tables; stations and counts stay."""
-        places = _devices(tables, xdp=self.attachment == "xdp") if devices is None else devices
+        places = made_up_devices(tables) if devices is None else devices
         if isinstance(tables, ExtenderTables):
             self.write_rows(extender_rows(tables, places))
             return
@@ -304,8 +304,10 @@ class KernelEngine(KernelTables):
         return self.program(program).test_run(U32.pack(number) + octets, context=context)
 
 
-def _devices(tables: ExtenderTables | BridgeTables, *, xdp: bool) -> dict[int, Device]:
-    """A device for every link and function. Their numbers are made up: nothing is sent."""
+def made_up_devices(
+    tables: ExtenderTables | BridgeTables, is_xdp: Callable[[int], bool] = lambda port: True
+) -> dict[int, Device]:
+    """A device for every link and function, taken by XDP or not. Their numbers are made up: nothing is sent."""
     ports = [port_number(link) for link in tables.links]
     ports += tables.functions if isinstance(tables, ExtenderTables) else ()
-    return {port: Device(1 + index, xdp=xdp) for index, port in enumerate(ports)}
+    return {port: Device(1 + index, xdp=is_xdp(port)) for index, port in enumerate(ports)}
