@@ -317,7 +317,8 @@ struct fex_decision {
 	__u8 learns; /* its source is to be learnt as the vEth's */
 	__u8 policy
 		[2]; /* 2 and the version of the profile whose rates hold; 0: none. Index 0 into the bridge, 1 out of it */
-	__u8 zero[9];
+	__u8 version; /* of the profile that it came in by, and 2: it leaves by the same one if it does by that profile */
+	__u8 zero[8];
 };
 
 enum fex_seen {

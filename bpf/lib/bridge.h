@@ -181,6 +181,23 @@ struct judgement {
 	bool has_read;
 };
 
+/* Which version of a profile judges what leaves by a port: that of the way in, where both ports have the profile. */
+static __always_inline __u8 version_out(const struct fex_port *from, const struct fex_port *to,
+					const struct fex_profile *profile, const struct fex_decision *d)
+{
+	return from->profile == to->profile ? d->version : version_of(profile);
+}
+
+/* The terms of a port for a copy of a flood. */
+static __always_inline struct fex_policy *policy_out(const struct fex_port *to, const struct fex_decision *d)
+{
+	struct fex_profile *profile = profile_of(to);
+	__u32 in = d->in;
+	struct fex_port *from = bpf_map_lookup_elem(&ports, &in);
+
+	return profile && from ? &profile->version[version_out(from, to, profile, d) & 1] : NULL;
+}
+
 /* Out of the bridge by a port, if its terms let it; `stranger` is why not, if it is not in the VLAN. */
 static __always_inline void leave_by(struct judgement *j, const struct fex_port *port, __u32 number, __u32 stranger,
 				     struct fex_decision *d)
@@ -191,7 +208,7 @@ static __always_inline void leave_by(struct judgement *j, const struct fex_port 
 
 	if (!profile)
 		return drop(d, FEX_DROP_PORT_DOWN);
-	version = version_of(profile);
+	version = version_out(j->port, port, profile, d);
 	policy = &profile->version[version & 1];
 	if (!is_member(policy, d->vlan))
 		return drop(d, stranger);
@@ -266,7 +283,7 @@ static __always_inline __u32 scope_of(const struct fex_port *from, const struct 
 static __always_inline bool flood_pin(const struct fex_port *from, struct fex_decision *d)
 {
 	struct fex_port *pin = from->flags & FEX_PORT_NETWORK ? NULL : network_port(from->pin);
-	struct fex_policy *policy = pin ? policy_of(pin) : NULL;
+	struct fex_policy *policy = pin ? policy_out(pin, d) : NULL;
 
 	if (!policy || !is_member(policy, d->vlan))
 		return false;
@@ -425,6 +442,7 @@ static __always_inline void decide(struct judgement *j, __u32 link, struct fex_d
 	if (!profile)
 		return drop(d, FEX_DROP_PORT_DOWN);
 	version = version_of(profile);
+	d->version = version;
 	j->policy = &profile->version[version & 1];
 	if (!passes_port(j, d))
 		return;
@@ -510,18 +528,18 @@ static __always_inline void settle(const struct frame *f, struct fex_decision *d
 /* A copy that leaves by a port with rules of its own: a drop reason, which is counted there. The packet has been read
  * if any port asks for it.
  */
-__noinline int judge_copy(const struct frame *f, __u32 number, __u32 vlan)
+__noinline int judge_copy(const struct frame *f, const struct fex_decision *d, __u32 number)
 {
 	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
-	struct fex_policy *policy = port ? policy_of(port) : NULL;
+	struct fex_policy *policy = port && d ? policy_out(port, d) : NULL;
 	__u32 reason;
 	int hit;
 
-	if (!f || !policy)
+	if (!f || !d || !policy)
 		return FEX_DROP_PORT_DOWN;
 	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
 		return FEX_DROP_NONE;
-	hit = policy->acl[OUT] ? judge_acl(f, policy->acl[OUT], vlan) : 0;
+	hit = policy->acl[OUT] ? judge_acl(f, policy->acl[OUT], d->vlan) : 0;
 	reason = reason_of(hit, OUT);
 	if (hit > 0)
 		count_hit((hit & ~DENIED) - 1);
