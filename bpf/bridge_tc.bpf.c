@@ -159,7 +159,7 @@ static __always_inline bool takes(const struct copies *c, __u32 number)
 
 	if (!port || number == c->decision->in || !(port->flags & FEX_PORT_UP))
 		return false;
-	policy = policy_out(port, c->decision);
+	policy = policy_of_copy(port, c->decision);
 	return policy && leaves_tagged(policy, c->decision->vlan) == c->tagged;
 }
 

@@ -61,7 +61,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1048576);
+	__uint(max_entries, 262144);
 	__type(key, struct fex_judged_key);
 	__type(value, __u32);
 } judged SEC(".maps");
@@ -188,14 +188,21 @@ static __always_inline __u8 version_out(const struct fex_port *from, const struc
 	return from->profile == to->profile ? d->version : version_of(profile);
 }
 
-/* The terms of a port for a copy of a flood. */
-static __always_inline struct fex_policy *policy_out(const struct fex_port *to, const struct fex_decision *d)
+/* The same for a copy of a flood. */
+static __always_inline __u8 version_of_copy(const struct fex_port *to, const struct fex_profile *profile,
+					    const struct fex_decision *d)
 {
-	struct fex_profile *profile = profile_of(to);
 	__u32 in = d->in;
 	struct fex_port *from = bpf_map_lookup_elem(&ports, &in);
 
-	return profile && from ? &profile->version[version_out(from, to, profile, d) & 1] : NULL;
+	return from ? version_out(from, to, profile, d) : version_of(profile);
+}
+
+static __always_inline struct fex_policy *policy_of_copy(const struct fex_port *to, const struct fex_decision *d)
+{
+	struct fex_profile *profile = profile_of(to);
+
+	return profile ? &profile->version[version_of_copy(to, profile, d) & 1] : NULL;
 }
 
 /* Out of the bridge by a port, if its terms let it; `stranger` is why not, if it is not in the VLAN. */
@@ -283,7 +290,7 @@ static __always_inline __u32 scope_of(const struct fex_port *from, const struct 
 static __always_inline bool flood_pin(const struct fex_port *from, struct fex_decision *d)
 {
 	struct fex_port *pin = from->flags & FEX_PORT_NETWORK ? NULL : network_port(from->pin);
-	struct fex_policy *policy = pin ? policy_out(pin, d) : NULL;
+	struct fex_policy *policy = pin ? policy_of_copy(pin, d) : NULL;
 
 	if (!policy || !is_member(policy, d->vlan))
 		return false;
@@ -475,11 +482,22 @@ static __always_inline struct fex_policy *decided_by(__u32 number, __u8 version)
 	return profile ? &profile->version[version & 1] : NULL;
 }
 
-static __always_inline bool settle_rate(const struct frame *f, enum direction way, __u32 port, __u8 version)
+/* Pay for a frame at a port, by a version of its profile; false if it owes too much already, and then nothing is paid. */
+__noinline int spend(const struct frame *f, __u32 number, __u8 version, __u32 way)
 {
-	struct fex_policy *policy = version ? decided_by(port, version) : NULL;
+	struct fex_policy *policy = decided_by(number, version);
+	struct fex_memory *memory = memory_of(number);
+	__u64 now;
 
-	return !version || (policy && spend(policy, way, port, f));
+	if (!f || !policy || !memory || way > OUT)
+		return false;
+	now = now_ns();
+	if (owes_too_much(&policy->octets[way], memory->octets_due[way], now) ||
+	    owes_too_much(&policy->frames[way], memory->frames_due[way], now))
+		return false;
+	pay(&policy->octets[way], &memory->octets_due[way], f->octets, now);
+	pay(&policy->frames[way], &memory->frames_due[way], f->segments, now);
+	return true;
 }
 
 /* The source becomes one of the vEth's, unless the table is full. Another CPU may have been faster. */
@@ -511,9 +529,9 @@ __noinline int settle_all(const struct frame *f, struct fex_decision *d)
 		return 0;
 	if (d->learns && !learn_source(f, d->in))
 		drop(d, FEX_DROP_TOO_MANY_MACS);
-	else if (!settle_rate(f, IN, d->in, d->policy[IN]))
+	else if (d->policy[IN] && !spend(f, d->in, d->policy[IN], IN))
 		drop(d, FEX_DROP_RATE_IN);
-	else if (d->verdict == FEX_VERDICT_DELIVER && !settle_rate(f, OUT, d->out, d->policy[OUT]))
+	else if (d->verdict == FEX_VERDICT_DELIVER && d->policy[OUT] && !spend(f, d->out, d->policy[OUT], OUT))
 		drop_at(d, d->out, FEX_DROP_RATE_OUT);
 	return 0;
 }
@@ -531,19 +549,23 @@ static __always_inline void settle(const struct frame *f, struct fex_decision *d
 __noinline int judge_copy(const struct frame *f, const struct fex_decision *d, __u32 number)
 {
 	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
-	struct fex_policy *policy = port && d ? policy_out(port, d) : NULL;
+	struct fex_profile *profile = port ? profile_of(port) : NULL;
+	struct fex_policy *policy;
 	__u32 reason;
+	__u8 version;
 	int hit;
 
-	if (!f || !d || !policy)
+	if (!f || !d || !profile)
 		return FEX_DROP_PORT_DOWN;
+	version = version_of_copy(port, profile, d);
+	policy = &profile->version[version & 1];
 	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
 		return FEX_DROP_NONE;
 	hit = policy->acl[OUT] ? judge_acl(f, policy->acl[OUT], d->vlan) : 0;
 	reason = reason_of(hit, OUT);
 	if (hit > 0)
 		count_hit((hit & ~DENIED) - 1);
-	if (!reason && !spend(policy, OUT, number, f))
+	if (!reason && policy->flags & FEX_POLICY_RATE_OUT && !spend(f, number, version, OUT))
 		reason = FEX_DROP_RATE_OUT;
 	return reason;
 }

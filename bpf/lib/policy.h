@@ -82,24 +82,4 @@ static __always_inline struct fex_memory *memory_of(__u32 port)
 	return bpf_map_lookup_elem(&memories, &port);
 }
 
-/* Pay for a frame at a port; false if it owes too much already, and then nothing is paid. */
-static __always_inline bool spend(const struct fex_policy *policy, enum direction way, __u32 port,
-				  const struct frame *f)
-{
-	struct fex_memory *memory = memory_of(port);
-	__u64 now;
-
-	if (!(policy->flags & (way == OUT ? FEX_POLICY_RATE_OUT : FEX_POLICY_RATE_IN)))
-		return true;
-	if (!memory)
-		return false;
-	now = now_ns();
-	if (owes_too_much(&policy->octets[way], memory->octets_due[way], now) ||
-	    owes_too_much(&policy->frames[way], memory->frames_due[way], now))
-		return false;
-	pay(&policy->octets[way], &memory->octets_due[way], f->octets, now);
-	pay(&policy->frames[way], &memory->frames_due[way], f->segments, now);
-	return true;
-}
-
 #endif

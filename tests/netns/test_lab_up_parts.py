@@ -14,8 +14,8 @@ import pytest
 from openfex.datapath.node import Node
 from openfex.lab import lab, workshop
 from openfex.lab.lab import down, up
+from openfex.lab.loading import Loads
 from openfex.lab.workshop import Workshop
-from openfex.linux.libbpf import Object
 from openfex.proof.bench.labs import full_adapter
 
 pytestmark = [pytest.mark.root, pytest.mark.long]
@@ -28,10 +28,9 @@ PARTS: list[tuple[str, object, str]] = [
     ("what is wanted", lab, "_want"),
     ("compare", lab, "difference"),
     ("look at what there is, before and after", Workshop, "observe"),
-    ("the verifier looks at the programs, host's and bridge's", Object, "load"),
-    ("pin maps and programs", Node, "load"),
+    ("wait for the programs, which another CPU loads meanwhile", Loads, "finish"),
     ("attach programs", Node, "attach"),
-    ("read tables", workshop, "read_tables"),
+    ("read tables", workshop, "read_tables_and_xdp"),
     ("write tables", workshop, "write_tables"),
     ("make functions: veth, both aliases", Workshop, "_function"),
     ("NICs: MAC, up", Workshop, "_nic"),
@@ -69,7 +68,7 @@ def measure(functions: int) -> dict[str, float]:
     with pytest.MonkeyPatch.context() as patch:
         for part, owner, name in PARTS:
             timed = watch.around(part, getattr(owner, name))
-            patch.setattr(owner, name, staticmethod(timed) if isinstance(owner, type) and owner is Object else timed)
+            patch.setattr(owner, name, timed)
         start = time.perf_counter()
         up(full_adapter(LAB, functions))
         whole = time.perf_counter() - start

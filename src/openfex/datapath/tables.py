@@ -6,6 +6,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from operator import add
 
 from openfex.datapath.abi import (
     COUNTERS,
@@ -182,15 +183,16 @@ def _sum_cpus(octets: bytes, size: int) -> Iterator[tuple[int, ...]]:
 
 def read_counters(node: Node) -> dict[int, PortCounters]:
     """Counters by port number, of ports that have counted anything."""
-    found: dict[int, PortCounters] = {}
+    found: dict[int, tuple[int, ...]] = {}
+    zeros = (0,) * (COUNTERS.size // U64.size)
     for one in node.counters():
         rows = one.max_entries // possible_cpus()
         for first, octets in one.used():
             for number, row in enumerate(COUNTERS.iter_unpack(octets), first):
-                if any(row):
+                if row != zeros:
                     port = number % rows
-                    found[port] = found.get(port, PortCounters()) + PortCounters(*row)
-    return found
+                    found[port] = tuple(map(add, found[port], row)) if port in found else row
+    return {port: PortCounters(*row) for port, row in found.items()}
 
 
 def read_drops(node: Node) -> Counter[tuple[int, DropReason]]:

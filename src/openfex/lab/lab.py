@@ -119,6 +119,7 @@ def _compare(layout: Layout) -> Report:
 
 def _apply(workshop: Workshop, wanted: State, observed: State, progress: Progress) -> list[Operation]:
     operations = difference(wanted, observed)
+    workshop.loads.begin(operations)
     for done, operation in enumerate(operations):
         progress(done, len(operations), operation)
         workshop.perform(operation)
@@ -127,6 +128,7 @@ def _apply(workshop: Workshop, wanted: State, observed: State, progress: Progres
 
 def _roll_back(workshop: Workshop, before: State) -> None:
     """Put back what there was, the same way. What was not whole then stays as it is now: nobody wants it back."""
+    workshop.loads.settle()
     now = workshop.observe(before)
     target = {key: spec if is_whole(spec) else now.get(key, spec) for key, spec in before.items()}
     _apply(workshop, {key: spec for key, spec in target.items() if is_whole(spec)}, now, _silent)

@@ -15,6 +15,7 @@ from openfex.datapath.tables import read_counters, read_drops, read_tables_and_x
 from openfex.datapath.terms import Tell, known
 from openfex.datapath.xdp import attach_xdp, detach_xdp, xdp_attached
 from openfex.lab import guests
+from openfex.lab.loading import Loads, is_loaded_anew
 from openfex.lab.names import is_node, name_of, prefix_of, role_of
 from openfex.linux import netns
 from openfex.linux.links import Link
@@ -57,9 +58,11 @@ class Workshop:
         self._older = [terms_of(profile) for profile in older.profiles] if older else []
         self.spaces = Spaces(prefix_of(lab))
         self._nodes: dict[str, Node] = {}
+        self.loads = Loads(self.node)
 
     def close(self) -> None:
         """Close sockets and maps; what was built stays."""
+        self.loads.close()
         self.spaces.close()
         for node in self._nodes.values():
             node.close()
@@ -216,7 +219,11 @@ class Workshop:
             soft.lower_nic(self.spaces, key, old)
 
     def _node(self, key: NodeKey, old: NodeSpec | None, new: NodeSpec | None) -> None:
-        node, netlink = self.node(key.netns), self.spaces.netlink(key.netns)
+        node = self.node(key.netns)
+        if new is None and not netns.exists(key.netns):
+            node.remove()  # its programs were loaded before there was anything to attach them to
+            return
+        netlink = self.spaces.netlink(key.netns)
         devices, xdp = (new.devices, new.xdp) if new else (frozenset(), frozenset())
         attached, had_xdp = (old.devices, old.xdp) if old else (frozenset(), frozenset())
         if had_xdp - xdp:
@@ -227,8 +234,8 @@ class Workshop:
         if new is None:
             node.remove()
             return
-        if old is None or (old.build, old.rows) != (new.build, new.rows):
-            node.load(new.rows)
+        if is_loaded_anew(old, new):
+            self.loads.finish(key.netns)
             attached, had_xdp = frozenset(), frozenset()
         node.attach(netlink, devices - attached)
         moved = devices - attached
