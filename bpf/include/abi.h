@@ -193,7 +193,7 @@ struct fex_station {
  * reach only the vEths that are pinned to it. Bit n of a mask: uplink FEX_FIRST_UPLINK + n. */
 struct fex_flood {
 	__u64 any; /* uplinks with at least one member */
-	__u64 many; /* uplinks with at least two: the sender's own uplink needs a copy only then */
+	__u64 many; /* uplinks with at least two: only then a sender on the list needs a copy on his own uplink */
 	__u32 list;
 	__u32 peers; /* scope 0: bit n: the peer port of link n takes what vEths send */
 	__u32 judged; /* vEths that are on no list */
@@ -318,7 +318,8 @@ struct fex_decision {
 	__u8 policy
 		[2]; /* 2 and the version of the profile whose rates hold; 0: none. Index 0 into the bridge, 1 out of it */
 	__u8 version; /* of the profile that it came in by, and 2: it leaves by the same one if it does by that profile */
-	__u8 zero[8];
+	__u8 alone; /* it came in by a vEth that is judged alone, so on no list */
+	__u8 zero[7];
 };
 
 enum fex_seen {

@@ -286,6 +286,14 @@ static __always_inline __u32 scope_of(const struct fex_port *from, const struct 
 	return (flags == FEX_PORT_NETWORK ? link_of(d->in) : 0) << FEX_CHANNEL_BITS | d->vlan;
 }
 
+/* Who is judged alone is on no list. */
+static __always_inline bool is_alone(const struct fex_port *from, const struct fex_decision *d)
+{
+	struct fex_policy *policy = policy_of_copy(from, d);
+
+	return policy && policy->flags & FEX_POLICY_JUDGES_OUT;
+}
+
 /* The pinned port's copy; it is judged when it is made. */
 static __always_inline bool flood_pin(const struct fex_port *from, struct fex_decision *d)
 {
@@ -299,23 +307,30 @@ static __always_inline bool flood_pin(const struct fex_port *from, struct fex_de
 	return true;
 }
 
+/* All uplinks, but the sender's own where nobody else is on the list; who is judged alone is not on it himself. */
+static __always_inline __u64 uplinks_of(const struct fex_port *from, const struct fex_flood *flood,
+					const struct fex_decision *d)
+{
+	if (from->flags & FEX_PORT_NETWORK || d->alone)
+		return ~0ull;
+	return ~(1ull << ((link_of(d->in) - FEX_FIRST_UPLINK) & 63)) | flood->many;
+}
+
 static __always_inline void to_all(const struct fex_port *from, struct fex_decision *d)
 {
 	__u32 scope = scope_of(from, d);
-	struct fex_flood *flood = bpf_map_lookup_elem(&floods, &scope);
+	struct fex_flood *flood;
 	bool pin = flood_pin(from, d);
 
+	d->alone = is_alone(from, d);
+	flood = bpf_map_lookup_elem(&floods, &scope);
 	if (flood) {
-		d->uplinks = flood->any;
+		d->uplinks = flood->any & uplinks_of(from, flood, d);
 		d->list = flood->list;
 		d->judged = flood->judged;
 		d->series = flood->series;
 	}
 	if (!(from->flags & FEX_PORT_NETWORK)) {
-		__u64 own = 1ull << ((link_of(d->in) - FEX_FIRST_UPLINK) & 63);
-
-		if (!flood || !(flood->many & own))
-			d->uplinks &= ~own;
 		d->source = d->in & FEX_CHANNEL_MASK;
 		d->peers = flood ? flood->peers : 0;
 	}

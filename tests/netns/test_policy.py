@@ -210,6 +210,16 @@ def test_the_first_addresses_behind_a_nic_are_let_in_and_reached(layout: Layout,
 # Floods
 
 
+def test_a_sender_that_is_judged_alone_reaches_the_one_member_of_its_uplink_s_list(layout: Layout) -> None:
+    """He is not on the list himself, so one other is enough for his own uplink to need a copy."""
+    with KernelBed(layout) as bed:
+        stage = Stage(bed)
+        number, octets = stage.broadcast("picky")
+        seen = stage.exchange("picky", [octets], "client")
+        assert numbers(seen[NIC + "client/eth0"]).count(number) == 1
+        assert number not in numbers(seen[NIC + "picky/eth0"])
+
+
 def test_p4_a_flood_reaches_each_once_but_who_may_not_have_it(layout: Layout, counts: Counts) -> None:
     rounds = 10
     before = counts.drops("deaf", DropReason.ACL_OUT)

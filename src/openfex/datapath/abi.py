@@ -36,7 +36,7 @@ SETTINGS = struct.Struct("=QII")
 COUNTERS = struct.Struct("=8Q")
 DROP_KEY = struct.Struct("=II")
 FLOW = struct.Struct("=44sI")
-DECISION = struct.Struct("=6IQHHBBH5I4B8x")
+DECISION = struct.Struct("=6IQHHBBH5I5B7x")
 CAPTURE = struct.Struct("=4I2Q")
 RECORD = struct.Struct("=Q4I3H5B5x")
 

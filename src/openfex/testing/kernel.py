@@ -272,7 +272,7 @@ class KernelEngine(KernelTables):
         row = self.map("exported").get(U32.pack(0))
         assert row is not None
         verdict, reason, port, out, number, source, uplinks, vlan, tci, tagged, _, peers, *rest = DECISION.unpack(row)
-        at, judged, _, _, _, learns, _, _, _ = rest
+        at, judged, _, _, _, learns, *_ = rest
         self._counted.add(port)
         if verdict == Verdict.DROP:
             return replace(drop(port, DropReason(reason)), at=at)

@@ -105,7 +105,7 @@ STRUCTS: dict[str, tuple[struct.Struct, str]] = {
         abi.DECISION,
         (
             "verdict reason in out list source uplinks vlan tci tagged not_learnt peers "
-            "at judged series hit[0] hit[1] learns policy[0] policy[1] version zero"
+            "at judged series hit[0] hit[1] learns policy[0] policy[1] version alone zero"
         ),
     ),
     "fex_capture": (abi.CAPTURE, "id port kinds snap lost asked_ns"),
