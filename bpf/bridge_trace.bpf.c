@@ -51,17 +51,19 @@ SEC("tc")
 int trace_bridge_copy(struct __sk_buff *skb)
 {
 	__u32 number = skb->cb[0], vlan = skb->cb[1];
+	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
+	struct fex_profile *profile = port ? profile_of(port) : NULL;
 	struct fex_trace *trace = the_trace();
 	struct frame *f = read(skb);
 	int hit = 0;
 
-	if (!trace || !f)
+	if (!trace || !f || !profile)
 		return -1;
 	__builtin_memset(trace, 0, sizeof(*trace));
 	trace->now_ns = now_ns();
 	read_packet(skb, f->inner, f->type);
 	trace->decided.in = number;
-	trace->decided.reason = judge_leaving(f, number, vlan, &hit);
+	trace->decided.reason = judge_leaving(f, number, version_of(profile), vlan, &hit);
 	trace->decided.hit[OUT] = hit > 0 ? hit & ~DENIED : 0;
 	trace->settled = trace->decided;
 	return 0;

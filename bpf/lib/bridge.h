@@ -194,6 +194,30 @@ struct judgement {
 	bool has_read;
 };
 
+/* Which version of a profile judges what leaves by a port: that of the way in, where both ports have the profile. */
+static __always_inline __u8 version_out(const struct fex_port *from, const struct fex_port *to,
+					const struct fex_profile *profile, const struct fex_decision *d)
+{
+	return from->profile == to->profile ? d->version : version_of(profile);
+}
+
+/* The same for a copy of a flood. */
+static __always_inline __u8 version_of_copy(const struct fex_port *to, const struct fex_profile *profile,
+					    const struct fex_decision *d)
+{
+	__u32 in = d->in;
+	struct fex_port *from = bpf_map_lookup_elem(&ports, &in);
+
+	return from ? version_out(from, to, profile, d) : version_of(profile);
+}
+
+static __always_inline struct fex_policy *policy_of_copy(const struct fex_port *to, const struct fex_decision *d)
+{
+	struct fex_profile *profile = profile_of(to);
+
+	return profile ? &profile->version[version_of_copy(to, profile, d) & 1] : NULL;
+}
+
 /* Out of the bridge by a port, if its terms let it; `stranger` is why not, if it is not in the VLAN. */
 static __always_inline void leave_by(struct judgement *j, const struct fex_port *port, __u32 number, __u32 stranger,
 				     struct fex_decision *d)
@@ -204,7 +228,7 @@ static __always_inline void leave_by(struct judgement *j, const struct fex_port 
 
 	if (!profile)
 		return drop(d, FEX_DROP_PORT_DOWN);
-	version = version_of(profile);
+	version = version_out(j->port, port, profile, d);
 	policy = &profile->version[version & 1];
 	if (!is_member(policy, d->vlan))
 		return drop(d, stranger);
@@ -289,7 +313,7 @@ static __always_inline __u32 scope_of(const struct fex_port *from, const struct 
 static __always_inline bool flood_pin(const struct fex_port *from, struct fex_decision *d)
 {
 	struct fex_port *pin = from->flags & FEX_PORT_NETWORK ? NULL : network_port(from->pin);
-	struct fex_policy *policy = pin ? policy_of(pin) : NULL;
+	struct fex_policy *policy = pin ? policy_of_copy(pin, d) : NULL;
 
 	if (!policy || !is_member(policy, d->vlan))
 		return false;
@@ -304,7 +328,7 @@ static __always_inline bool flood_pin(const struct fex_port *from, struct fex_de
  */
 static __always_inline __u64 listed_at(const struct fex_port *from, const struct fex_decision *d)
 {
-	const struct fex_policy *policy = policy_of(from);
+	const struct fex_policy *policy = policy_of_copy(from, d);
 
 	if (from->flags & FEX_PORT_NETWORK || !policy || policy->flags & FEX_POLICY_JUDGES_OUT)
 		return 0;
@@ -474,6 +498,7 @@ static __always_inline void decide(struct judgement *j, __u32 link, struct fex_d
 	if (!profile)
 		return drop(d, FEX_DROP_PORT_DOWN);
 	version = version_of(profile);
+	d->version = version;
 	j->policy = &profile->version[version & 1];
 	if (j->policy->service)
 		unwrap(j->ctx, j->frame, j->policy->service, d);
@@ -574,18 +599,13 @@ static __always_inline void settle(const struct frame *f, struct fex_decision *d
 /* What the rules of a port say of a copy that leaves by it: a drop reason, and what its ACL has said. The packet has been
  * read if any port asks for it.
  */
-static __always_inline __u32 judge_leaving(const struct frame *f, __u32 number, __u32 vlan, int *hit)
+static __always_inline __u32 judge_leaving(const struct frame *f, __u32 number, __u8 version, __u32 vlan, int *hit)
 {
-	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
-	struct fex_profile *profile = port ? profile_of(port) : NULL;
-	struct fex_policy *policy;
+	struct fex_policy *policy = decided_by(number, version);
 	__u32 reason;
-	__u8 version;
 
-	if (!profile)
+	if (!policy)
 		return FEX_DROP_PORT_DOWN;
-	version = version_of(profile);
-	policy = &profile->version[version & 1];
 	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
 		return FEX_DROP_NONE;
 	*hit = policy->acl[OUT] ? judge_acl(f, policy->acl[OUT], vlan) : 0;
@@ -596,14 +616,16 @@ static __always_inline __u32 judge_leaving(const struct frame *f, __u32 number, 
 }
 
 /* The same when the copy is made: what is dropped is counted there. */
-__noinline int judge_copy(const struct frame *f, __u32 number, __u32 vlan)
+__noinline int judge_copy(const struct frame *f, const struct fex_decision *d, __u32 number)
 {
+	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
+	struct fex_profile *profile = port ? profile_of(port) : NULL;
 	__u32 reason;
 	int hit = 0;
 
-	if (!f)
+	if (!f || !d || !profile)
 		return FEX_DROP_PORT_DOWN;
-	reason = judge_leaving(f, number, vlan, &hit);
+	reason = judge_leaving(f, number, version_of_copy(port, profile, d), d->vlan, &hit);
 	if (hit > 0)
 		count_hit((hit & ~DENIED) - 1);
 	return reason;

@@ -29,7 +29,7 @@ def read_decision(row: bytes) -> Exported:
     verdict, reason, port, out, number, source, uplinks, vlan, tci, tagged, not_learnt, peers, *rest = DECISION.unpack(
         row
     )
-    at, judged, _, hit_in, hit_out, learns, _, _, mark, service, unwrapped = rest
+    at, judged, _, hit_in, hit_out, learns, _, _, mark, service, unwrapped, _ = rest
     floods = verdict == Verdict.FLOOD
     links = links_of(uplinks, FIRST_UPLINK) if floods else frozenset()
     joined = links_of(peers, 0) if floods else frozenset()

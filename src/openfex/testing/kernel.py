@@ -36,7 +36,7 @@ from openfex.datapath.node import Node, check_sizes, room_for
 from openfex.datapath.objects import object_path
 from openfex.datapath.profiles import read_hits, remove_profiles, write_profiles
 from openfex.datapath.rows import Device, Devices, Rows, allot_vlan_sets, bridge_rows, extender_rows, read_vlan_sets
-from openfex.datapath.tables import ARRAYS, read_counters, read_drops, read_stations, read_totals
+from openfex.datapath.tables import ARRAYS, read_counters, read_drops, read_stations, read_totals, write_tables
 from openfex.linux.libbpf import Map, Object, Program, TestRun, bpf_filesystem, possible_cpus
 from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
@@ -175,6 +175,10 @@ class KernelTables:
         row = SETTINGS.pack(tables.ageing_ns, tables.epoch, 0)
         self.map("settings").put(U32.pack(0), row)
 
+    def change(self, tables: ExtenderTables | BridgeTables) -> None:
+        """Go on with these tables as a node does that carries frames: all in the order that a frame can stand."""
+        write_tables(self._node, tables, made_up_devices(tables))
+
     def write_rows(self, wanted: Rows) -> None:
         """Make these the rows that there are."""
         for name in {*wanted, *self._written}:
@@ -293,12 +297,16 @@ class KernelEngine(KernelTables):
             return f"{prefix}bridge_in"
         return f"{prefix}extender_{'up' if port_channel(at) else 'down'}"
 
-    def _run(self, program: str, at: int, octets: bytes) -> TestRun:
+    def repeat(self, at: int, octets: bytes, times: int) -> None:
+        """Decide about a frame again and again, each time by the tables of that moment; all are counted."""
+        self._run(f"{self._program(at)}_decide", at, octets, times)
+
+    def _run(self, program: str, at: int, octets: bytes, times: int = 1) -> TestRun:
         number = at if port_channel(at) else port_link(at)
         if self.attachment == "tc":
-            return self.program(program).test_run(octets, context=SKB_CONTEXT.pack(0, 0, number))
+            return self.program(program).test_run(octets, context=SKB_CONTEXT.pack(0, 0, number), repeat=times)
         context = _XDP_CONTEXT.pack(U32.size, U32.size + len(octets), 0, 0, 0, 0)
-        return self.program(program).test_run(U32.pack(number) + octets, context=context)
+        return self.program(program).test_run(U32.pack(number) + octets, context=context, repeat=times)
 
 
 def made_up_devices(
