@@ -101,7 +101,7 @@ static __always_inline void sent(struct copies *c, __u32 port, long result)
 /* Whether the port's own rules let a copy pass; else it is a copy that was dropped there. */
 static __always_inline bool may_leave(struct copies *c, __u32 port)
 {
-	__u32 reason = judge_copy(c->frame, port, c->decision->vlan);
+	__u32 reason = judge_copy(c->frame, c->decision, port);
 
 	if (!reason)
 		return true;
@@ -182,7 +182,7 @@ static __always_inline bool takes(const struct copies *c, __u32 number)
 
 	if (!port || number == c->decision->in || !(port->flags & FEX_PORT_UP))
 		return false;
-	policy = policy_of(port);
+	policy = policy_of_copy(port, c->decision);
 	return policy && leaves_tagged(policy, c->decision->vlan) == c->tagged;
 }
 

@@ -204,7 +204,7 @@ struct fex_station {
  * reach only the vEths that are pinned to it. Bit n of a mask: uplink FEX_FIRST_UPLINK + n. */
 struct fex_flood {
 	__u64 any; /* uplinks with at least one member */
-	__u64 many; /* uplinks with at least two: the sender's own uplink needs a copy only then */
+	__u64 many; /* uplinks with at least two: only then a sender on the list needs a copy on his own uplink */
 	__u32 list;
 	__u32 peers; /* scope 0: bit n: the peer port of link n takes what vEths send */
 	__u32 judged; /* vEths that are on no list */
@@ -331,7 +331,15 @@ struct fex_decision {
 	__u8 mark; /* as in fex_policy: to be written into the frame */
 	__u16 service; /* DELIVER, or the network port's copy: the VLAN of the service tag to leave with */
 	__u8 unwrapped; /* the service tag that it came with is off */
-	__u8 zero[5];
+	__u8 version; /* of the profile that it came in by, and 2: it leaves by the same one if it does by that profile */
+	__u8 zero[4];
+};
+
+/* traced: array of one. What a trace says of a frame. */
+struct fex_trace {
+	struct fex_decision decided;
+	struct fex_decision settled; /* once rates have been asked and a source has found its place */
+	__u64 now_ns; /* by the clock of rates */
 };
 
 enum fex_seen {

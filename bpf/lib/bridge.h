@@ -62,7 +62,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1048576);
+	__uint(max_entries, 262144);
 	__type(key, struct fex_judged_key);
 	__type(value, __u32);
 } judged SEC(".maps");
@@ -75,6 +75,10 @@ struct {
 } settings SEC(".maps");
 
 #define REFRESH_NS 1000000000ll /* an entry's age is written at most once a second */
+
+/* Only a write finds out that a table is full: a trace, which writes nothing, is told by its loader. */
+const volatile bool stations_full;
+const volatile bool veths_full;
 
 static __always_inline struct fex_settings *the_settings(void)
 {
@@ -141,6 +145,14 @@ static __always_inline __u32 owner_of(const struct fex_mac *mac)
 	return veth ? *veth & ~FEX_LEARNT : 0;
 }
 
+/* False if there is no room for it. */
+static __always_inline bool keep_station(struct fex_station_key *key, struct fex_station *fresh, bool is_known)
+{
+	if (!FEX_CHANGES)
+		return !stations_full || is_known;
+	return !bpf_map_update_elem(&stations, key, fresh, BPF_ANY);
+}
+
 /* Learn the source of a frame from the network. Its address must not be one of our vEths': see fex_settings.epoch. */
 static __always_inline __u32 learn(const struct frame *f, struct fex_decision *d)
 {
@@ -154,17 +166,17 @@ static __always_inline __u32 learn(const struct frame *f, struct fex_decision *d
 	if (!set)
 		return FEX_DROP_PORT_DOWN;
 	if (known && before == d->in && known->epoch == set->epoch) {
-		if (age_of(known, now) > REFRESH_NS)
+		if (FEX_CHANGES && age_of(known, now) > REFRESH_NS)
 			known->seen_ns = now;
 		return FEX_DROP_NONE;
 	}
 	if (owner_of(&f->src)) {
-		if (known)
+		if (FEX_CHANGES && known)
 			bpf_map_delete_elem(&stations, &key);
 		return FEX_DROP_OWN_SOURCE;
 	}
 	fresh.epoch = set->epoch;
-	if (bpf_map_update_elem(&stations, &key, &fresh, BPF_ANY))
+	if (!keep_station(&key, &fresh, known))
 		d->not_learnt = true;
 	else if (!known)
 		count_total(FEX_TOTAL_LEARNT, 1);
@@ -182,6 +194,30 @@ struct judgement {
 	bool has_read;
 };
 
+/* Which version of a profile judges what leaves by a port: that of the way in, where both ports have the profile. */
+static __always_inline __u8 version_out(const struct fex_port *from, const struct fex_port *to,
+					const struct fex_profile *profile, const struct fex_decision *d)
+{
+	return from->profile == to->profile ? d->version : version_of(profile);
+}
+
+/* The same for a copy of a flood. */
+static __always_inline __u8 version_of_copy(const struct fex_port *to, const struct fex_profile *profile,
+					    const struct fex_decision *d)
+{
+	__u32 in = d->in;
+	struct fex_port *from = bpf_map_lookup_elem(&ports, &in);
+
+	return from ? version_out(from, to, profile, d) : version_of(profile);
+}
+
+static __always_inline struct fex_policy *policy_of_copy(const struct fex_port *to, const struct fex_decision *d)
+{
+	struct fex_profile *profile = profile_of(to);
+
+	return profile ? &profile->version[version_of_copy(to, profile, d) & 1] : NULL;
+}
+
 /* Out of the bridge by a port, if its terms let it; `stranger` is why not, if it is not in the VLAN. */
 static __always_inline void leave_by(struct judgement *j, const struct fex_port *port, __u32 number, __u32 stranger,
 				     struct fex_decision *d)
@@ -192,7 +228,7 @@ static __always_inline void leave_by(struct judgement *j, const struct fex_port 
 
 	if (!profile)
 		return drop(d, FEX_DROP_PORT_DOWN);
-	version = version_of(profile);
+	version = version_out(j->port, port, profile, d);
 	policy = &profile->version[version & 1];
 	if (!is_member(policy, d->vlan))
 		return drop(d, stranger);
@@ -277,7 +313,7 @@ static __always_inline __u32 scope_of(const struct fex_port *from, const struct 
 static __always_inline bool flood_pin(const struct fex_port *from, struct fex_decision *d)
 {
 	struct fex_port *pin = from->flags & FEX_PORT_NETWORK ? NULL : network_port(from->pin);
-	struct fex_policy *policy = pin ? policy_of(pin) : NULL;
+	struct fex_policy *policy = pin ? policy_of_copy(pin, d) : NULL;
 
 	if (!policy || !is_member(policy, d->vlan))
 		return false;
@@ -287,26 +323,36 @@ static __always_inline bool flood_pin(const struct fex_port *from, struct fex_de
 	return true;
 }
 
+/* The uplink of a sender that is on its list: it needs a copy only if somebody else is, too. Who is judged alone is on
+ * no list. The terms are looked up once more: to keep them until here would take stack of every frame.
+ */
+static __always_inline __u64 listed_at(const struct fex_port *from, const struct fex_decision *d)
+{
+	const struct fex_policy *policy = policy_of_copy(from, d);
+
+	if (from->flags & FEX_PORT_NETWORK || !policy || policy->flags & FEX_POLICY_JUDGES_OUT)
+		return 0;
+	return 1ull << ((link_of(d->in) - FEX_FIRST_UPLINK) & 63);
+}
+
 static __always_inline void to_all(const struct fex_port *from, struct fex_decision *d)
 {
+	__u64 own = listed_at(from, d);
 	__u32 scope = scope_of(from, d);
 	struct fex_flood *flood = bpf_map_lookup_elem(&floods, &scope);
-	bool pin = flood_pin(from, d);
+	bool pin;
 
 	if (flood) {
-		d->uplinks = flood->any;
+		d->uplinks = flood->any & ~(own & ~flood->many);
 		d->list = flood->list;
 		d->judged = flood->judged;
 		d->series = flood->series;
 	}
 	if (!(from->flags & FEX_PORT_NETWORK)) {
-		__u64 own = 1ull << ((link_of(d->in) - FEX_FIRST_UPLINK) & 63);
-
-		if (!flood || !(flood->many & own))
-			d->uplinks &= ~own;
 		d->source = d->in & FEX_CHANNEL_MASK;
 		d->peers = flood ? flood->peers : 0;
 	}
+	pin = flood_pin(from, d);
 	if (!d->uplinks && !d->peers && !d->judged && !pin)
 		return drop(d, FEX_DROP_NO_RECEIVER);
 	d->verdict = FEX_VERDICT_FLOOD;
@@ -374,6 +420,14 @@ static __always_inline __u32 judge_source(const struct judgement *j, struct fex_
 	return judge_other_source(f, j->policy, d);
 }
 
+/* A station that sends to itself has just been learnt where it is; but not by a trace. */
+static __always_inline bool is_itself(const struct judgement *j, const struct fex_decision *d)
+{
+	const struct frame *f = j->frame;
+
+	return !FEX_CHANGES && j->port->flags & FEX_PORT_NETWORK && !d->not_learnt && same_mac(&f->dst, &f->src);
+}
+
 static __always_inline void find_way(struct judgement *j, struct fex_decision *d)
 {
 	const struct frame *f = j->frame;
@@ -387,6 +441,8 @@ static __always_inline void find_way(struct judgement *j, struct fex_decision *d
 	owner = owner_of(&f->dst);
 	if (owner)
 		return to_veth(j, owner, d);
+	if (is_itself(j, d))
+		return to_network(j, d->in, d);
 	key = station_key(&f->dst, d->vlan);
 	station = bpf_map_lookup_elem(&stations, &key);
 	set = the_settings();
@@ -442,6 +498,7 @@ static __always_inline void decide(struct judgement *j, __u32 link, struct fex_d
 	if (!profile)
 		return drop(d, FEX_DROP_PORT_DOWN);
 	version = version_of(profile);
+	d->version = version;
 	j->policy = &profile->version[version & 1];
 	if (j->policy->service)
 		unwrap(j->ctx, j->frame, j->policy->service, d);
@@ -504,6 +561,8 @@ static __always_inline bool learn_source(const struct frame *f, __u32 port)
 
 	if (!memory || !set)
 		return false;
+	if (!FEX_CHANGES)
+		return !veths_full;
 	if (bpf_map_update_elem(&veths, &mac, &value, BPF_NOEXIST))
 		return owner_of(&mac);
 	__sync_fetch_and_add(&memory->macs, 1);
@@ -537,30 +596,38 @@ static __always_inline void settle(const struct frame *f, struct fex_decision *d
 		settle_all(f, d);
 }
 
-/* A copy that leaves by a port with rules of its own: a drop reason, which is counted there. The packet has been read
- * if any port asks for it.
+/* What the rules of a port say of a copy that leaves by it: a drop reason, and what its ACL has said. The packet has been
+ * read if any port asks for it.
  */
-__noinline int judge_copy(const struct frame *f, __u32 number, __u32 vlan)
+static __always_inline __u32 judge_leaving(const struct frame *f, __u32 number, __u8 version, __u32 vlan, int *hit)
+{
+	struct fex_policy *policy = decided_by(number, version);
+	__u32 reason;
+
+	if (!policy)
+		return FEX_DROP_PORT_DOWN;
+	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
+		return FEX_DROP_NONE;
+	*hit = policy->acl[OUT] ? judge_acl(f, policy->acl[OUT], vlan) : 0;
+	reason = reason_of(*hit, OUT);
+	if (!reason && policy->flags & FEX_POLICY_RATE_OUT && !spend(f, number, version, OUT))
+		reason = FEX_DROP_RATE_OUT;
+	return reason;
+}
+
+/* The same when the copy is made: what is dropped is counted there. */
+__noinline int judge_copy(const struct frame *f, const struct fex_decision *d, __u32 number)
 {
 	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
 	struct fex_profile *profile = port ? profile_of(port) : NULL;
-	struct fex_policy *policy;
 	__u32 reason;
-	__u8 version;
-	int hit;
+	int hit = 0;
 
-	if (!f || !profile)
+	if (!f || !d || !profile)
 		return FEX_DROP_PORT_DOWN;
-	version = version_of(profile);
-	policy = &profile->version[version & 1];
-	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
-		return FEX_DROP_NONE;
-	hit = policy->acl[OUT] ? judge_acl(f, policy->acl[OUT], vlan) : 0;
-	reason = reason_of(hit, OUT);
+	reason = judge_leaving(f, number, version_of_copy(port, profile, d), d->vlan, &hit);
 	if (hit > 0)
 		count_hit((hit & ~DENIED) - 1);
-	if (!reason && policy->flags & FEX_POLICY_RATE_OUT && !spend(f, number, version, OUT))
-		reason = FEX_DROP_RATE_OUT;
 	return reason;
 }
 

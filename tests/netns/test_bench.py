@@ -75,6 +75,7 @@ def measure(name: str, monkeypatch: pytest.MonkeyPatch) -> Outcome:
         "host_cost",
         "total_cost",
         pytest.param("profile_change_4094", marks=pytest.mark.slow),
+        pytest.param("counters_4094", marks=pytest.mark.slow),
         "scale_4094",
         "lab_up_256",
     ],

@@ -76,7 +76,7 @@ def _both(bed: KernelBed, sends: list[Send]) -> tuple[Seen, Seen]:
         number, octets = stage.frame(by_name[receiver].mac, by_name[sender].mac, tags)
         ends[number] = receiver
         closing.append((sender, octets))
-    everything = [*sends, *closing]
+    everything = [(f"nic:{nic}", octets) for nic, octets in (*sends, *closing)]
     arrived = bed.exchange(everything, lambda seen: all(end in numbers(seen[f"nic:{to}"]) for end, to in ends.items()))
     return arrived, ReferenceBed(bed.layout).exchange(everything, lambda _: True)
 

@@ -51,13 +51,21 @@ def _lines(*parts: object) -> list[object]:
     return [part for part in parts if part]
 
 
+def _policy(row: Row) -> list[str]:
+    """What the port's profile asks beside its VLANs, in short."""
+    from openfex.lab.view.policy import policy_parts
+
+    found = row["policy"]
+    return policy_parts(found if isinstance(found, dict) else None)
+
+
 def _texts(value: object) -> list[str]:
     return list(map(str, value)) if isinstance(value, list) else []
 
 
 def _state_lines(row: Row) -> list[object]:
     vlans = _vlans(row)
-    return _lines(*str(row["state"]).split(", "), row["profile"], vlans and f"VLAN {vlans}")
+    return _lines(*str(row["state"]).split(", "), row["profile"], vlans and f"VLAN {vlans}", *_policy(row))
 
 
 def _device(row: Row) -> list[object]:
@@ -89,6 +97,7 @@ BINDINGS_NARROW: tuple[Column, ...] = (
 PORTS: tuple[Column, ...] = (
     *keyed("name", "channel", "host", "function", "nic", "state", "profile"),
     ("vlan", _vlans),
+    ("policy", lambda row: "; ".join(_policy(row))),
     *keyed("mac", "pin"),
     ("in frames/octets", _in),
     ("out", _out),
@@ -103,6 +112,12 @@ PORTS_NARROW: tuple[Column, ...] = (
     ("in, out", lambda row: [_in(row), _out(row)]),
     *keyed("drops", "note"),
 )
+RULES: tuple[Column, ...] = (
+    *keyed("direction"),
+    ("rule", lambda row: row["rule"] or ""),
+    *keyed("name", "frames", "says"),
+)
+RULES_WATCHED: tuple[Column, ...] = (*RULES[:-1], *keyed("new", "says"))
 HOPS: tuple[Column, ...] = (
     *keyed("hop", "what"),
     ("device", _device),

@@ -27,6 +27,10 @@ The proofs:
   vlan-isolation    broadcast-exactly-once    spoof-dropped
   no-loop           vf-cannot-change-itself   counters-add-up
 
+Of policy, on a small lab of their own, which goes before the other comes:
+
+  acl  rate  source-guard  same-profile-on-physical-port
+
 With the engine kernel only:
 
   processes-killed-frames-go-on  tcp-throughput  clean-teardown

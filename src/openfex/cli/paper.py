@@ -19,8 +19,8 @@ Row = Mapping[str, object]
 Column = tuple[str, str | Callable[[Row], object]]
 """A heading, and the key of the row or a function of it."""
 
-LEFT_OUT_IF_EMPTY = frozenset({"note", "difference", "missing"})
-"""Columns that say what is not as it should be."""
+LEFT_OUT_IF_EMPTY = frozenset({"note", "difference", "missing", "policy"})
+"""Columns that say what is not as usual."""
 AS_WIDE_AS_NEEDED = 100_000
 Columns = Sequence[Column]
 Progress = Callable[[int, int, object], None]

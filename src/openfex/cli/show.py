@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
@@ -21,6 +21,7 @@ EXAMPLES = """\
 Examples:
 
   fex show ports
+  fex show rules vm1/eth0
   fex show path vm1/eth0
   fex show drops --watch
   fex show adapters --catalogue --json"""
@@ -30,6 +31,10 @@ CLEAR = "\x1b[H\x1b[J"
 
 Catalogue = Annotated[Flag, Parameter(help="The adapter models there are, with their limits, instead.")]
 Nic = Annotated[str, Parameter(help="MACHINE/NIC, for example vm1/eth0.")]
+Whose = Annotated[
+    str,
+    Parameter(help="PROFILE, PORT (sw-a/veth1.1, sw-a/up0) or MACHINE/NIC; without it all profiles that have rules."),
+]
 Watch = Annotated[
     Flag, Parameter(help="Look again every second, until Ctrl-C, and say what is new; with --json one line a look.")
 ]
@@ -146,6 +151,39 @@ def nodes(*, lab: Lab = None, json: Json = False) -> None:
 
 
 @app.command(help_epilogue="")
+def rules(name: Whose | None = None, /, *, watch: Watch = False, lab: Lab = None, json: Json = False) -> None:
+    """Rules of profiles in order, and how many frames each decided.
+
+    The first that matches decides; behind the last stands one that denies the
+    rest. Counted a profile, whichever port a frame passed.
+
+    Example: fex show rules vm1/eth0 --watch
+    """
+    from openfex.lab.view.rules import rule_view
+
+    before = _look(lab)
+    if not watch:
+        _print_rules(rule_view(before, name), json)
+        return
+    _watch(before, lambda sight, older: _print_rules(rule_view(sight, name, older), json, watched=True))
+
+
+def _print_rules(rows: Sequence[Row], json: bool, *, watched: bool = False) -> None:
+    from openfex.lab.view.rules import profile_line, rows_in
+
+    if json:
+        print_json(rows, one_line=watched)
+        return
+    _clear(watched)
+    shown = columns.RULES_WATCHED if watched else columns.RULES
+    parts = []
+    for row in rows:
+        rules = rows_in(row, "rules")
+        parts += [f"{profile_line(row)}\n{table(rules, shown) if rules else 'no rules: every frame passes'}"]
+    print("\n\n".join(parts) or "no rules")
+
+
+@app.command(help_epilogue="")
 def programs(*, json: Json = False) -> None:
     """Programs: what each costs this kernel's verifier, and what it may cost.
 
@@ -168,20 +206,29 @@ def drops(*, watch: Watch = False, lab: Lab = None, json: Json = False) -> None:
     if not watch:
         print_rows(drop_rows(before), columns.DROPS, "nothing was dropped", as_json=json)
         return
+    _watch(before, lambda sight, older: _print_drops(drop_rows(sight, older), json))
+
+
+def _print_drops(rows: Sequence[Row], json: bool) -> None:
+    if json:
+        print_json(rows, one_line=True)
+        return
+    _clear(True)
+    print(table(rows, columns.WATCHED) if rows else "nothing was dropped")
+
+
+def _clear(watched: bool) -> None:
+    print(CLEAR if watched and sys.stdout.isatty() else "", end="")
+
+
+def _watch(before: Sight, show: Callable[[Sight, Sight], None]) -> None:
+    """Look again and again, and show what there is beside what there was."""
     try:
         while True:
             sight = _look(before.layout.lab)
-            _print_watched(drop_rows(sight, before), json)
+            show(sight, before)
+            sys.stdout.flush()
             before = sight
             time.sleep(WATCH_S)
     except KeyboardInterrupt:
         return
-
-
-def _print_watched(rows: Sequence[Row], json: bool) -> None:
-    if json:
-        print_json(rows, one_line=True)
-    else:
-        clear = CLEAR if sys.stdout.isatty() else ""
-        print(clear + (table(rows, columns.WATCHED) if rows else "nothing was dropped"))
-    sys.stdout.flush()

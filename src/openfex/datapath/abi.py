@@ -36,7 +36,8 @@ SETTINGS = struct.Struct("=QII")
 COUNTERS = struct.Struct("=8Q")
 DROP_KEY = struct.Struct("=II")
 FLOW = struct.Struct("=44sI")
-DECISION = struct.Struct("=6IQHHBBH5I4BHB5x")
+DECISION = struct.Struct("=6IQHHBBH5I4BH2B4x")
+TRACE = struct.Struct(f"={DECISION.size}s{DECISION.size}sQ")
 CAPTURE = struct.Struct("=4I2Q")
 RECORD = struct.Struct("=Q4I3H6BHBx")
 
@@ -76,6 +77,7 @@ VALUE_SIZES = {
     "counters": COUNTERS.size,
     "drops": U64.size,
     "totals": U64.size,
+    "traced": TRACE.size,
     "capture": CAPTURE.size,
     "rings": U32.size,
     "ingress": U32.size,

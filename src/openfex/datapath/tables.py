@@ -67,13 +67,13 @@ def read_rows(node: Node) -> Rows:
     return {name: _read_map(node, name) for name in TABLES[node.role]}
 
 
-def read_tables(node: Node, devices: Devices, tell: Tell = foreign) -> ExtenderTables | BridgeTables:
+def read_tables(node: Node, devices: Devices | None, tell: Tell = foreign) -> ExtenderTables | BridgeTables:
     """What the node's tables mean. A row whose device is not the one of `devices` counts as down."""
     return read_tables_and_ways(node, devices, tell)[0]
 
 
 def read_tables_and_ways(
-    node: Node, devices: Devices, tell: Tell = foreign
+    node: Node, devices: Devices | None, tell: Tell = foreign
 ) -> tuple[ExtenderTables | BridgeTables, frozenset[int], frozenset[int]]:
     """The same, the ports that XDP may send to, and those whose device has a queue that tells frames apart."""
     rows = read_rows(node)
@@ -85,6 +85,16 @@ def read_tables_and_ways(
     tables.profiles = read_profiles(node, sets, tell)
     tables.ageing_ns = _settings(node)[0]
     return tables, *ways
+
+
+def read_live(node: Node, tell: Tell = foreign) -> ExtenderTables | BridgeTables:
+    """All that the node's programs look at, as they see it: whatever devices there are, and what has been learnt."""
+    tables = read_tables(node, None, tell)
+    if isinstance(tables, BridgeTables):
+        tables.stations = read_stations(node)
+        tables.most_stations = node.map("stations").max_entries
+        tables.epoch = _settings(node)[1]
+    return tables
 
 
 def _settings(node: Node) -> tuple[int, int]:

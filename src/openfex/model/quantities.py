@@ -128,6 +128,12 @@ def parse_rate(value: object) -> int:
     return rate
 
 
+def format_rate(bits: int) -> str:
+    """The shortest way to write a bit rate: `2500Mbit`, `1Gbit`."""
+    unit = max((unit for unit, size in _BITS.items() if bits % size == 0), key=lambda unit: _BITS[unit])
+    return f"{bits // _BITS[unit]}{unit}"
+
+
 def parse_burst(value: object) -> int:
     """Octets from `64KiB`, `1MiB`. Raises InputError."""
     match = _BURST.fullmatch(value) if isinstance(value, str) else None

@@ -16,18 +16,30 @@ from openfex.model.layout import Binding, Layout
 
 
 class Tally(NamedTuple):
-    """What a port has counted; in a ledger what is to be added."""
+    """What a port has counted; in a ledger what is to be added. New numbers stand last: kept ledgers lack them."""
 
     in_frames: int = 0
     in_octets: int = 0
     out_frames: int = 0
     out_octets: int = 0
     drops: int = 0
+    in_multicast: int = 0
+    in_broadcast: int = 0
+    out_multicast: int = 0
+    out_broadcast: int = 0
 
     @classmethod
     def of(cls, counted: PortCounters, drops: int) -> Tally:
         """What the kernel has counted."""
-        return cls(counted.in_frames, counted.in_octets, counted.out_frames, counted.out_octets, drops)
+        sums = (counted.in_frames, counted.in_octets, counted.out_frames, counted.out_octets, drops)
+        return cls(*sums, counted.in_multicast, counted.in_broadcast, counted.out_multicast, counted.out_broadcast)
+
+    def row(self) -> dict[str, object]:
+        """As views show it."""
+        told = self._asdict()
+        for way in ("in", "out"):
+            told[f"{way}_unicast"] = told[f"{way}_frames"] - told[f"{way}_multicast"] - told[f"{way}_broadcast"]
+        return told
 
     def plus(self, other: Tally, sign: int = 1) -> Tally:
         """The sum, or with -1 the difference."""

@@ -15,6 +15,7 @@ from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
 from openfex.model.layout import Binding, Layout
 from openfex.model.values import BROADCAST, Mac
+from openfex.rules.decision import Hit
 from openfex.rules.tables import BridgeTables, ExtenderTables
 
 ETHERTYPE = 0x88B5
@@ -25,7 +26,7 @@ NIC, UP, DOWN, NETWORK = "nic:", "up:", "down:", "net:"
 
 Seen = Mapping[str, list[bytes]]
 Send = tuple[str, bytes]
-"""A NIC (`vm1/eth0`), and the octets that it sends."""
+"""Where something is sent, and its octets: a NIC sends it (`nic:vm1/eth0`), or it comes by a network port."""
 
 
 def frame(dst: Mac, src: Mac, number: int, tags: bytes = b"") -> bytes:
@@ -69,6 +70,9 @@ class Bed(Protocol):
     def exchange(self, sends: Sequence[Send], until: Callable[[Seen], bool]) -> Seen:
         """Send, and tell what was seen where until `until` holds (or a deadline has passed)."""
 
+    def send(self, sends: Sequence[Send]) -> None:
+        """Send, and listen to nothing."""
+
     def bridge_tables(self) -> BridgeTables:
         """The tables of the bridge, as it has them now."""
 
@@ -78,8 +82,25 @@ class Bed(Protocol):
     def counts(self) -> Mapping[str, NodeCounts]:
         """What every node has counted, by name."""
 
+    def hits(self) -> Mapping[Hit, int]:
+        """How many frames each rule of the bridge has decided."""
+
+    def now_ns(self) -> int:
+        """The time by the clock that rates go by."""
+
+    def rest(self, duration_ns: int) -> None:
+        """Let time pass."""
+
     def change_mac(self, nic: str, mac: Mac) -> None:
         """What the holder of a NIC can do to its own end."""
+
+
+@dataclass(frozen=True)
+class End:
+    """Where frames come from or go to: a NIC, or something behind a network port."""
+
+    place: str
+    mac: Mac
 
 
 @dataclass
@@ -110,11 +131,18 @@ class Stage:
 
         The path keeps order, so what has not been seen by then will not come.
         """
-        sender, receiver = self.bindings[machine], self.bindings[witness]
-        last, fence = self.frame(receiver.mac, sender.mac)
-        sends = [(sender.name, octets) for octets in (*frames, fence)]
-        place = NIC + receiver.name
-        return self.bed.exchange(sends, lambda seen: last in numbers(seen[place]))
+        return self.through(self.end(machine), frames, self.end(witness))
+
+    def end(self, machine: str) -> End:
+        """A machine's NIC."""
+        binding = self.bindings[machine]
+        return End(NIC + binding.name, binding.mac)
+
+    def through(self, sender: End, frames: Sequence[bytes], witness: End) -> Seen:
+        """The same from any end to any other."""
+        last, fence = self.frame(witness.mac, sender.mac)
+        sends = [(sender.place, octets) for octets in (*frames, fence)]
+        return self.bed.exchange(sends, lambda seen: last in numbers(seen[witness.place]))
 
     def broadcast(self, machine: str) -> tuple[int, bytes]:
         """A broadcast of a machine."""

@@ -17,14 +17,15 @@ from dataclasses import dataclass, field
 from openfex.errors import OpenfexError
 from openfex.model.layout import AUTO, TC, XDP, Layout
 from openfex.model.values import ChannelKind
-from openfex.proof import claims
+from openfex.proof import claims, policed
 from openfex.proof.bed import Proof, Stage
 from openfex.proof.picture import draw
+from openfex.proof.policy_claims import POLICED
 from openfex.proof.reference_bed import ReferenceBed
 from openfex.proof.topology import layout
 
 KERNEL_ONLY = ("processes-killed-frames-go-on", "tcp-throughput", "clean-teardown")
-PROOFS = (*claims.CARVED, *claims.BOUND, *KERNEL_ONLY)
+PROOFS = (*POLICED, *claims.CARVED, *claims.BOUND, *KERNEL_ONLY)
 ON_REQUEST = ("vm-on-vf",)
 """Kernel only too, and only given when named: they need programs that the others do without."""
 ALL = (*PROOFS, *ON_REQUEST)
@@ -72,9 +73,10 @@ class Outcome:
 
 def reference_proofs(options: Options) -> Iterator[Proof]:
     """The proofs that need no kernel."""
+    under_policy = Stage(ReferenceBed(policed.layout(options.kind)))
     carved = Stage(ReferenceBed(layout(options.kind, bound=False)))
     bound = Stage(ReferenceBed(layout(options.kind)))
-    for stage, proofs in ((carved, claims.CARVED), (bound, claims.BOUND)):
+    for stage, proofs in ((under_policy, POLICED), (carved, claims.CARVED), (bound, claims.BOUND)):
         for name, prove in proofs.items():
             if name in options.proofs:
                 yield prove(stage)
@@ -137,8 +139,10 @@ class _Narrator:
 
 def _labs(options: Options, engine: str) -> Iterator[Layout]:
     """The labs that the proofs are given on."""
-    if set(options.proofs) - set(ON_REQUEST):
+    if set(options.proofs) - set(ON_REQUEST) - set(POLICED):
         yield layout(options.kind, attachment=options.attachment)
+    if set(options.proofs) & set(POLICED):
+        yield policed.layout(options.kind, options.attachment)
     if engine == "kernel" and set(options.proofs) & set(ON_REQUEST):
         from openfex.proof import vm_on_vf
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 
+from openfex.datapath.profiles import read_hits
 from openfex.datapath.rows import Devices
 from openfex.datapath.tables import read_counters, read_drops, read_tables, read_totals
 from openfex.errors import InternalError
@@ -19,8 +20,9 @@ from openfex.linux.packet import PacketCapture, PacketSocket
 from openfex.model.layout import Binding, Layout, NetworkPort
 from openfex.model.place import Place
 from openfex.model.values import Mac
-from openfex.proof.bed import DOWN, ETHERTYPE, MARK, NETWORK, NIC, UP, NodeCounts, Seen, Send
+from openfex.proof.bed import DOWN, MARK, NETWORK, NIC, UP, NodeCounts, Seen, Send
 from openfex.proof.wire_tap import WireTap, listening
+from openfex.rules.decision import Hit
 from openfex.rules.tables import BridgeTables, ExtenderTables
 
 DEADLINE_S = 5.0
@@ -102,16 +104,19 @@ class KernelBed:
             socket.drain()
         capture = PacketCapture(self._sockets)
         with listening(list(self._taps.values())):
-            for nic, octets in sends:
-                self._sockets[NIC + nic].send(octets)
+            self.send(sends)
             if not capture.collect(until, DEADLINE_S):
                 raise InternalError(f"the last of {len(sends)} frames did not arrive within {DEADLINE_S:.0f} s")
         tapped = {name: tap.drain() for name, tap in self._taps.items()}
-        wanted = ETHERTYPE.to_bytes(2, "big") + MARK
         return {
-            name: [one for one in _either(frames, tapped.get(name, [])) if wanted in one]
+            name: [one for one in _either(frames, tapped.get(name, [])) if MARK in one]
             for name, frames in capture.frames.items()
         }
+
+    def send(self, sends: Sequence[Send]) -> None:
+        """Send, and listen to nothing."""
+        for place, octets in sends:
+            self._sockets[place].send(octets)
 
     def _devices(self, name: str) -> Devices:
         return self.workshop.devices(name)
@@ -149,6 +154,18 @@ class KernelBed:
         while (again := self._read_counts()) != counts and time.monotonic() < deadline:
             counts = again
         return counts
+
+    def hits(self) -> Mapping[Hit, int]:
+        """How many frames each rule of the bridge has decided, read from the kernel."""
+        return read_hits(self.workshop.node(netns_of(self.layout.lab, "bridge", self.layout.bridges[0].name)))
+
+    def now_ns(self) -> int:
+        """The kernel's clock (CLOCK_MONOTONIC)."""
+        return time.monotonic_ns()
+
+    def rest(self, duration_ns: int) -> None:
+        """Wait."""
+        time.sleep(duration_ns / 1e9)
 
     def change_mac(self, nic: str, mac: Mac) -> None:
         """As root inside the machine: `ip link set eth0 address MAC`."""

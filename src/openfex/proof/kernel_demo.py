@@ -15,11 +15,12 @@ from openfex.errors import RefusedError, VerificationError
 from openfex.lab import kept, lab
 from openfex.model.layout import XDP
 from openfex.model.values import ChannelKind
-from openfex.proof import claims, vm_on_vf
+from openfex.proof import claims, policed, vm_on_vf
 from openfex.proof.bed import Proof, Stage
 from openfex.proof.demo import ATTACHMENTS, ON_REQUEST, Options
 from openfex.proof.endurance import clean_teardown, processes_killed, tcp_throughput
 from openfex.proof.kernel_bed import KernelBed
+from openfex.proof.policy_claims import POLICED
 from openfex.proof.residue import links_here
 from openfex.proof.topology import LAB, documents, layout
 
@@ -56,6 +57,15 @@ def builder(text: str) -> Iterator[subprocess.Popen[bytes]]:
         process.stdout.close()
 
 
+def _policed(options: Options) -> Iterator[Proof]:
+    lab.up(policed.documents(options.kind, options.attachment))
+    with KernelBed(policed.layout(options.kind, options.attachment)) as bed:
+        stage = Stage(bed)
+        for name, prove in POLICED.items():
+            if name in options.proofs:
+                yield prove(stage)
+
+
 def _carved(options: Options) -> Iterator[Proof]:
     lab.up(documents(options.kind, bound=False, attachment=options.attachment))
     with KernelBed(layout(options.kind, bound=False, attachment=options.attachment)) as bed:
@@ -83,6 +93,7 @@ def _make_room() -> None:
     found = kept.read(LAB)
     ways = product(ChannelKind, (True, False), ATTACHMENTS)
     ours = [documents(kind, bound=bound, attachment=attachment) for kind, bound, attachment in ways]
+    ours += [policed.documents(kind, attachment) for kind, attachment in product(ChannelKind, ATTACHMENTS)]
     ours += [vm_on_vf.documents(kind) for kind in ChannelKind]
     if found is not None and found.text not in ours:
         remedy = f"give it another name, or take it down with `fex lab down {LAB}`"
@@ -95,7 +106,10 @@ def kernel_proofs(options: Options) -> Iterator[Proof]:
     _make_room()
     before = links_here()
     try:
-        if set(options.proofs) - set(ON_REQUEST):
+        if set(options.proofs) & set(POLICED):
+            yield from _policed(options)
+        if set(options.proofs) - set(ON_REQUEST) - set(POLICED):
+            lab.down(LAB)
             yield from _carved(options)
             yield from _bound(options)
         if vm_on_vf.NAME in options.proofs:

@@ -10,9 +10,12 @@ from openfex.model.layout import Layout
 from openfex.model.values import Mac, port_link
 from openfex.proof.bed import DOWN, NETWORK, NIC, UP, NodeCounts, Seen, Send
 from openfex.rules.compiler import compile_bridge, compile_extender
+from openfex.rules.decision import Hit
 from openfex.rules.engine import Bridge, Extender, Node, Sent
 from openfex.rules.tables import BridgeTables, ExtenderTables
 
+FRAME_NS = 1000
+"""What the clock goes on by when a frame is sent."""
 MOST_HOPS = 100_000
 """A loop would go on for ever; this is where the wires say so."""
 
@@ -42,19 +45,27 @@ class ReferenceBed:
     def exchange(self, sends: Sequence[Send], until: Callable[[Seen], bool]) -> Seen:
         """Carry each frame to its end before the next. `until` always holds by then, or never will."""
         seen: dict[str, list[bytes]] = {place: [] for place in self._places()}
-        bindings = {binding.name: binding for binding in self.layout.bindings}
-        for nic, octets in sends:
-            binding = bindings[nic]
-            self._now_ns += 1000
-            for sent in self.hosts[binding.uplink.host].from_function(binding.host_port, octets):
-                self._carry(binding.uplink.host, sent, seen)
+        bindings = {NIC + binding.name: binding for binding in self.layout.bindings}
+        links = {f"{NETWORK}{port.bridge}/{port.name}": port.link for port in self.layout.bridges[0].ports}
+        for place, octets in sends:
+            self._now_ns += FRAME_NS
+            if place in links:
+                self._carry(links[place], octets, seen)
+                continue
+            binding = bindings[place]
+            uplink = binding.uplink
+            for sent in self.hosts[uplink.host].from_function(binding.host_port, octets):
+                seen[f"{UP}{uplink.host}.{uplink.fabric}"].append(sent.octets)
+                self._carry(uplink.bridge_link, sent.octets, seen)
         return seen
 
-    def _carry(self, host: str, sent: Sent, seen: dict[str, list[bytes]]) -> None:
-        """A frame has left a host: follow it, and its copies, until they have all arrived somewhere."""
-        uplink = next(one for one in self._uplinks.values() if one.host == host)
-        seen[f"{UP}{uplink.host}.{uplink.fabric}"].append(sent.octets)
-        arriving = deque([(uplink.bridge_link, sent.octets)])
+    def send(self, sends: Sequence[Send]) -> None:
+        """Carry each frame to its end."""
+        self.exchange(sends, lambda seen: True)
+
+    def _carry(self, at: int, first: bytes, seen: dict[str, list[bytes]]) -> None:
+        """A frame comes to the bridge: follow it, and its copies, until they have all arrived somewhere."""
+        arriving = deque([(at, first)])
         for _ in range(MOST_HOPS):
             if not arriving:
                 return
@@ -87,6 +98,18 @@ class ReferenceBed:
         """What every node has counted."""
         nodes: dict[str, Node] = {self._bridge_name: self.bridge, **self.hosts}
         return {name: NodeCounts(node.counters, node.drops, node.totals) for name, node in nodes.items()}
+
+    def hits(self) -> Mapping[Hit, int]:
+        """How many frames each rule of the bridge has decided."""
+        return dict(self.bridge.hits)
+
+    def now_ns(self) -> int:
+        """The clock of this bed."""
+        return self._now_ns
+
+    def rest(self, duration_ns: int) -> None:
+        """Put the clock on."""
+        self._now_ns += duration_ns
 
     def change_mac(self, nic: str, mac: Mac) -> None:
         """Nothing changes: there is no end whose MAC the path would look at."""

@@ -46,12 +46,35 @@ MACHINES = (
 _NAMESPACE = uuid.UUID("6f70656e-6665-5800-8000-000000000000")
 
 
-def _mac(number: int) -> Mac:
+def mac_of(number: int) -> Mac:
+    """The MAC of the machine of that number."""
     return Mac(b"\x52\x54\x00\x00\x00" + bytes([number]))
 
 
 def _address(number: int, profile: str) -> str:
     return f"10.0.{VLANS[profile]}.{number}/24"
+
+
+def host_of(name: str, ordinal: int, kind: ChannelKind, attachment: str) -> Host:
+    """A host with one adapter, carved; `ordinal` is that of its uplink at the bridge."""
+    uplink = Uplink(name, "a", "up-a", BRIDGE, kind, UPLINK_MTU, 1, FIRST_UPLINK + ordinal, attachment)
+    functions = tuple(Function(f"{name}-nic0", index, index + 1, Purpose.NIC, 0) for index in range(FUNCTIONS))
+    return Host(name, kind, (uplink,), (Adapter(f"{name}-nic0", name, MODEL, "veth", functions),))
+
+
+def uuid_of(machine: str, nic: str) -> str:
+    """The UUID of a binding of the lab."""
+    return str(uuid.uuid5(_NAMESPACE, f"{LAB}/{machine}/{nic}"))
+
+
+def host_documents(name: str, kind: ChannelKind, attachment: str, functions: int = FUNCTIONS) -> list[str]:
+    """The same host as a person would write it."""
+    uplink = f"{{device: up-a, bridge: {BRIDGE}, attachment: {attachment}}}"
+    spec = f"{{host: {name}, driver: soft, model: {MODEL}, functions: {functions}}}"
+    return [
+        f"kind: host\nname: {name}\nspec: {{channel: {kind.value}, uplinks: {{a: {uplink}}}}}\n",
+        f"kind: adapter\nname: {name}-nic0\nspec: {spec}\n",
+    ]
 
 
 def documents(kind: ChannelKind, *, bound: bool = True, functions: int = FUNCTIONS, attachment: str = AUTO) -> str:
@@ -61,26 +84,13 @@ def documents(kind: ChannelKind, *, bound: bool = True, functions: int = FUNCTIO
     parts = [f"kind: network\nname: {LAB}\nspec:\n  bridges: {bridges}\n  wires: {wires}\n"]
     parts += [f"kind: profile\nname: {name}\nspec: {{vlan: {{access: {vlan}}}}}\n" for name, vlan in VLANS.items()]
     for host in ("h1", "h2"):
-        uplink = f"{{device: up-a, bridge: {BRIDGE}, attachment: {attachment}}}"
-        parts.append(f"kind: host\nname: {host}\nspec: {{channel: {kind.value}, uplinks: {{a: {uplink}}}}}\n")
-        spec = f"{{host: {host}, driver: soft, model: {MODEL}, functions: {functions}}}"
-        parts.append(f"kind: adapter\nname: {host}-nic0\nspec: {spec}\n")
+        parts += host_documents(host, kind, attachment, functions)
     for number, (name, host, profile, pin) in enumerate(MACHINES if bound else (), start=1):
         where = "host" if name.endswith("-own") else "namespace"
-        nic = f'{{profile: {profile}, mac: "{_mac(number)}", address: {_address(number, profile)}, pin: {pin}}}'
+        nic = f'{{profile: {profile}, mac: "{mac_of(number)}", address: {_address(number, profile)}, pin: {pin}}}'
         device = "own0" if where == "host" else "eth0"
         parts.append(f"kind: machine\nname: {name}\nspec: {{host: {host}, type: {where}, nics: {{{device}: {nic}}}}}\n")
     return "---\n".join(parts)
-
-
-def _hosts(kind: ChannelKind, attachment: str) -> tuple[Host, ...]:
-    hosts = []
-    for ordinal, name in enumerate(("h1", "h2")):
-        uplink = Uplink(name, "a", "up-a", BRIDGE, kind, UPLINK_MTU, 1, FIRST_UPLINK + ordinal, attachment)
-        functions = tuple(Function(f"{name}-nic0", index, index + 1, Purpose.NIC, 0) for index in range(FUNCTIONS))
-        adapter = Adapter(f"{name}-nic0", name, MODEL, "veth", functions)
-        hosts.append(Host(name, kind, (uplink,), (adapter,)))
-    return tuple(hosts)
 
 
 def layout(kind: ChannelKind, *, bound: bool = True, attachment: str = AUTO) -> Layout:
@@ -88,7 +98,7 @@ def layout(kind: ChannelKind, *, bound: bool = True, attachment: str = AUTO) -> 
     profiles = {name: Profile(name, vlan, number=row) for row, (name, vlan) in enumerate(VLANS.items(), start=2)}
     open_trunk = Profile("open-trunk", 0, frozenset(range(1, LAST_VLAN + 1)), number=1)
     ports = {name: NetworkPort(BRIDGE, name, link, open_trunk) for link, name in enumerate(PORTS, start=1)}
-    hosts = {host.name: host for host in _hosts(kind, attachment)}
+    hosts = {name: host_of(name, ordinal, kind, attachment) for ordinal, name in enumerate(("h1", "h2"))}
     machines, bindings = [], []
     free = {host.name: iter(host.functions) for host in hosts.values()}
     for number, (name, host, profile, pin) in enumerate(MACHINES if bound else (), start=1):
@@ -97,13 +107,13 @@ def layout(kind: ChannelKind, *, bound: bool = True, attachment: str = AUTO) -> 
         machines.append(Machine(name, host, in_host))
         bindings.append(
             Binding(
-                str(uuid.uuid5(_NAMESPACE, f"{LAB}/{name}/{nic}")),
+                uuid_of(name, nic),
                 1,
                 name,
                 nic,
                 next(free[host]),
                 profiles[profile],
-                _mac(number),
+                mac_of(number),
                 (_address(number, profile),),
                 1500,
                 hosts[host].uplinks[0],

@@ -23,7 +23,7 @@ from openfex.rules.head import NOBODY, S_TAG, Head, judge_head
 from openfex.rules.policy import Frame, judge_acl, judge_guard, judge_source
 from openfex.rules.priority import dscp_of, priority_of
 from openfex.rules.service import unwrap
-from openfex.rules.tables import BridgeTables, Port, Station, Terms
+from openfex.rules.tables import BridgeTables, Flood, Port, Station, Terms
 
 REFRESH_NS = 10**9
 """An entry's age is written at most once a second."""
@@ -129,10 +129,16 @@ def _to_network(station: Station, port: Port, d: Decision, frame: Frame, tables:
     return judge_acl(frame, d, out, Direction.OUT, tables)
 
 
+def _needed(port: Port, flood: Flood, tables: BridgeTables) -> frozenset[int]:
+    """The uplinks where somebody else is on the list: who is judged alone is not on it himself."""
+    return flood.any if tables.terms_of(port).policy.judges_out else flood.many
+
+
 def _to_all(port: Port, d: Decision, tables: BridgeTables) -> Decision:
     """One copy an uplink with a list id, which the extender replicates, one to the pinned port, one a peer.
 
     And one for each vEth that is judged alone. Who is judged for what leaves by it is judged when its copy is made.
+    The sender's own uplink needs a copy if anybody but the sender is on the list; who is judged alone is not on it.
     """
     link = port_link(d.port)
     flood = tables.floods.get((link if port.network and not port.peer else 0, d.vlan))
@@ -140,7 +146,7 @@ def _to_all(port: Port, d: Decision, tables: BridgeTables) -> Decision:
     peers = flood.peers if flood and not port.network else frozenset()
     judged = bool(flood and flood.judged)
     pin = None if port.network else _network_port(port.pin, d.vlan, tables)
-    if not port.network and (flood is None or link not in flood.many):
+    if flood and not port.network and link not in _needed(port, flood, tables):
         uplinks -= {link}
     if not uplinks and not peers and not judged and pin is None:
         return deny(d, DropReason.NO_RECEIVER)

@@ -86,3 +86,10 @@ def deny(decision: Decision, reason: DropReason, at: int | None = None) -> Decis
     """The same frame, dropped after all; by the port it came in by, or by `at`."""
     port = decision.port if at is None else at
     return replace(drop(decision.port, reason, decision.learnt), at=port, hits=decision.hits)
+
+
+def outcome(decision: Decision) -> Decision:
+    """What the engines must agree on: of a drop its port and reason, else all but what was learnt on the way."""
+    if decision.verdict is Verdict.DROP:
+        return replace(drop(decision.port, decision.reason), at=decision.at)
+    return replace(decision, learnt=None, hits=())

@@ -16,35 +16,33 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from openfex.datapath.abi import (
     COUNTERS,
-    DECISION,
     LEARNT,
     MAC,
-    MARK,
     MEMORY,
     SETTINGS,
     STATION,
     STATION_KEY,
     U32,
     U64,
-    links_of,
 )
+from openfex.datapath.decision import read_decision
 from openfex.datapath.node import Node, check_sizes, room_for
 from openfex.datapath.objects import object_path
 from openfex.datapath.profiles import read_hits, remove_profiles, write_profiles
 from openfex.datapath.rows import Device, Devices, Rows, allot_vlan_sets, bridge_rows, extender_rows, read_vlan_sets
-from openfex.datapath.tables import ARRAYS, read_counters, read_drops, read_stations, read_totals
+from openfex.datapath.tables import ARRAYS, read_counters, read_drops, read_stations, read_totals, write_tables
 from openfex.linux.libbpf import Map, Object, Program, TestRun, bpf_filesystem, possible_cpus
 from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
 from openfex.model.limits import FIRST_UPLINK
 from openfex.model.values import CHANNEL_BITS, Mac, port_channel, port_link, port_number
-from openfex.rules.decision import Decision, Hit, Verdict, drop
+from openfex.rules.decision import Decision, Hit, outcome
 from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 
 LINKS = {"extender": 6, "bridge": FIRST_UPLINK + 4}
@@ -108,13 +106,13 @@ class KernelTables:
         self.role = role
         self.attachment = attachment
         rows = (links or LINKS[role]) << CHANNEL_BITS
-        entries, constants = room_for(role, rows)
+        entries, self.constants = room_for(role, rows)
         path = object_path(role, attachment, test=test)
         if beside is None:
-            self._object = Object.load(path, max_entries=entries | dict(max_entries or {}), constants=constants)
+            self._object = Object.load(path, max_entries=entries | dict(max_entries or {}), constants=self.constants)
         else:
             with beside.pinned() as pins:
-                self._object = Object.load(path, reuse=pins, constants=constants)
+                self._object = Object.load(path, reuse=pins, constants=self.constants)
         check_sizes(self._object.maps)
         self._node = _PrivateNode(role, self._object.maps)
         self._written: Rows = {}
@@ -124,6 +122,11 @@ class KernelTables:
     def close(self) -> None:
         """Let the kernel forget all of it."""
         self._object.close()
+
+    @property
+    def names(self) -> list[str]:
+        """Of all its maps."""
+        return list(self._object.maps)
 
     def map(self, name: str) -> Map:
         """One of the maps."""
@@ -171,6 +174,10 @@ class KernelTables:
         remove_profiles(self._node, tables.profiles)
         row = SETTINGS.pack(tables.ageing_ns, tables.epoch, 0)
         self.map("settings").put(U32.pack(0), row)
+
+    def change(self, tables: ExtenderTables | BridgeTables) -> None:
+        """Go on with these tables as a node does that carries frames: all in the order that a frame can stand."""
+        write_tables(self._node, tables, made_up_devices(tables))
 
     def write_rows(self, wanted: Rows) -> None:
         """Make these the rows that there are."""
@@ -268,25 +275,9 @@ class KernelEngine(KernelTables):
         self._run(f"{self._program(at)}_decide", at, octets)
         row = self.map("exported").get(U32.pack(0))
         assert row is not None
-        verdict, reason, port, out, number, source, uplinks, vlan, tci, tagged, _, peers, *rest = DECISION.unpack(row)
-        at, judged, _, _, _, learns, _, _, mark, service, unwrapped = rest
-        self._counted.add(port)
-        if verdict == Verdict.DROP:
-            return replace(drop(port, DropReason(reason)), at=at)
-        floods = verdict == Verdict.FLOOD
-        links = links_of(uplinks, FIRST_UPLINK) if floods else frozenset()
-        joined = links_of(peers, 0) if floods else frozenset()
-        found = (DropReason(reason), out, number, source, links, vlan, tci, bool(tagged), joined)
-        return Decision(
-            Verdict(verdict),
-            port,
-            *found,
-            judged=floods and judged > 0,
-            learns=bool(learns),
-            dscp=mark & ~MARK if mark else None,
-            service=service,
-            unwrapped=bool(unwrapped),
-        )
+        exported = read_decision(row)
+        self._counted.add(exported.decision.port)
+        return outcome(exported.decision)
 
     def act(self, at: int, octets: bytes) -> Acted:
         """Run the real program. At tc not for frames with several ways to go: their copies would be sent."""
@@ -306,12 +297,16 @@ class KernelEngine(KernelTables):
             return f"{prefix}bridge_in"
         return f"{prefix}extender_{'up' if port_channel(at) else 'down'}"
 
-    def _run(self, program: str, at: int, octets: bytes) -> TestRun:
+    def repeat(self, at: int, octets: bytes, times: int) -> None:
+        """Decide about a frame again and again, each time by the tables of that moment; all are counted."""
+        self._run(f"{self._program(at)}_decide", at, octets, times)
+
+    def _run(self, program: str, at: int, octets: bytes, times: int = 1) -> TestRun:
         number = at if port_channel(at) else port_link(at)
         if self.attachment == "tc":
-            return self.program(program).test_run(octets, context=SKB_CONTEXT.pack(0, 0, number))
+            return self.program(program).test_run(octets, context=SKB_CONTEXT.pack(0, 0, number), repeat=times)
         context = _XDP_CONTEXT.pack(U32.size, U32.size + len(octets), 0, 0, 0, 0)
-        return self.program(program).test_run(U32.pack(number) + octets, context=context)
+        return self.program(program).test_run(U32.pack(number) + octets, context=context, repeat=times)
 
 
 def made_up_devices(

@@ -140,6 +140,8 @@ def test_wrong_use_is_json_too(capsys: Said) -> None:
         "show bindings",
         "show path vm1/eth0",
         "show nodes",
+        "show rules",
+        "show rules vm1/eth0",
         "show drops",
     ],
 )
@@ -151,7 +153,8 @@ def test_show_prints_a_table_or_json(words: str, capsys: Said) -> None:
     assert isinstance(json.loads(capsys.readouterr().out), list | dict)
 
 
-def test_drops_are_watched_until_ctrl_c(small: pytest.MonkeyPatch, capsys: Said) -> None:
+@pytest.mark.parametrize(("what", "said"), [("drops", "nothing was dropped"), ("rules", "no rules")])
+def test_what_is_counted_is_watched_until_ctrl_c(small: pytest.MonkeyPatch, capsys: Said, what: str, said: str) -> None:
     naps: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -160,9 +163,9 @@ def test_drops_are_watched_until_ctrl_c(small: pytest.MonkeyPatch, capsys: Said)
             raise KeyboardInterrupt
 
     small.setattr("time.sleep", sleep)
-    assert run(["show", "drops", "--watch"]) == 0
+    assert run(["show", what, "--watch"]) == 0
     assert naps == [show.WATCH_S] * 3
-    assert "nothing was dropped" in capsys.readouterr().out
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("small")
@@ -171,6 +174,8 @@ def test_what_is_not_there_is_refused(capsys: Said) -> None:
     assert capsys.readouterr().err.endswith("[no-such-lab]\n")
     assert run(["show", "path", "vm9/eth0"]) == 1
     assert capsys.readouterr().err.endswith("[no-such-nic]\n")
+    assert run(["show", "rules", "vm9/eth0"]) == 1
+    assert capsys.readouterr().err.endswith("[no-such-profile]\n")
     assert run(["lab", "exec", "vm9", "true"]) == 1
     assert capsys.readouterr().err.endswith("[no-such-machine]\n")
 

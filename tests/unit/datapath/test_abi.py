@@ -107,9 +107,10 @@ STRUCTS: dict[str, tuple[struct.Struct, str]] = {
         abi.DECISION,
         (
             "verdict reason in out list source uplinks vlan tci tagged not_learnt peers "
-            "at judged series hit[0] hit[1] learns policy[0] policy[1] mark service unwrapped zero"
+            "at judged series hit[0] hit[1] learns policy[0] policy[1] mark service unwrapped version zero"
         ),
     ),
+    "fex_trace": (abi.TRACE, "decided settled now_ns"),
     "fex_capture": (abi.CAPTURE, "id port kinds snap lost asked_ns"),
     "fex_record": (
         abi.RECORD,

@@ -60,6 +60,11 @@ def test_a_comment_says_port_direction_and_fate(frame: CapturedFrame, comment: s
     assert frame_comment(LAYOUT, at_veth(frame)) == f"sw-a/veth1.1 {comment}"
 
 
+def test_what_the_rules_of_a_port_keep_from_leaving_by_it_is_told_as_on_its_way_out() -> None:
+    frame = dropped(DropReason.ACL_OUT, late=True)
+    assert frame_comment(LAYOUT, at_veth(frame)).startswith("sw-a/veth1.1 out, dropped: acl-out (")
+
+
 def test_a_list_at_a_host_has_members() -> None:
     (point,) = points_of(LAYOUT, "h1/up-a")
     frame = replace(CAME, verdict=Verdict.REPLICATE, came_by=port_number(1), goes_to=0, vlan=0)

@@ -60,11 +60,13 @@ def test_counters_and_drops_are_those_of_the_port() -> None:
     sight = small_sight()
     node = replace(
         sight.nodes[BRIDGE],
-        counters={VM1: PortCounters(3, 0, 0, 300, 2, 0, 0, 200)},
+        counters={VM1: PortCounters(3, 4, 5, 300, 2, 1, 6, 200)},
         drops={(VM1, DropReason.BPDU): 1, (VM1, DropReason.SPOOFED_SOURCE): 4, (VM1 + 1, DropReason.BPDU): 9},
     )
     row = by_name(port_rows(with_node(sight, BRIDGE, node)))["sw-a/veth1.1"]
-    counted = {"in_frames": 3, "in_octets": 300, "out_frames": 2, "out_octets": 200, "drops": 5}
+    counted = {"in_frames": 12, "in_octets": 300, "out_frames": 9, "out_octets": 200, "drops": 5}
+    counted |= {"in_unicast": 3, "in_multicast": 4, "in_broadcast": 5}
+    counted |= {"out_unicast": 2, "out_multicast": 1, "out_broadcast": 6}
     assert row.items() >= counted.items()
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from openfex.plan.ledger import NOTHING, Ledger, Tally, follow
 
 PORTS = "abcdef"
-COUNTS = st.fixed_dictionaries({port: st.builds(Tally, *[st.integers(0, 9)] * 5) for port in PORTS})
+COUNTS = st.fixed_dictionaries({port: st.builds(Tally, *[st.integers(0, 9)] * 9) for port in PORTS})
 
 
 def shown(ledger: Ledger, counted: Ledger, port: str) -> Tally:

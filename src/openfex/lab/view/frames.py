@@ -19,9 +19,13 @@ _PROTOCOLS = {ETHERTYPE_ARP: "ARP", ETHERTYPE_IPV4: "IPv4", ETHERTYPE_IPV6: "IPv
 _S = 1_000_000_000
 
 
+_STOPPED = (DropReason.ACL_OUT, DropReason.RATE_OUT)
+"""Why the port that a frame would leave by keeps it back."""
+
+
 def direction_of(one: Sighting) -> str:
-    """`in`: from the machine or the network into the port; `out`: to them."""
-    return "out" if one.frame.seen & Seen.OUT else "in"
+    """`in`: from the machine or the network into the port; `out`: to them, also where the port's rules stop it."""
+    return "out" if one.frame.reason in _STOPPED or one.frame.seen & Seen.OUT else "in"
 
 
 def frame_row(layout: Layout, one: Sighting) -> Row:
@@ -61,7 +65,7 @@ def frame_comment(layout: Layout, one: Sighting) -> str:
 def _fate(layout: Layout, one: Sighting) -> str:
     frame = one.frame
     if frame.reason is not DropReason.NONE:
-        late = " after its verdict" if frame.late else ""
+        late = " after its verdict" if frame.late and direction_of(one) == "in" else ""
         return f"dropped{late}: {frame.reason.word} ({frame.reason.meaning})"
     copied = "" if frame.goes_to else ", a copy"
     if frame.seen & Seen.OUT:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from openfex.adapter.soft import POLLED
 from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import PROGRAMS
+from openfex.datapath.profiles import read_hits
 from openfex.datapath.tables import read_counters, read_drops, read_stations, read_tables, read_totals
 from openfex.datapath.xdp import xdp_programs
 from openfex.lab import guests, kept
@@ -47,6 +48,7 @@ def _node(node: Node, wanted: State, links: list[Link]) -> NodeSight:
         _programs(node),
         read_totals(node),
         read_stations(node) if node.role == "bridge" else {},
+        read_hits(node) if node.role == "bridge" else {},
         time.monotonic_ns(),
     )
 

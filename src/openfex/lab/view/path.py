@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from openfex.lab.names import netns_of
 from openfex.lab.view.attachment import Attached, at_function, at_network_port, at_uplink
 from openfex.lab.view.inventory import machine_space
+from openfex.lab.view.policy import policy_parts, policy_row
 from openfex.lab.view.sight import DeviceSight, NodeSight, Row, Sight, bridge_port_name, host_port_name, node_of
 from openfex.lab.view.stations import entry_lines, entry_rows
 from openfex.linux.filters import Filter
@@ -127,11 +128,16 @@ def path_view(path: Path) -> Row:
         "kind": binding.uplink.kind.value,
         "channel": binding.function.channel,
         "mac": str(binding.mac),
+        "policy": _policy(path),
         "attachment": at_uplink(binding).row(),
         "hops": hop_rows(path),
         "entries": entry_rows(path.sight, binding),
         "would_drop": would_drop(path),
     }
+
+
+def _policy(path: Path) -> Row | None:
+    return policy_row(path.sight.bridge(path.binding.uplink.bridge), path.binding.bridge_port)
 
 
 def hop_rows(path: Path) -> list[Row]:
@@ -163,7 +169,7 @@ def _hop_row(path: Path, step: int, hop: Hop) -> Row:
         "number": hop.number or None,
         "channel": port_channel(hop.number) or None,
         "state": _port_state(node, hop),
-        **counted._asdict(),
+        **counted.row(),
         "lost": lost.rx_dropped + lost.tx_dropped if lost else 0,
     }
 
@@ -319,8 +325,10 @@ def head_lines(binding: Binding) -> list[str]:
 
 
 def tail_lines(path: Path) -> list[str]:
-    """How a path is attached, the bridge's entries for it, and what would drop a frame, for people."""
-    return [*_attachment_lines(path), *entry_lines(entry_rows(path.sight, path.binding)), *_drop_lines(path)]
+    """What the vEth asks, how a path is attached, the bridge's entries for it, what would drop a frame, for people."""
+    asked = "; ".join(policy_parts(_policy(path)))
+    entries = entry_lines(entry_rows(path.sight, path.binding))
+    return [*([f"policy: {asked}"] if asked else []), *_attachment_lines(path), *entries, *_drop_lines(path)]
 
 
 def _attachment_lines(path: Path) -> list[str]:

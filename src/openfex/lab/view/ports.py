@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
+from openfex.lab.view.policy import policy_row
 from openfex.lab.view.sight import Row, Sight, bridge_port_name
 from openfex.model.layout import Binding, Bridge, Function, Layout, Profile, Uplink
 from openfex.model.quantities import format_vlans
@@ -92,7 +93,8 @@ def _port_row(view: _View, number: int) -> Row:
         "service": terms.service or None,
         "mac": str(shown.mac) if shown.mac else None,
         "pin": bridge_port_name(view.layout, view.bridge, shown.pin) if shown.pin else None,
-        **counted._asdict(),
+        "policy": policy_row(view.tables, number),
+        **counted.row(),
         "delivered_frames": view.delivered.get(number, 0) if uplink and channel else None,
         "note": "; ".join(_notes(view, number, function)),
     }

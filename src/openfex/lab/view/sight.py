@@ -19,6 +19,7 @@ from openfex.model.limits import FIRST_UPLINK
 from openfex.model.place import Place
 from openfex.model.values import Mac, port_channel, port_link, port_number
 from openfex.plan.ledger import NOTHING, Ledger, Tally
+from openfex.rules.decision import Hit
 from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 
 Row = dict[str, object]
@@ -36,6 +37,8 @@ class NodeSight:
     """The programs that are pinned: id -> name."""
     totals: Totals = field(default_factory=Totals)
     stations: Mapping[tuple[Mac, int], Station] = field(default_factory=dict)
+    hits: Mapping[Hit, int] = field(default_factory=dict)
+    """How many frames each rule of a bridge has decided."""
     now_ns: int = 0
     """The time by the clock of the stations' `seen_ns`."""
 

@@ -101,5 +101,6 @@ CONTESTS: dict[str, Callable[[Terms], AbstractContextManager[Contest]]] = {
     "total_cost": partial(frames.cost_contest, ("host", "bridge")),
     "scale_4094": frames.scale_contest,
     "profile_change_4094": frames.change_contest,
+    "counters_4094": frames.read_contest,
     "lab_up_256": lab_contest,
 }

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 
+from openfex.datapath.node import Node
+from openfex.datapath.tables import read_counters
 from openfex.errors import UnsupportedError, VerificationError
 from openfex.lab import lab as labs
 from openfex.lab.names import netns_of
@@ -40,6 +43,8 @@ SEED = 4094
 BOTH_WAYS = [(0, 1), (1, 0)]
 CHANGE_MS = 200.0
 """What was promised for a change of profile."""
+READ_MS = 50.0
+"""And for reading the counters."""
 NO_ACL = "no-acl"
 TAKEN_BY_XDP = "taken by XDP"
 ON_XDP: Mapping[str, Setting] = {XDP: nullcontext}
@@ -161,6 +166,28 @@ def change_contest(terms: Terms) -> Iterator[Contest]:
         contest.enter(OURS, partial(change.measure, traffic, FRAMES), XDP)
         contest.enter(NOBODY, lambda: CHANGE_MS)
         yield contest
+
+
+@contextmanager
+def read_contest(terms: Terms) -> Iterator[Contest]:
+    """The counters of all vEths of a large bridge are read, when each has counted; beside the budget."""
+    with arena(terms.lab) as stack:
+        contest = Contest()
+        layout = labs.up(scale(terms.lab, (VETHS, HOSTS), XDP)).layout
+        node = stack.enter_context(Workshop(terms.lab)).node(netns_of(terms.lab, "bridge", MANY))
+        _ours(stack, layout, _at(layout, MANY), terms.burst).send(FRAMES)
+        contest.enter(OURS, partial(_read_ms, node), XDP)
+        contest.enter(NOBODY, lambda: READ_MS)
+        yield contest
+
+
+def _read_ms(node: Node) -> float:
+    start = time.perf_counter()
+    counted = read_counters(node)
+    taken = 1000 * (time.perf_counter() - start)
+    if len(counted) < VETHS:
+        raise VerificationError(f"{len(counted)} of {VETHS} vEths have counted", code="nothing-measured")
+    return taken
 
 
 @contextmanager

@@ -125,6 +125,7 @@ ROWS = {
             "100 other rules for 4,094 vEths, and no frame lost",
             more=False,
         ),
+        Row("counters_4094", "ms", {NOBODY: 1.0}, "all that 4,094 vEths have counted is read", more=False),
         Row("lab_up_256", "s", {"ip-batch": 2.0}, "256 functions carved, bound and up", more=False),
     )
 }
