@@ -17,20 +17,33 @@ from openfex.linux.packet import PacketSocket
 from openfex.linux.tap import Tap, open_tap
 from openfex.linux.vnet import NEEDS_CHECKSUM, GsoType, VnetHeader
 from openfex.model.layout import Binding, Layout
-from openfex.model.values import ChannelKind
-from openfex.proof.kernel_bed import KernelBed, nic_place
+from openfex.model.values import ChannelKind, Mac
+from openfex.proof.kernel_bed import KernelBed, nic_place, port_place
+from openfex.rules.head import read_head
+from openfex.rules.priority import read_dscp, write_dscp
 from openfex.wire import VlanTag, ipv4_tcp, ipv6_tcp
+from openfex.wire.ip import checksum
 from tests.netns.labs import running
 
 pytestmark = pytest.mark.root
 DEADLINE_S = 5.0
+EF = 46
+STRANGER = Mac.parse("02:00:00:00:00:77")
 SEGMENT = 1400
 PAYLOAD = bytes(index * 7 & 0xFF for index in range(30_000))
 SEGMENTS = -(-len(PAYLOAD) // SEGMENT)
 LAB = """
 kind: network
 name: test-gso
-spec: {{bridges: {{sw: {{ports: [up0]}}}}}}
+spec: {{bridges: {{sw: {{ports: {{up0: {{profile: provider}}}}}}}}}}
+---
+kind: profile
+name: provider
+spec: {{vlan: {{trunk: {{allowed: all}}, service: 100}}}}
+---
+kind: profile
+name: marked
+spec: {{vlan: {{access: 10}}, priority: {{trust: none, pcp: 5, dscp: ef}}}}
 ---
 kind: profile
 name: web
@@ -63,6 +76,10 @@ spec: {{host: h1, nics: {{eth0: {{profile: all}}}}}}
 kind: machine
 name: m3
 spec: {{host: h1, nics: {{eth0: {{profile: web}}}}}}
+---
+kind: machine
+name: m4
+spec: {{host: h1, nics: {{eth0: {{profile: marked}}}}}}
 ---
 kind: machine
 name: q1
@@ -162,6 +179,19 @@ def test_p10_a_tagged_super_frame_arrives_whole(bench: Bench, tags: VlanTag) -> 
     assert (left_to_do.gso_type, left_to_do.gso_size) == (header.gso_type, SEGMENT)
 
 
+@pytest.mark.parametrize("version", [4, 6])
+def test_p10_a_super_frame_is_marked_once_for_all_its_segments(bench: Bench, version: int) -> None:
+    """Its checksum of IPv4 is then that of what it is; and no other octet is another one."""
+    octets, header = _segment(bench, "m4", "m3", version, b"")
+    bench.send("m4", octets, header)
+    arrived, left_to_do = bench.receive("m3", PAYLOAD[:64])
+    assert (left_to_do.gso_type, left_to_do.gso_size) == (header.gso_type, SEGMENT)
+    before, after = (read_head(one) for one in (octets, arrived))
+    assert read_dscp(arrived, after) == EF
+    assert arrived == write_dscp(octets, before, EF)
+    assert version == 6 or checksum(arrived[14:34]) == 0
+
+
 def test_p4_a_super_frame_counts_as_its_segments_on_every_node(bench: Bench) -> None:
     with KernelBed(replace(bench.layout, bindings=())) as bed:
         before = {name: node.balance for name, node in bed.counts().items()}
@@ -184,7 +214,26 @@ def test_a_super_frame_to_everybody_is_copied_whole(bench: Bench) -> None:
     octets, header = _segment(bench, "q1", "m3", 4, b"")
     octets = b"\xff" * 6 + octets[6:]
     bench.send("q1", octets, header)
-    for receiver in ("m1", "m2", "m3", "q2"):
+    for receiver in ("m1", "m2", "m3", "m4", "q2"):
         arrived, left_to_do = bench.receive(receiver, PAYLOAD[:64])
         assert arrived == octets
         assert left_to_do.gso_size == SEGMENT
+
+
+def test_a_super_frame_leaves_for_a_provider_inside_its_service_tag(bench: Bench) -> None:
+    """Two VLAN tags are more than a veth passes on unsegmented; none of it is lost. The last: it is flooded."""
+    octets, header = _segment(bench, "m4", "m3", 4, b"")
+    octets = STRANGER.octets + octets[6:]
+    outside = port_place(bench.layout, bench.layout.bridges[0].ports[0])
+    tags = VlanTag(100, 5, 0, VlanTag.S_TPID).encode() + VlanTag(10, 5).encode()
+    with PacketSocket(outside.device, netns=outside.netns, vnet_hdr=True) as door:
+        bench.send("m4", octets, header)
+        carried = b""
+        while len(carried) < len(PAYLOAD):
+            found = door.receive_vnet(DEADLINE_S)
+            assert found is not None, f"{len(carried)} octets came"
+            if found[0][:6] == STRANGER.octets:
+                assert found[0][12:20] == tags
+                assert read_dscp(found[0], read_head(found[0])) == EF
+                carried += found[0][20 + 2 + 20 + 20 :]
+    assert carried == PAYLOAD
