@@ -17,6 +17,7 @@ from openfex.lab.names import netns_of
 from openfex.lab.view.look import look_at
 from openfex.linux.netlink import Netlink
 from openfex.linux.packet import PacketSocket
+from openfex.linux.queues import HTB
 from openfex.model.layout import Binding, Layout
 from openfex.model.place import Place
 from openfex.model.shape import Shape, Share
@@ -193,5 +194,12 @@ def test_queues_are_made_seen_changed_and_taken_away() -> None:
         assert [netlink.classes(device) for netlink, device in ends] == [[], []]
         assert [netlink.link(device).queue for netlink, device in ends] == ["noqueue", "noqueue"]
         assert lab.up(text("")).operations == ()
-        lab.up(text())
-        assert shapes() == [True, True]
+
+
+def test_an_uplink_goes_from_queues_to_xdp_and_back() -> None:
+    for shape in (SHAPED, ", attachment: xdp", SHAPED):
+        lab.up(text(shape))
+        assert lab.up(text(shape)).operations == ()
+        with Netlink(netns_of(LAB, "host", "h1")) as host:
+            link = host.link("up-a")
+        assert (link.queue == HTB, link.xdp > 0) == (shape == SHAPED, shape != SHAPED)

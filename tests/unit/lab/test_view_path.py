@@ -15,6 +15,7 @@ from openfex.linux.filters import Filter
 from openfex.linux.links import LinkStatistics
 from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
+from openfex.model.shape import PCPS, Shape, Share
 from openfex.model.values import Mac, port_number
 from openfex.rules.tables import Function, Station, Terms
 from tests.unit.lab.sights import (
@@ -214,3 +215,14 @@ def test_the_entries_are_the_veth_s_own_and_what_was_heard_in_its_vlans() -> Non
         {"mac": str(far), "vlan": 10, "port": "sw-a/up0", "from": "learnt", "age_s": 2.0},
     ]
     assert "  02:00:00:00:00:01 in VLAN 10 is behind sw-a/up0, heard 2.0 s ago" in tail_lines(path)
+
+
+def test_a_path_says_what_its_uplink_carries_and_who_has_what_of_it() -> None:
+    shape = Shape(5_000_000, frozenset({Share(frozenset({5, 6}), 3_750_000), Share(PCPS - {5, 6}, 1_250_000)}))
+    path = attached("auto")
+    path = replace(path, binding=replace(path.binding, uplink=replace(path.binding.uplink, shape=shape)))
+    shares = [{"pcp": [0, 1, 2, 3, 4, 7], "minimum": 10_000_000}, {"pcp": [5, 6], "minimum": 30_000_000}]
+    assert path_view(path)["shape"] == {"rate": 40_000_000, "shares": shares}
+    assert path_view(attached("auto"))["shape"] is None
+    assert "uplink: 40Mbit, of which PCP 0-4,7 at least 10Mbit, PCP 5-6 at least 30Mbit" in tail_lines(path)
+    assert "rate" in str(path_view(path)["attachment"])

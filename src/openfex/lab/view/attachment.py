@@ -10,6 +10,7 @@ from openfex.model.layout import AUTO, TC, XDP, Binding, Layout
 
 _ASKED = "asked for"
 _AUTO = "the wires of a lab carry super-frames (GSO), which XDP would have cut"
+_QUEUED = "the uplink holds its frames to a rate, in a queue that XDP does not pass"
 _TAP = "a TAP carries super-frames (GSO), and has no native XDP"
 _NETWORK = "what leads to the network carries super-frames (GSO)"
 
@@ -29,7 +30,7 @@ class Attached:
 def at_uplink(binding: Binding) -> Attached:
     """At both ends of a binding's uplink."""
     if binding.uplink.attachment == AUTO:
-        return Attached(TC, _AUTO)
+        return Attached(TC, _QUEUED if binding.uplink.shape else _AUTO)
     return Attached(XDP if binding.uplink.is_xdp else TC, _ASKED)
 
 

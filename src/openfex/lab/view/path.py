@@ -16,6 +16,7 @@ from openfex.lab.names import netns_of
 from openfex.lab.view.attachment import Attached, at_function, at_network_port, at_uplink
 from openfex.lab.view.inventory import machine_space
 from openfex.lab.view.policy import policy_parts, policy_row
+from openfex.lab.view.shape import shape_lines, shape_row
 from openfex.lab.view.sight import DeviceSight, NodeSight, Row, Sight, bridge_port_name, host_port_name, node_of
 from openfex.lab.view.stations import entry_lines, entry_rows
 from openfex.linux.filters import Filter
@@ -130,6 +131,7 @@ def path_view(path: Path) -> Row:
         "mac": str(binding.mac),
         "policy": _policy(path),
         "attachment": at_uplink(binding).row(),
+        "shape": shape_row(binding.uplink.shape),
         "hops": hop_rows(path),
         "entries": entry_rows(path.sight, binding),
         "would_drop": would_drop(path),
@@ -328,7 +330,8 @@ def tail_lines(path: Path) -> list[str]:
     """What the vEth asks, how a path is attached, the bridge's entries for it, what would drop a frame, for people."""
     asked = "; ".join(policy_parts(_policy(path)))
     entries = entry_lines(entry_rows(path.sight, path.binding))
-    return [*([f"policy: {asked}"] if asked else []), *_attachment_lines(path), *entries, *_drop_lines(path)]
+    ways = [*_attachment_lines(path), *shape_lines(path.binding.uplink.shape)]
+    return [*([f"policy: {asked}"] if asked else []), *ways, *entries, *_drop_lines(path)]
 
 
 def _attachment_lines(path: Path) -> list[str]:
