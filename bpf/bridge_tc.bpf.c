@@ -6,10 +6,12 @@
 #include "bridge_capture.h"
 #include "tc.h"
 
-/* Bare: neither the channel's tag nor the port's own VLAN tag. */
-static __always_inline int strip(struct __sk_buff *skb, const struct frame *f, bool vlan)
+/* Bare: neither the channel's tag nor the port's service tag nor its own VLAN tag. */
+static __always_inline int strip(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d, bool vlan)
 {
 	if (f->kind != FEX_KIND_NONE && pop_tag(skb, f->kind))
+		return -1;
+	if (d->unwrapped && bpf_skb_vlan_pop(skb))
 		return -1;
 	return vlan ? bpf_skb_vlan_pop(skb) : 0;
 }
@@ -17,6 +19,11 @@ static __always_inline int strip(struct __sk_buff *skb, const struct frame *f, b
 static __always_inline int tag_vlan(struct __sk_buff *skb, const struct fex_decision *d)
 {
 	return bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), d->tci);
+}
+
+static __always_inline int wrap(struct __sk_buff *skb, const struct fex_decision *d, __u16 service)
+{
+	return service ? bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021AD), service_tci(d, service)) : 0;
 }
 
 /* To the kernel it is what its machine sent, although its octets are in a channel: it was handed over straight. */
@@ -31,7 +38,7 @@ static __always_inline bool known_by_its_content(struct __sk_buff *skb)
 static __always_inline bool turns_in_place(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d,
 					   __u32 kind)
 {
-	return kind == f->kind && kind != FEX_KIND_NONE && keeps_vlan(f, d) &&
+	return kind == f->kind && kind != FEX_KIND_NONE && keeps_tags(f, d) &&
 	       (!skb->gso_size || known_by_its_content(skb));
 }
 
@@ -50,14 +57,15 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f,
 
 	if (!row || !row->ifindex)
 		return fail(skb, d, f);
-	tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source);
+	tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source, d->tci);
 	if (turns_in_place(skb, f, d, row->kind)) {
 		if (rewrite_tag(skb, &tag))
 			return fail(skb, d, f);
 	} else {
 		bool keep = keeps_vlan(f, d);
 
-		if (strip(skb, f, has_vlan_tag(f) && !keep) || (d->tagged && !keep && tag_vlan(skb, d)))
+		if (strip(skb, f, d, has_vlan_tag(f) && !keep) || (d->tagged && !keep && tag_vlan(skb, d)) ||
+		    wrap(skb, d, d->service))
 			return fail(skb, d, f);
 		if (row->kind != FEX_KIND_NONE && push_tag(skb, &tag))
 			return fail(skb, d, f);
@@ -76,7 +84,8 @@ struct copies {
 	__u32 scope; /* of the judged */
 	bool pushed;
 	bool tagged; /* with the VLAN's tag */
-	__u8 zero[2];
+	bool spoiled; /* it cannot be shaped for further copies */
+	__u8 zero;
 };
 
 static __always_inline void sent(struct copies *c, __u32 port, long result)
@@ -100,8 +109,20 @@ static __always_inline bool may_leave(struct copies *c, __u32 port)
 	return false;
 }
 
+/* Put the port's service tag around it, and take it off again. */
+static __always_inline void send_wrapped(struct copies *c, __u32 port, __u32 ifindex, __u16 service)
+{
+	if (wrap(c->skb, c->decision, service)) {
+		sent(c, 0, -1);
+		return;
+	}
+	sent(c, port, bpf_clone_redirect(c->skb, ifindex, 0));
+	if (service && bpf_skb_vlan_pop(c->skb))
+		c->spoiled = true;
+}
+
 /* A network port's copy bears no channel's tag. */
-static __always_inline void send_network(struct copies *c, __u32 link)
+static __always_inline void send_network(struct copies *c, __u32 link, __u16 service)
 {
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
 	__u32 ifindex = row && row->kind == FEX_KIND_NONE ? row->ifindex : 0;
@@ -109,7 +130,7 @@ static __always_inline void send_network(struct copies *c, __u32 link)
 	if (!ifindex)
 		sent(c, 0, -1);
 	else if (may_leave(c, port_of(link, 0)))
-		sent(c, port_of(link, 0), bpf_clone_redirect(c->skb, ifindex, 0));
+		send_wrapped(c, port_of(link, 0), ifindex, service);
 }
 
 static long send_peer(__u32 index, void *context)
@@ -117,8 +138,8 @@ static long send_peer(__u32 index, void *context)
 	struct copies *c = context;
 	__u32 link = 1 + index;
 
-	if (c->decision->peers >> (link & 15) & 1)
-		send_network(c, link);
+	if (!c->spoiled && c->decision->peers >> (link & 15) & 1)
+		send_network(c, link, service_of(port_of(link, 0)));
 	return 0;
 }
 
@@ -146,7 +167,7 @@ static long send_uplink(__u32 index, void *context)
 	row = bpf_map_lookup_elem(&links, &link);
 	if (!row || row->kind != c->kind)
 		return 0;
-	tag = down_tag(c->kind, d->list, true, link == link_of(d->in) ? d->source : 0);
+	tag = down_tag(c->kind, d->list, true, link == link_of(d->in) ? d->source : 0, d->tci);
 	send_tagged(c, &tag, row->ifindex, port_of(link, 0));
 	return 0;
 }
@@ -178,7 +199,7 @@ static long send_judged(__u32 index, void *context)
 	row = bpf_map_lookup_elem(&links, &link);
 	if (!row || row->kind != c->kind || !may_leave(c, *port))
 		return 0;
-	tag = down_tag(c->kind, *port & FEX_CHANNEL_MASK, false, link == link_of(d->in) ? d->source : 0);
+	tag = down_tag(c->kind, *port & FEX_CHANNEL_MASK, false, link == link_of(d->in) ? d->source : 0, d->tci);
 	send_tagged(c, &tag, row->ifindex, *port);
 	return 0;
 }
@@ -219,18 +240,18 @@ static __always_inline int flood(struct __sk_buff *skb, const struct frame *f, c
 	c.scope = scope_of(from, d);
 	if (d->judged || d->peers || d->out)
 		read_packet(skb, f->inner, f->type);
-	if (strip(skb, f, has_vlan_tag(f)))
+	if (strip(skb, f, d, has_vlan_tag(f)))
 		return fail(skb, d, f);
 	if (d->out && !d->tagged)
-		send_network(&c, link_of(d->out));
-	if ((d->judged && send_both_kinds(&c)) || tag_vlan(skb, d))
+		send_network(&c, link_of(d->out), d->service);
+	if (c.spoiled || (d->judged && send_both_kinds(&c)) || tag_vlan(skb, d))
 		return fail_after(skb, d, f, c.sent);
 	c.tagged = true;
 	if (d->out && d->tagged)
-		send_network(&c, link_of(d->out));
-	if (d->peers)
+		send_network(&c, link_of(d->out), d->service);
+	if (d->peers && !c.spoiled)
 		bpf_loop(FEX_FIRST_UPLINK - 1, send_peer, &c, 0);
-	if (send_both_kinds(&c))
+	if (c.spoiled || send_both_kinds(&c))
 		return fail_after(skb, d, f, c.sent);
 	return finish(skb, d, f, c.sent); /* none: uplinks whose links have no row yet */
 }
@@ -263,6 +284,15 @@ static __always_inline struct work *judge(struct __sk_buff *skb)
 	return w;
 }
 
+static __always_inline int act(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d)
+{
+	if (d->verdict == FEX_VERDICT_DROP)
+		return TC_ACT_SHOT;
+	if (d->mark && write_dscp(skb, f, d->mark))
+		return fail(skb, d, f);
+	return d->verdict == FEX_VERDICT_DELIVER ? deliver(skb, f, d) : flood(skb, f, d);
+}
+
 SEC("tc")
 int bridge_in(struct __sk_buff *skb)
 {
@@ -272,9 +302,7 @@ int bridge_in(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	account(&w->decision, &w->frame);
 	show(skb, &w->decision);
-	if (w->decision.verdict == FEX_VERDICT_DELIVER)
-		return deliver(skb, &w->frame, &w->decision);
-	return w->decision.verdict == FEX_VERDICT_FLOOD ? flood(skb, &w->frame, &w->decision) : TC_ACT_SHOT;
+	return act(skb, &w->frame, &w->decision);
 }
 
 #ifdef FEX_TEST

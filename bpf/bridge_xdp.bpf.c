@@ -8,20 +8,26 @@
 /* From uplink to uplink with the same kind of tag, and nothing to do behind it. */
 static __always_inline bool turns_in_place(const struct frame *f, const struct fex_decision *d, __u32 kind)
 {
-	return kind == f->kind && kind != FEX_KIND_NONE && keeps_vlan(f, d);
+	return kind == f->kind && kind != FEX_KIND_NONE && keeps_tags(f, d);
 }
 
 static __always_inline int write_head(struct xdp_md *ctx, const struct frame *f, const struct fex_decision *d,
 				      const struct tag *tag)
 {
-	__u32 remove = channel_overhead(f->kind) + (has_vlan_tag(f) ? VLAN_LEN : 0);
-	__u32 overhead = channel_overhead(tag->kind);
+	__u32 vlans = has_vlan_tag(f) + d->unwrapped, left = d->tagged + !!d->service;
+	__u32 at = channel_overhead(tag->kind);
 
 	if (turns_in_place(f, d, tag->kind))
 		return write_tag(ctx, tag);
-	if (resize_head(ctx, f, remove, overhead + (d->tagged ? VLAN_LEN : 0)) || write_tag(ctx, tag))
+	if (resize_head(ctx, f, channel_overhead(f->kind) + vlans * VLAN_LEN, at + left * VLAN_LEN) ||
+	    write_tag(ctx, tag))
 		return -1;
-	return d->tagged ? write_vlan(ctx, overhead, d->tci) : 0;
+	if (d->service) {
+		if (write_vlan(ctx, at, ETH_P_8021AD, service_tci(d, d->service)))
+			return -1;
+		at += VLAN_LEN;
+	}
+	return d->tagged ? write_vlan(ctx, at, ETH_P_8021Q, d->tci) : 0;
 }
 
 static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, const struct fex_decision *d)
@@ -33,8 +39,10 @@ static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, co
 	if (!row)
 		return fail(d, f);
 	if (row->kind != FEX_KIND_NONE)
-		tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source);
-	return write_head(ctx, f, d, &tag) ? fail(d, f) : send_by(ctx, d, f, row->ifindex);
+		tag = down_tag(row->kind, d->out & FEX_CHANNEL_MASK, false, d->source, d->tci);
+	if ((d->mark && write_dscp(ctx, f, d->mark)) || write_head(ctx, f, d, &tag))
+		return fail(d, f);
+	return send_by(ctx, d, f, row->ifindex);
 }
 
 static __always_inline void decide_here(struct xdp_md *ctx, struct frame *f, struct fex_decision *d)

@@ -102,7 +102,7 @@ static __always_inline int send_up(struct __sk_buff *skb, const struct frame *f,
 
 	if (!row || !row->ifindex) /* in an array a row of zeros is a row that is not there */
 		return fail(skb, d, f);
-	tag = up_tag(row->kind, d->source);
+	tag = up_tag(row->kind, d->source, f->tci);
 	if (push_tag(skb, &tag))
 		return fail(skb, d, f);
 	count_out(d->out, f);

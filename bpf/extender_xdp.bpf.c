@@ -13,7 +13,7 @@ static __always_inline int send_up(struct xdp_md *ctx, const struct frame *f, co
 
 	if (!row)
 		return fail(d, f);
-	tag = up_tag(row->kind, d->source);
+	tag = up_tag(row->kind, d->source, f->tci);
 	if (resize_head(ctx, f, 0, channel_overhead(tag.kind)) || write_tag(ctx, &tag))
 		return fail(d, f);
 	return send_by(ctx, d, f, row->ifindex);

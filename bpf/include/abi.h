@@ -85,7 +85,12 @@ enum fex_policy_flag {
 	FEX_POLICY_RATE_IN = 1 << 3,
 	FEX_POLICY_RATE_OUT = 1 << 4,
 	FEX_POLICY_JUDGES_OUT = 1 << 5, /* it is on no list: what leaves by it is judged for it alone */
+	FEX_POLICY_PRIORITY = 1 << 6, /* more is to be found out than what a frame's C-tag says */
+	FEX_POLICY_TRUST_PCP = 1 << 7, /* with PRIORITY; neither of the two: a frame has `pcp` */
+	FEX_POLICY_TRUST_DSCP = 1 << 8,
 };
+
+#define FEX_MARK 0x40 /* a DSCP below it is to be written */
 
 /* What a profile asks, in words that cost nothing to look at. Index 0 is into the bridge, 1 is out of it. */
 struct fex_policy {
@@ -94,7 +99,9 @@ struct fex_policy {
 	__u16 vlan; /* access VLAN, or native VLAN of a trunk; 0: none */
 	__u16 learn; /* how many sources a vEth may have beside those that are written */
 	__u32 acl[2]; /* row of acls, 0 for none */
-	__u32 zero;
+	__u8 pcp; /* of frames that have no priority to be believed */
+	__u8 mark; /* FEX_MARK and a DSCP; 0: none */
+	__u16 service; /* the VLAN of the service tag around all that comes and leaves; 0: none */
 	struct fex_price octets[2];
 	struct fex_price frames[2];
 	__u64 digest; /* of all that the version stands for */
@@ -306,7 +313,7 @@ struct fex_decision {
 	__u32 source; /* channel that must not get the frame back (VN-Tag l=1, Ingress_E-CID), 0 for none */
 	__u64 uplinks; /* FLOOD: mask of uplinks, the sender's own among them where it needs a copy */
 	__u16 vlan; /* VLAN of the frame inside the bridge, 0 on an extender */
-	__u16 tci; /* the VLAN tag to leave with, PCP and DEI kept; meaningful if tagged */
+	__u16 tci; /* the VLAN tag to leave with if tagged; PCP and DEI are the frame's in any case */
 	__u8 tagged; /* DELIVER, or the network port's copy: leave with a C-tag */
 	__u8 not_learnt; /* counted with the frame: XDP may decide about it first, and pass it to tc uncounted */
 	__u16 peers; /* FLOOD: bit n: the peer port of link n */
@@ -317,9 +324,18 @@ struct fex_decision {
 	__u8 learns; /* its source is to be learnt as the vEth's */
 	__u8 policy
 		[2]; /* 2 and the version of the profile whose rates hold; 0: none. Index 0 into the bridge, 1 out of it */
+	__u8 mark; /* as in fex_policy: to be written into the frame */
+	__u16 service; /* DELIVER, or the network port's copy: the VLAN of the service tag to leave with */
+	__u8 unwrapped; /* the service tag that it came with is off */
 	__u8 version; /* of the profile that it came in by, and 2: it leaves by the same one if it does by that profile */
-	__u8 alone; /* it came in by a vEth that is judged alone, so on no list */
-	__u8 zero[7];
+	__u8 zero[4];
+};
+
+/* traced: array of one. What a trace says of a frame. */
+struct fex_trace {
+	struct fex_decision decided;
+	struct fex_decision settled; /* once rates have been asked and a source has found its place */
+	__u64 now_ns; /* by the clock of rates */
 };
 
 enum fex_seen {
@@ -360,7 +376,10 @@ struct fex_record {
 	__u8 seen; /* enum fex_seen */
 	__u8 leaves; /* enum fex_leaves */
 	__u8 late; /* dropped after its verdict: the octets are as they were then */
-	__u8 zero[5];
+	__u8 mark; /* as in the decision */
+	__u16 service; /* of the captured port */
+	__u8 unwrapped; /* as in the decision */
+	__u8 zero;
 };
 
 #endif

@@ -78,7 +78,7 @@ struct key {
 static __always_inline void count_hit(__u32 row)
 {
 	__u32 own = bpf_get_smp_processor_id() * hit_rows + row;
-	__u64 *count = row < hit_rows ? bpf_map_lookup_elem(&hits, &own) : NULL;
+	__u64 *count = FEX_CHANGES && row < hit_rows ? bpf_map_lookup_elem(&hits, &own) : NULL;
 
 	if (count)
 		++*count;

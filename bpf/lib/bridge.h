@@ -9,6 +9,7 @@
 #define FEX_BRIDGE_H
 
 #include "policy.h"
+#include "service.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -75,6 +76,10 @@ struct {
 
 #define REFRESH_NS 1000000000ll /* an entry's age is written at most once a second */
 
+/* Only a write finds out that a table is full: a trace, which writes nothing, is told by its loader. */
+const volatile bool stations_full;
+const volatile bool veths_full;
+
 static __always_inline struct fex_settings *the_settings(void)
 {
 	__u32 zero = 0;
@@ -140,6 +145,14 @@ static __always_inline __u32 owner_of(const struct fex_mac *mac)
 	return veth ? *veth & ~FEX_LEARNT : 0;
 }
 
+/* False if there is no room for it. */
+static __always_inline bool keep_station(struct fex_station_key *key, struct fex_station *fresh, bool is_known)
+{
+	if (!FEX_CHANGES)
+		return !stations_full || is_known;
+	return !bpf_map_update_elem(&stations, key, fresh, BPF_ANY);
+}
+
 /* Learn the source of a frame from the network. Its address must not be one of our vEths': see fex_settings.epoch. */
 static __always_inline __u32 learn(const struct frame *f, struct fex_decision *d)
 {
@@ -153,17 +166,17 @@ static __always_inline __u32 learn(const struct frame *f, struct fex_decision *d
 	if (!set)
 		return FEX_DROP_PORT_DOWN;
 	if (known && before == d->in && known->epoch == set->epoch) {
-		if (age_of(known, now) > REFRESH_NS)
+		if (FEX_CHANGES && age_of(known, now) > REFRESH_NS)
 			known->seen_ns = now;
 		return FEX_DROP_NONE;
 	}
 	if (owner_of(&f->src)) {
-		if (known)
+		if (FEX_CHANGES && known)
 			bpf_map_delete_elem(&stations, &key);
 		return FEX_DROP_OWN_SOURCE;
 	}
 	fresh.epoch = set->epoch;
-	if (bpf_map_update_elem(&stations, &key, &fresh, BPF_ANY))
+	if (!keep_station(&key, &fresh, known))
 		d->not_learnt = true;
 	else if (!known)
 		count_total(FEX_TOTAL_LEARNT, 1);
@@ -175,7 +188,7 @@ static __always_inline __u32 learn(const struct frame *f, struct fex_decision *d
 /* How a frame is judged: what of it has been read already, and the terms of the port that it came in by. */
 struct judgement {
 	FEX_CONTEXT *ctx;
-	const struct frame *frame;
+	struct frame *frame;
 	struct fex_port *port;
 	struct fex_policy *policy;
 	bool has_read;
@@ -222,6 +235,7 @@ static __always_inline void leave_by(struct judgement *j, const struct fex_port 
 	d->verdict = FEX_VERDICT_DELIVER;
 	d->out = number;
 	d->tagged = leaves_tagged(policy, d->vlan);
+	d->service = policy->service;
 	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
 		return;
 	if (policy->acl[OUT])
@@ -278,20 +292,21 @@ static __always_inline void to_network(struct judgement *j, __u32 station_port, 
 	leave_by(j, way, number, FEX_DROP_NO_RECEIVER, d);
 }
 
+/* The service tag of a port towards the network; 0: none. */
+static __always_inline __u16 service_of(__u32 number)
+{
+	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
+	struct fex_policy *policy = port ? policy_of(port) : NULL;
+
+	return policy ? policy->service : 0;
+}
+
 /* Which floods a frame from a port belongs to. */
 static __always_inline __u32 scope_of(const struct fex_port *from, const struct fex_decision *d)
 {
 	__u32 flags = from->flags & (FEX_PORT_NETWORK | FEX_PORT_PEERING);
 
 	return (flags == FEX_PORT_NETWORK ? link_of(d->in) : 0) << FEX_CHANNEL_BITS | d->vlan;
-}
-
-/* Who is judged alone is on no list. */
-static __always_inline bool is_alone(const struct fex_port *from, const struct fex_decision *d)
-{
-	struct fex_policy *policy = policy_of_copy(from, d);
-
-	return policy && policy->flags & FEX_POLICY_JUDGES_OUT;
 }
 
 /* The pinned port's copy; it is judged when it is made. */
@@ -304,28 +319,31 @@ static __always_inline bool flood_pin(const struct fex_port *from, struct fex_de
 		return false;
 	d->out = from->pin;
 	d->tagged = leaves_tagged(policy, d->vlan);
+	d->service = policy->service;
 	return true;
 }
 
-/* All uplinks, but the sender's own where nobody else is on the list; who is judged alone is not on it himself. */
-static __always_inline __u64 uplinks_of(const struct fex_port *from, const struct fex_flood *flood,
-					const struct fex_decision *d)
+/* The uplink of a sender that is on its list: it needs a copy only if somebody else is, too. Who is judged alone is on
+ * no list. The terms are looked up once more: to keep them until here would take stack of every frame.
+ */
+static __always_inline __u64 listed_at(const struct fex_port *from, const struct fex_decision *d)
 {
-	if (from->flags & FEX_PORT_NETWORK || d->alone)
-		return ~0ull;
-	return ~(1ull << ((link_of(d->in) - FEX_FIRST_UPLINK) & 63)) | flood->many;
+	const struct fex_policy *policy = policy_of_copy(from, d);
+
+	if (from->flags & FEX_PORT_NETWORK || !policy || policy->flags & FEX_POLICY_JUDGES_OUT)
+		return 0;
+	return 1ull << ((link_of(d->in) - FEX_FIRST_UPLINK) & 63);
 }
 
 static __always_inline void to_all(const struct fex_port *from, struct fex_decision *d)
 {
+	__u64 own = listed_at(from, d);
 	__u32 scope = scope_of(from, d);
-	struct fex_flood *flood;
-	bool pin = flood_pin(from, d);
+	struct fex_flood *flood = bpf_map_lookup_elem(&floods, &scope);
+	bool pin;
 
-	d->alone = is_alone(from, d);
-	flood = bpf_map_lookup_elem(&floods, &scope);
 	if (flood) {
-		d->uplinks = flood->any & uplinks_of(from, flood, d);
+		d->uplinks = flood->any & ~(own & ~flood->many);
 		d->list = flood->list;
 		d->judged = flood->judged;
 		d->series = flood->series;
@@ -334,6 +352,7 @@ static __always_inline void to_all(const struct fex_port *from, struct fex_decis
 		d->source = d->in & FEX_CHANNEL_MASK;
 		d->peers = flood ? flood->peers : 0;
 	}
+	pin = flood_pin(from, d);
 	if (!d->uplinks && !d->peers && !d->judged && !pin)
 		return drop(d, FEX_DROP_NO_RECEIVER);
 	d->verdict = FEX_VERDICT_FLOOD;
@@ -401,6 +420,14 @@ static __always_inline __u32 judge_source(const struct judgement *j, struct fex_
 	return judge_other_source(f, j->policy, d);
 }
 
+/* A station that sends to itself has just been learnt where it is; but not by a trace. */
+static __always_inline bool is_itself(const struct judgement *j, const struct fex_decision *d)
+{
+	const struct frame *f = j->frame;
+
+	return !FEX_CHANGES && j->port->flags & FEX_PORT_NETWORK && !d->not_learnt && same_mac(&f->dst, &f->src);
+}
+
 static __always_inline void find_way(struct judgement *j, struct fex_decision *d)
 {
 	const struct frame *f = j->frame;
@@ -414,6 +441,8 @@ static __always_inline void find_way(struct judgement *j, struct fex_decision *d
 	owner = owner_of(&f->dst);
 	if (owner)
 		return to_veth(j, owner, d);
+	if (is_itself(j, d))
+		return to_network(j, d->in, d);
 	key = station_key(&f->dst, d->vlan);
 	station = bpf_map_lookup_elem(&stations, &key);
 	set = the_settings();
@@ -433,10 +462,15 @@ static __always_inline bool passes_port(struct judgement *j, struct fex_decision
 		reason = judge_source(j, d);
 	if (reason)
 		return drop(d, reason), false;
-	d->vlan = classify(f, policy);
+	if (!policy->service || d->unwrapped)
+		d->vlan = classify(f, policy);
 	if (!d->vlan)
 		return drop(d, FEX_DROP_VLAN_NOT_ALLOWED), false;
-	d->tci = (f->tpid == ETH_P_8021Q ? f->tci & ~VLAN_VID_MASK : 0) | d->vlan;
+	if (policy->flags & FEX_POLICY_PRIORITY)
+		decide_priority(j->ctx, f, policy, d);
+	else if (has_priority(f, d))
+		d->tci = priority_bits(f->tci);
+	d->tci |= d->vlan;
 	if (policy->flags & FEX_POLICY_GUARD || policy->acl[IN])
 		read_once(j->ctx, f, &j->has_read);
 	if (policy->flags & FEX_POLICY_GUARD) {
@@ -466,6 +500,8 @@ static __always_inline void decide(struct judgement *j, __u32 link, struct fex_d
 	version = version_of(profile);
 	d->version = version;
 	j->policy = &profile->version[version & 1];
+	if (j->policy->service)
+		unwrap(j->ctx, j->frame, j->policy->service, d);
 	if (!passes_port(j, d))
 		return;
 	if (j->policy->flags & FEX_POLICY_RATE_IN)
@@ -525,6 +561,8 @@ static __always_inline bool learn_source(const struct frame *f, __u32 port)
 
 	if (!memory || !set)
 		return false;
+	if (!FEX_CHANGES)
+		return !veths_full;
 	if (bpf_map_update_elem(&veths, &mac, &value, BPF_NOEXIST))
 		return owner_of(&mac);
 	__sync_fetch_and_add(&memory->macs, 1);
@@ -558,30 +596,38 @@ static __always_inline void settle(const struct frame *f, struct fex_decision *d
 		settle_all(f, d);
 }
 
-/* A copy that leaves by a port with rules of its own: a drop reason, which is counted there. The packet has been read
- * if any port asks for it.
+/* What the rules of a port say of a copy that leaves by it: a drop reason, and what its ACL has said. The packet has been
+ * read if any port asks for it.
  */
+static __always_inline __u32 judge_leaving(const struct frame *f, __u32 number, __u8 version, __u32 vlan, int *hit)
+{
+	struct fex_policy *policy = decided_by(number, version);
+	__u32 reason;
+
+	if (!policy)
+		return FEX_DROP_PORT_DOWN;
+	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
+		return FEX_DROP_NONE;
+	*hit = policy->acl[OUT] ? judge_acl(f, policy->acl[OUT], vlan) : 0;
+	reason = reason_of(*hit, OUT);
+	if (!reason && policy->flags & FEX_POLICY_RATE_OUT && !spend(f, number, version, OUT))
+		reason = FEX_DROP_RATE_OUT;
+	return reason;
+}
+
+/* The same when the copy is made: what is dropped is counted there. */
 __noinline int judge_copy(const struct frame *f, const struct fex_decision *d, __u32 number)
 {
 	struct fex_port *port = bpf_map_lookup_elem(&ports, &number);
 	struct fex_profile *profile = port ? profile_of(port) : NULL;
-	struct fex_policy *policy;
 	__u32 reason;
-	__u8 version;
-	int hit;
+	int hit = 0;
 
 	if (!f || !d || !profile)
 		return FEX_DROP_PORT_DOWN;
-	version = version_of_copy(port, profile, d);
-	policy = &profile->version[version & 1];
-	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
-		return FEX_DROP_NONE;
-	hit = policy->acl[OUT] ? judge_acl(f, policy->acl[OUT], d->vlan) : 0;
-	reason = reason_of(hit, OUT);
+	reason = judge_leaving(f, number, version_of_copy(port, profile, d), d->vlan, &hit);
 	if (hit > 0)
 		count_hit((hit & ~DENIED) - 1);
-	if (!reason && policy->flags & FEX_POLICY_RATE_OUT && !spend(f, number, version, OUT))
-		reason = FEX_DROP_RATE_OUT;
 	return reason;
 }
 

@@ -35,6 +35,11 @@ static __always_inline bool is_flooded(const struct verdict *v, __u32 port, __u8
 	return true;
 }
 
+static __always_inline __u16 service_at(__u32 port)
+{
+	return service_of(port);
+}
+
 static __always_inline bool goes_out(const struct verdict *v, __u32 port, __u8 *leaves)
 {
 	if (v->verdict == FEX_VERDICT_FLOOD)

@@ -29,15 +29,22 @@ struct verdict {
 	__u16 tci;
 	__u8 verdict;
 	__u8 reason;
+	__u8 mark;
 	bool tagged;
 	bool late;
+	bool unwrapped;
 };
 
 #define WORD_TAGGED (1 << 16)
 #define WORD_LATE (1 << 17)
+#define WORD_UNWRAPPED (1 << 18)
+#define WORD_MARK 24
 
 /* True if the captured port, which is not `in`, gets the frame or a copy; then `leaves` says with which VLAN tag. */
 static __always_inline bool goes_out(const struct verdict *v, __u32 port, __u8 *leaves);
+
+/* The service tag of a port towards the network; 0: none. */
+static __always_inline __u16 service_at(__u32 port);
 
 static __always_inline __u32 seen_as(const struct verdict *v, __u32 port, __u8 *leaves)
 {
@@ -82,10 +89,12 @@ __noinline int take(struct __sk_buff *skb, __u32 in, __u32 out, __u64 words, __u
 		.tci = words >> 32,
 		.verdict = words,
 		.reason = words >> 8,
+		.mark = words >> WORD_MARK,
 		.tagged = words & WORD_TAGGED,
 		.late = words & WORD_LATE,
+		.unwrapped = words & WORD_UNWRAPPED,
 	};
-	struct fex_record record = {.in = in, .octets = skb->len, .tci = v.tci, .late = v.late};
+	struct fex_record record = {.in = in, .octets = skb->len, .tci = v.tci, .late = v.late, .mark = v.mark};
 	__u32 zero = 0;
 	struct fex_capture *c = bpf_map_lookup_elem(&capture, &zero);
 
@@ -101,6 +110,8 @@ __noinline int take(struct __sk_buff *skb, __u32 in, __u32 out, __u64 words, __u
 	record.reason = v.reason;
 	if (v.verdict == FEX_VERDICT_UP || v.verdict == FEX_VERDICT_DELIVER)
 		record.out = out;
+	record.service = service_at(c->port);
+	record.unwrapped = v.unwrapped;
 	record.taken = record.octets < c->snap ? record.octets : c->snap;
 	if (skb->vlan_present) {
 		record.vlan_tpid = bpf_ntohs(skb->vlan_proto);
@@ -115,7 +126,8 @@ static __always_inline void show(struct __sk_buff *skb, const struct fex_decisio
 {
 	bool elsewhere = d->verdict == FEX_VERDICT_DROP && d->at != d->in;
 	__u32 reason = elsewhere ? FEX_DROP_NONE : d->reason;
-	__u64 words = d->verdict | reason << 8 | (d->tagged ? WORD_TAGGED : 0) | (__u64)d->tci << 32;
+	__u64 words = d->verdict | reason << 8 | (d->tagged ? WORD_TAGGED : 0) | (d->unwrapped ? WORD_UNWRAPPED : 0) |
+		      d->mark << WORD_MARK | (__u64)d->tci << 32;
 	__u32 out = d->out;
 
 	if (!is_captured())

@@ -27,6 +27,11 @@ static __always_inline bool is_on_list(const struct verdict *v, __u32 port, __u8
 	return list->untagged[word & 63] >> (channel & 63) & 1;
 }
 
+static __always_inline __u16 service_at(__u32 port)
+{
+	return 0; /* all of them are the bridge's */
+}
+
 static __always_inline bool goes_out(const struct verdict *v, __u32 port, __u8 *leaves)
 {
 	return v->verdict == FEX_VERDICT_REPLICATE ? is_on_list(v, port, leaves) : v->out == port;

@@ -26,6 +26,13 @@
 #define MOST_VLAN_TAGS 2 /* more is refused */
 #define MOST_HEAD (14 + ETAG_LEN + 3 * VLAN_LEN)
 
+/* A trace says what would be done. All that changes a table stands behind this. */
+#ifdef FEX_TRACE
+#define FEX_CHANGES false
+#else
+#define FEX_CHANGES true
+#endif
+
 /* Heads lie at even places, which the compiler must be told: it would read them octet by octet. */
 struct eth_header {
 	__u8 dst[6];

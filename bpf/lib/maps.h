@@ -55,7 +55,7 @@ static __always_inline __u32 place_of(__u64 bit)
 
 static __always_inline void count_total(__u32 row, __u64 n)
 {
-	__u64 *total = bpf_map_lookup_elem(&totals, &row);
+	__u64 *total = FEX_CHANGES ? bpf_map_lookup_elem(&totals, &row) : NULL;
 
 	if (total)
 		*total += n;

@@ -51,7 +51,7 @@ static __always_inline void pay(const struct fex_price *price, __u64 *due, __u64
 {
 	__u64 cost = units * price->cost >> 16;
 
-	if (!price->cost)
+	if (!FEX_CHANGES || !price->cost)
 		return;
 #pragma unroll
 	for (int i = 0; i < TRIES; i++) {

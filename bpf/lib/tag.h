@@ -11,22 +11,23 @@ struct tag {
 	__u32 kind;
 };
 
-static __always_inline struct tag up_tag(__u32 kind, __u32 channel)
+/* A channel's tag has the priority of `tci`; VN-Tag has no place for one. */
+static __always_inline struct tag up_tag(__u32 kind, __u32 channel, __u16 tci)
 {
 	struct tag tag = {.octets = {0x89, 0x26, 0, 0, channel >> 8, channel}, .kind = kind};
 
 	if (kind == FEX_KIND_ETAG)
-		tag = (struct tag){.octets = {0x89, 0x3f, 0, 0, channel >> 8, channel}, .kind = kind};
+		tag = (struct tag){.octets = {0x89, 0x3f, tci >> 8 & 0xf0, 0, channel >> 8, channel}, .kind = kind};
 	return tag;
 }
 
 /* From the bridge. A source is named to lists by both kinds, and to a single VIF by VN-Tag alone. */
-static __always_inline struct tag down_tag(__u32 kind, __u32 target, bool list, __u32 source)
+static __always_inline struct tag down_tag(__u32 kind, __u32 target, bool list, __u32 source, __u16 tci)
 {
 	struct tag tag = {.kind = kind};
 
 	if (kind == FEX_KIND_ETAG) {
-		__u32 ingress = list ? source : 0;
+		__u32 ingress = (tci & ~VLAN_VID_MASK) | (list ? source : 0);
 
 		__builtin_memcpy(tag.octets, ((__u8[8]){0x89, 0x3f, ingress >> 8, ingress, target >> 8, target}), 8);
 		return tag;
@@ -60,6 +61,12 @@ static __always_inline bool has_vlan_tag(const struct frame *f)
 static __always_inline bool keeps_vlan(const struct frame *f, const struct fex_decision *d)
 {
 	return has_vlan_tag(f) ? d->tagged && d->tci == f->tci : !d->tagged;
+}
+
+/* So do the service tags: there is none that comes off, and none to be put on. */
+static __always_inline bool keeps_tags(const struct frame *f, const struct fex_decision *d)
+{
+	return keeps_vlan(f, d) && !d->unwrapped && !d->service;
 }
 
 #endif

@@ -13,6 +13,12 @@ static __always_inline long load_octets(struct __sk_buff *skb, __u32 at, void *t
 	return bpf_skb_load_bytes(skb, at, to, n);
 }
 
+/* A checksum of the whole frame, where its device has made one, stays right. */
+static __always_inline long store_octets(struct __sk_buff *skb, __u32 at, const void *from, __u32 n)
+{
+	return bpf_skb_store_bytes(skb, at, from, n, BPF_F_RECOMPUTE_CSUM);
+}
+
 static __always_inline __u32 octets_in(struct __sk_buff *skb)
 {
 	return skb->len;

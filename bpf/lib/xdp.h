@@ -81,13 +81,13 @@ static __always_inline int resize_head(struct xdp_md *ctx, const struct frame *f
 	return 0;
 }
 
-static __always_inline int write_vlan(struct xdp_md *ctx, __u32 overhead, __u16 tci)
+static __always_inline int write_vlan(struct xdp_md *ctx, __u32 at, __u16 tpid, __u16 tci)
 {
-	__be16 *words = (void *)(long)ctx->data + 12 + overhead;
+	__be16 *words = (void *)(long)ctx->data + 12 + at;
 
 	if ((void *)(words + 2) > (void *)(long)ctx->data_end)
 		return -1;
-	words[0] = bpf_htons(ETH_P_8021Q);
+	words[0] = bpf_htons(tpid);
 	words[1] = bpf_htons(tci);
 	return 0;
 }

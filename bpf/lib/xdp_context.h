@@ -13,6 +13,11 @@ static __always_inline long load_octets(struct xdp_md *ctx, __u32 at, void *to, 
 	return bpf_xdp_load_bytes(ctx, at, to, n);
 }
 
+static __always_inline long store_octets(struct xdp_md *ctx, __u32 at, const void *from, __u32 n)
+{
+	return bpf_xdp_store_bytes(ctx, at, (void *)from, n);
+}
+
 static __always_inline __u32 octets_in(struct xdp_md *ctx)
 {
 	return bpf_xdp_get_buff_len(ctx);

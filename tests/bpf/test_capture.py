@@ -31,7 +31,7 @@ from openfex.testing.chance import Chance, one_in
 from openfex.testing.frames import BridgeScene, ExtenderScene
 from openfex.testing.kernel import KernelEngine, kernel_now_ns
 from openfex.testing.layouts import LayoutBuilder, access, make_layout, veth_mac
-from openfex.testing.policies import make_no_policy
+from openfex.testing.policies import make_priority_policy
 from openfex.testing.tables import from_now, make_extender_tables, spoil_extender_tables
 from openfex.wire import ETag
 
@@ -151,7 +151,7 @@ def at_port(layout: Layout, hosts: dict[str, Extender], port: int, sent: list[Se
 
 
 def run_bridge(rings: Rings, chance: Chance, kinds: Counter[str]) -> None:
-    layout = make_layout(chance, policies=make_no_policy)
+    layout = make_layout(chance, policies=make_priority_policy)
     tables = from_now(compile_bridge(layout, "sw-a"), kernel_now_ns())
     rings.write(tables)
     node, scene = Bridge(tables=tables), BridgeScene(tables)

@@ -17,11 +17,11 @@ from openfex.model.values import port_number
 from openfex.plan.layout import lay_out
 from openfex.proof.cpus import available, on_cpu
 from openfex.rules.compiler import compile_bridge
-from openfex.rules.decision import Decision
+from openfex.rules.decision import Decision, outcome
 from openfex.rules.engine import up_tag
 from openfex.rules.tables import BridgeTables
 from openfex.testing.kernel import KernelEngine
-from openfex.testing.reference import ReferenceBridge, outcome
+from openfex.testing.reference import ReferenceBridge
 from tests.netns.policed import binding_of
 from tests.versions import KINDS, NEW, OLD, SETTINGS, Setting, frames, is_permitted, text_of
 
@@ -48,7 +48,7 @@ def tables_of(version: str, setting: Setting) -> BridgeTables:
 def sent(setting: Setting) -> tuple[int, list[bytes]]:
     """A frame of each kind as it comes to the bridge, and at which port."""
     one, two = (binding_of(layout_of(OLD, setting), name) for name in ("one", "two"))
-    tag = up_tag(one.uplink.kind, one.function.channel)
+    tag = up_tag(one.uplink.kind, one.function.channel, 0)
     octets = islice(frames(two.mac, one.mac), len(KINDS))
     return port_number(one.uplink.bridge_link), [frame[:12] + tag + frame[12:] for frame in octets]
 

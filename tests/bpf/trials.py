@@ -8,7 +8,7 @@ from dataclasses import replace
 from openfex.model.counters import PortCounters
 from openfex.model.values import Mac, port_channel, port_link
 from openfex.rules.bridge import decide_bridge
-from openfex.rules.decision import Decision, Verdict
+from openfex.rules.decision import Decision, Verdict, outcome
 from openfex.rules.engine import Bridge, Extender, Sent
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import read_head
@@ -16,7 +16,7 @@ from openfex.rules.policy import Frame
 from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 from openfex.testing.frames import Arrival
 from openfex.testing.kernel import KernelEngine, KernelTables, kernel_now_ns, made_up_devices
-from openfex.testing.reference import ReferenceBridge, ReferenceExtender, outcome
+from openfex.testing.reference import ReferenceBridge, ReferenceExtender
 from openfex.testing.tables import from_now
 
 VLAN_TYPES = (b"\x81\x00", b"\x88\xa8")
@@ -75,8 +75,9 @@ class BridgeTrial:
     def tables(self) -> BridgeTables:
         return self.reference.tables
 
-    def feed(self, arrival: Arrival) -> Decision:
-        now_ns = kernel_now_ns()
+    def feed(self, arrival: Arrival, now_ns: int = 0) -> Decision:
+        """Decide about a frame at a time, by the clock of rates; 0 is now."""
+        now_ns = now_ns or kernel_now_ns()
         self.kernel.set_clock(now_ns)
         wanted = outcome(self.reference.decide(arrival.at, arrival.octets, now_ns))
         got = self.kernel.decide(arrival.at, arrival.octets)

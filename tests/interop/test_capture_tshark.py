@@ -146,7 +146,7 @@ def test_a_nic_s_frames_with_the_reasons_of_drops(machines: Machines) -> None:
     def dropped(reason: str, meaning: str) -> str:
         return f"in, dropped: {reason} ({meaning})"
 
-    spoofed = dropped("spoofed-source", "the source MAC is not the function's own")
+    spoofed = dropped("spoofed-source", "the source MAC is not one that the function may use")
     vlan = dropped("vlan-not-allowed", "the port may not send in this VLAN, or may not send tagged frames")
     forged = dropped("forged-tag", "a VN-Tag or E-Tag from somebody who may not send one")
     bpdu = dropped(

@@ -27,8 +27,10 @@ from openfex.wire import (
     VnTag,
     arp_reply,
     arp_request,
+    ipv4_icmp,
     ipv4_tcp,
     ipv4_udp,
+    ipv6_icmp,
     ipv6_tcp,
     ipv6_udp,
 )
@@ -64,7 +66,13 @@ FOLLOWING = {
     "vlan": ("vlan.etype", "vlan.len"),
     "ieee8021ad": (),
 }
-CHECKSUMS = ("ip.checksum.status", "udp.checksum.status", "tcp.checksum.status")
+CHECKSUMS = (
+    "ip.checksum.status",
+    "udp.checksum.status",
+    "tcp.checksum.status",
+    "icmp.checksum.status",
+    "icmpv6.checksum.status",
+)
 ARP_FIELDS = ("arp.opcode", "arp.src.hw_mac", "arp.src.proto_ipv4", "arp.dst.hw_mac", "arp.dst.proto_ipv4")
 V4_FIELDS = ("ip.src", "ip.dst", "ip.ttl")
 V6_FIELDS = ("ipv6.src", "ipv6.dst", "ipv6.hlim")
@@ -139,6 +147,8 @@ MADE = {
     "no payload": Frame(MAC_2, MAC_1, 0x88B5, b"", (VnTag(svif=5),)),
 }
 IP = {
+    "ICMP": Frame(MAC_2, MAC_1, ETHERTYPE_IPV4, ipv4_icmp(A4, B4, 8, 0, bytes(4) + b"odd")),
+    "ICMPv6": Frame(MAC_2, MAC_1, ETHERTYPE_IPV6, ipv6_icmp(A6, B6, 128, 0, bytes(4) + b"odd")),
     "UDP in IPv4": Frame(MAC_2, MAC_1, ETHERTYPE_IPV4, ipv4_udp(A4, B4, 40000, 40001, b"even"), (VnTag(svif=1),)),
     "UDP in IPv4, odd": Frame(MAC_2, MAC_1, ETHERTYPE_IPV4, ipv4_udp(A4, B4, 40000, 40001, b"odd", ttl=1)),
     "UDP in IPv4, long": Frame(MAC_2, MAC_1, ETHERTYPE_IPV4, ipv4_udp(A4, B4, 65535, 65535, b"\xff" * 9000)),
@@ -245,6 +255,6 @@ def test_payloads_are_read_as_they_were_meant(rows: dict[str, Row]) -> None:
 
 @pytest.mark.parametrize("name", IP)
 def test_checksums_are_found_good(rows: dict[str, Row], name: str) -> None:
-    good = {"UDP in IPv4": "1-1-", "UDP in IPv6": "-1-", "TCP in IPv4": "1--1", "TCP in IPv6": "--1"}
-
+    good = {"UDP in IPv4": "1-1---", "UDP in IPv6": "-1---", "TCP in IPv4": "1--1--", "TCP in IPv6": "--1--"}
+    good |= {"ICMP": "1---1-", "ICMPv6": "----1"}
     assert "-".join("".join(rows[name][field]) for field in CHECKSUMS) == good[name.partition(",")[0]]

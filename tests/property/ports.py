@@ -82,6 +82,10 @@ def ways_in(layout: Layout) -> tuple[Way, ...]:
 
 def _vlan(profile: Profile, octets: bytes) -> int | None:
     """The VLAN that a port's profile puts a frame in."""
+    if profile.service:
+        if _service(octets) != profile.service:
+            return None
+        octets = octets[:12] + octets[16:]
     tag = octets[12:16]
     tpid, vid = int.from_bytes(tag[:2], "big"), int.from_bytes(tag[2:], "big") & 0xFFF
     if tpid == VlanTag.C_TPID and vid:
@@ -91,12 +95,22 @@ def _vlan(profile: Profile, octets: bytes) -> int | None:
     return profile.vlan or None
 
 
+def _service(octets: bytes) -> int:
+    """The VLAN of the service tag that a frame begins with; 0 for none."""
+    tpid, vid = int.from_bytes(octets[12:14], "big"), int.from_bytes(octets[14:16], "big") & 0xFFF
+    return vid if tpid == VlanTag.S_TPID else 0
+
+
 def check_delivered(layout: Layout, way: Way, octets: bytes, delivered: Sequence[tuple[Spot, bytes]]) -> None:
     """What came out of a layout is in the VLAN of what went in, at ports that have that VLAN, once each."""
     vlan = way.vlan(octets)
-    for spot, frame in delivered:
+    for spot, sent in delivered:
+        frame = sent
         profile = _profile_at(layout, spot)
         assert vlan in profile.vlans, f"a frame of VLAN {vlan} came out at {spot}"
+        if profile.service:
+            assert _service(frame) == profile.service
+            frame = frame[:12] + frame[16:]
         if profile.allowed is not None and profile.vlan != vlan:
             assert int.from_bytes(frame[12:14], "big") == VlanTag.C_TPID
             assert int.from_bytes(frame[14:16], "big") & 0xFFF == vlan

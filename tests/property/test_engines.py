@@ -16,7 +16,8 @@ from openfex.rules.engine import Bridge, Extender, Node
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import read_head
 from openfex.rules.policy import read_frame
-from openfex.rules.tables import BridgeTables, ExtenderTables
+from openfex.rules.priority import write_dscp
+from openfex.rules.tables import BridgeTables, ExtenderTables, Port
 from openfex.testing.frames import Arrival
 from openfex.testing.strategies import bridge_tables, bridge_traffic, extender_tables, extender_traffic
 
@@ -172,15 +173,21 @@ def test_what_comes_down_reaches_functions_that_are_up_and_never_its_source(
 
 
 @given(bridge_traffic(consistent=True))
-def test_a_bridge_changes_nothing_but_tags(traffic: tuple[BridgeTables, list[Arrival]]) -> None:
+def test_a_bridge_changes_nothing_but_tags_and_a_dscp(
+    traffic: tuple[BridgeTables, list[Arrival]],
+) -> None:
     tables, arrivals = traffic
     node = Bridge(tables=tables)
     for arrival in arrivals:
         came = read_head(arrival.octets)
-        rest = bare(arrival.octets, came.kind)[12 + 4 * (came.tpid == 0x8100) :]
+        decision = at_bridge(arrival, tables)
+        inner = bare(write_dscp(arrival.octets, came, decision.dscp), came.kind)[12 + 4 * decision.unwrapped :]
+        rest = inner[4 * inner.startswith(b"\x81\x00") :]
         for sent in node.receive(port_link(arrival.at), arrival.octets, NOW_NS):
             left = read_head(sent.octets)
             assert left.kind is tables.links[port_link(sent.port)]
             assert sent.octets[:12] == arrival.octets[:12]
             assert sent.octets.endswith(rest)
-            assert len(bare(sent.octets, left.kind)) - 12 - len(rest) in (0, 4)
+            service = tables.terms_of(tables.ports.get(sent.port, Port())).service
+            assert not service or (left.tpid, left.tci & 0xFFF) == (0x88A8, service)
+            assert len(bare(sent.octets, left.kind)) - 12 - len(rest) - 4 * bool(service) in (0, 4)

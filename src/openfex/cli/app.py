@@ -11,7 +11,7 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 from openfex import __version__
-from openfex.cli import bench, explain, machine, plan, show
+from openfex.cli import bench, explain, machine, plan, show, trace
 from openfex.cli import lab as labs
 from openfex.cli.arguments import shield_command, wants_json
 from openfex.cli.capture import capture
@@ -29,6 +29,7 @@ Examples:
   fex lab up examples/two-hosts.yaml   build the datacentre of that file here
   fex show ports                       every function's port on the bridges
   fex capture vm1/eth0                 a NIC's frames, and why some are dropped
+  fex trace-frame vm1/eth0 vm2/eth0    what would become of a frame, and by which rule
   fex lab exec vm1 ip address          a command inside a machine
   fex lab down                         remove it all again
 
@@ -55,6 +56,7 @@ app.command(plan.plan, help_epilogue="")
 app.command(plan.apply, help_epilogue="")
 app.command(explain.explain, help_epilogue="")
 app.command(capture, help_epilogue="")
+app.command(trace.trace_frame, help_epilogue=trace.EXAMPLES)
 
 
 def run(arguments: Sequence[str]) -> int:

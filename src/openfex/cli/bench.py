@@ -31,6 +31,7 @@ The rows, and their peers:
   total_cost   nftables-bridge
   scale_4094   2-veths: the same path with two vEths instead of 4,094
   profile_change_4094  -: its budget
+  counters_4094        -: its budget
   lab_up_256   ip-batch: `ip -batch` that makes 256 veths in a bridge
 
 bare-xdp: the same hops and nothing else. nftables-bridge: a Linux bridge with

@@ -12,10 +12,12 @@ def keyed(*keys: str) -> tuple[Column, ...]:
 
 
 def _vlans(row: Row) -> object:
-    """VLANs as a table has them: `10`, or on a trunk what is allowed and what is native."""
-    if row["trunk"] is None:
-        return row["vlan"] if row["vlan"] is None else str(row["vlan"])
-    return f"{row['trunk']}, native {row['vlan']}" if row["vlan"] else row["trunk"]
+    """VLANs as a table has them: `10`, or on a trunk what is allowed and what is native; the service tag around it."""
+    if row["trunk"] is None and row["vlan"] is None:
+        return None
+    plain = str(row["vlan"]) if row["trunk"] is None else row["trunk"]
+    native = f", native {row['vlan']}" if row["vlan"] and row["trunk"] is not None else ""
+    return f"{plain}{native}" + (f", in service {row['service']}" if row["service"] else "")
 
 
 CATALOGUE = keyed("model", "limit", "storage", "what")

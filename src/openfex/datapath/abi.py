@@ -19,7 +19,7 @@ LIST = struct.Struct("=128Q")
 MAC = struct.Struct("=6sH")
 PORT = struct.Struct("=6sH4I")
 PRICE = struct.Struct("=2Q")
-POLICY = struct.Struct("=2I2H3I9Q")
+POLICY = struct.Struct("=2I2H2I2BH9Q")
 PROFILE = struct.Struct(f"=B7x{POLICY.size}s{POLICY.size}s")
 ACL = struct.Struct("=30I")
 NODE = struct.Struct("=256I")
@@ -36,13 +36,15 @@ SETTINGS = struct.Struct("=QII")
 COUNTERS = struct.Struct("=8Q")
 DROP_KEY = struct.Struct("=II")
 FLOW = struct.Struct("=44sI")
-DECISION = struct.Struct("=6IQHHBBH5I5B7x")
+DECISION = struct.Struct("=6IQHHBBH5I4BH2B4x")
+TRACE = struct.Struct(f"={DECISION.size}s{DECISION.size}sQ")
 CAPTURE = struct.Struct("=4I2Q")
-RECORD = struct.Struct("=Q4I3H5B5x")
+RECORD = struct.Struct("=Q4I3H6BHBx")
 
 ANY_PORT = 0xFFFFFFFF
 LAST_IFINDEX = 0xFFFF
 LEARNT = 1 << 31
+MARK = 0x40
 HOME = 1 << 31
 HOME_FACTOR = 0x9E3779B97F4B
 TOTAL_ROWS = 8
@@ -74,6 +76,7 @@ VALUE_SIZES = {
     "counters": COUNTERS.size,
     "drops": U64.size,
     "totals": U64.size,
+    "traced": TRACE.size,
     "capture": CAPTURE.size,
     "rings": U32.size,
     "ingress": U32.size,
@@ -108,6 +111,9 @@ class PolicyFlag(IntFlag):
     RATE_IN = 8
     RATE_OUT = 16
     JUDGES_OUT = 32
+    PRIORITY = 64
+    TRUST_PCP = 128
+    TRUST_DSCP = 256
 
 
 class Cast(IntEnum):

@@ -25,6 +25,10 @@ BUDGETS = {
     "bridge_start_ageing": Budget(1_000, 128),
     "xdp_extender_up": Budget(10_000, 256),
     "xdp_extender_down": Budget(20_000, 320),
+    "trace_extender_up": Budget(20_000, 320),
+    "trace_extender_down": Budget(20_000, 320),
+    "trace_bridge_in": Budget(80_000, 480),
+    "trace_bridge_copy": Budget(80_000, 480),
     "xdp_bridge_in": Budget(50_000, 480),
 }
 """By program. `deepest_stack` says why it may show more than the kernel checks."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from openfex.datapath.budget import BUDGETS, excess
-from openfex.datapath.objects import ATTACHMENTS, PROGRAMS, object_path
+from openfex.datapath.objects import BUILDS, PROGRAMS, object_path
 from openfex.datapath.stack import deepest_stack
 from openfex.linux.libbpf import verify
 
@@ -36,10 +36,10 @@ class Cost:
 
 
 def measure_costs() -> list[Cost]:
-    """Every program of every role and attachment, verified by this kernel now; nothing stays loaded."""
+    """Every program of every role and build, verified by this kernel now; nothing stays loaded."""
     return [
         Cost(name, role, attachment, one.instructions, one.steps, deepest_stack(one.code, one.frames))
         for role in PROGRAMS
-        for attachment in ATTACHMENTS
+        for attachment in BUILDS
         for name, one in verify(object_path(role, attachment)).items()
     ]

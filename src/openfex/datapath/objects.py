@@ -14,9 +14,16 @@ PROGRAMS = {"extender": ("extender_up", "extender_down"), "bridge": ("bridge_in"
 """The tc programs of each role that are pinned."""
 XDP_PROGRAMS = {"extender": ("xdp_extender_up", "xdp_extender_down"), "bridge": ("xdp_bridge_in",)}
 """The XDP programs that stand beside them, on devices that are asked to have them."""
+TRACE_PROGRAMS = {
+    "extender": ("trace_extender_up", "trace_extender_down"),
+    "bridge": ("trace_bridge_in", "trace_bridge_copy"),
+}
+"""Programs that only say what the others would do; loaded by who asks, and never attached."""
 TAP_PROGRAM = "xdp_tap"
 """Stands before one of these for as long as somebody listens."""
 ATTACHMENTS = ("tc", "xdp")
+BUILDS = (*ATTACHMENTS, "trace")
+"""What there is an object of, for each role."""
 
 
 def object_path(role: str, attachment: str = "tc", *, test: bool = False) -> Path:

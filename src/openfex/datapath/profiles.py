@@ -168,6 +168,14 @@ def read_hits(node: Node) -> dict[Hit, int]:
     return found
 
 
+def rule_of(node: Node, profile: int, direction: Direction, row: int) -> Hit | None:
+    """The rule that a row of hits counts; None if that is no rule of the profile's ACL as it is now."""
+    current, *versions = PROFILE.unpack(node.map("profiles").get(U32.pack(profile)) or bytes(PROFILE.size))
+    acl = acls_of(versions[current & 1])[direction]
+    first, count = spans_of(acl, _acl_row(node, acl))["hits"] if acl else (0, 0)
+    return Hit(profile, direction, row - first) if first <= row < first + count else None
+
+
 def _sum_hits(node: Node, first: int, count: int) -> list[int]:
     table = node.map("hits")
     columns = [array("Q", table.range(cpu * ROOM["hits"] + first, count)) for cpu in range(possible_cpus())]

@@ -2,18 +2,21 @@
 """What a program wrote of a frame while its port was captured, read. Pure.
 
 The octets of a record are those that came in. What left by the port is made of them here, as the programs make it: the
-channel's tag off, and the VLAN tag as the port has it.
+channel's tag off, the VLAN tags as the port has them, and the DSCP that was written.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from openfex.datapath.abi import RECORD, Leaves, Seen
+from openfex.datapath.abi import MARK, RECORD, Leaves, Seen
 from openfex.model.drops import DropReason
 from openfex.model.limits import FIRST_UPLINK
 from openfex.model.values import ChannelKind, port_channel, port_link
 from openfex.rules.decision import Verdict
+from openfex.rules.head import read_head
+from openfex.rules.priority import read_dscp, write_dscp
+from openfex.rules.service import wrap
 from openfex.wire import ETag, VlanTag, VnTag
 
 _AT = 12
@@ -44,7 +47,7 @@ class CapturedFrame:
 
 def room_for(snap: int) -> int:
     """How many octets to take of a frame for `snap` of them without tags that come off."""
-    return snap + ETag.LENGTH + VlanTag.LENGTH
+    return snap + ETag.LENGTH + 2 * VlanTag.LENGTH
 
 
 def read_record(record: bytes, role: str, snap: int) -> CapturedFrame | None:
@@ -52,9 +55,8 @@ def read_record(record: bytes, role: str, snap: int) -> CapturedFrame | None:
 
     At most `snap` octets of it; for as many the program must take `room_for(snap)`.
     """
-    time_ns, came_by, goes_to, length, taken, tpid, tag_tci, tci, verdict, reason, seen, leaves, late = RECORD.unpack(
-        record[: RECORD.size]
-    )
+    words = RECORD.unpack(record[: RECORD.size])
+    time_ns, came_by, goes_to, length, taken, tpid, tag_tci, tci, verdict, reason, seen, leaves, late, *marks = words
     if not seen:
         return None
     octets = whole = record[RECORD.size : RECORD.size + taken]
@@ -63,7 +65,9 @@ def read_record(record: bytes, role: str, snap: int) -> CapturedFrame | None:
     elif not late and _is_in_channel(came_by, role, seen):
         octets = _cut(octets, _OVERHEADS.get(_type(octets), 0))
     if seen & Seen.OUT:
-        octets = _leave(octets, Leaves(leaves), tci, role)
+        mark, service, unwrapped = marks
+        octets = _cut(octets, VlanTag.LENGTH * unwrapped)
+        octets = wrap(_mark(_leave(octets, Leaves(leaves), tci, role), mark), service, tci)
     return CapturedFrame(
         time_ns=time_ns,
         seen=Seen(seen),
@@ -91,6 +95,12 @@ def _leave(octets: bytes, leaves: Leaves, tci: int, role: str) -> bytes:
     if leaves is not Leaves.AS_IS and _type(octets) in own:
         octets = _cut(octets, VlanTag.LENGTH)
     return _insert(octets, VlanTag.C_TPID, tci) if leaves is Leaves.TAGGED else octets
+
+
+def _mark(octets: bytes, mark: int) -> bytes:
+    """With the DSCP that was written, where its place has been taken."""
+    head = read_head(octets)
+    return write_dscp(octets, head, mark & ~MARK) if mark and read_dscp(octets, head) is not None else octets
 
 
 def _type(octets: bytes) -> int:

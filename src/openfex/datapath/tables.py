@@ -66,13 +66,13 @@ def read_rows(node: Node) -> Rows:
     return {name: _read_map(node, name) for name in TABLES[node.role]}
 
 
-def read_tables(node: Node, devices: Devices, tell: Tell = foreign) -> ExtenderTables | BridgeTables:
+def read_tables(node: Node, devices: Devices | None, tell: Tell = foreign) -> ExtenderTables | BridgeTables:
     """What the node's tables mean. A row whose device is not the one of `devices` counts as down."""
     return read_tables_and_xdp(node, devices, tell)[0]
 
 
 def read_tables_and_xdp(
-    node: Node, devices: Devices, tell: Tell = foreign
+    node: Node, devices: Devices | None, tell: Tell = foreign
 ) -> tuple[ExtenderTables | BridgeTables, frozenset[int]]:
     """The same, and the ports that XDP may send to."""
     rows = read_rows(node)
@@ -83,6 +83,16 @@ def read_tables_and_xdp(
     tables.profiles = read_profiles(node, sets, tell)
     tables.ageing_ns = _settings(node)[0]
     return tables, xdp_ports(rows)
+
+
+def read_live(node: Node, tell: Tell = foreign) -> ExtenderTables | BridgeTables:
+    """All that the node's programs look at, as they see it: whatever devices there are, and what has been learnt."""
+    tables = read_tables(node, None, tell)
+    if isinstance(tables, BridgeTables):
+        tables.stations = read_stations(node)
+        tables.most_stations = node.map("stations").max_entries
+        tables.epoch = _settings(node)[1]
+    return tables
 
 
 def _settings(node: Node) -> tuple[int, int]:

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from openfex.datapath.abi import ACL, NODE, POLICY, RUN, U32, VECTOR, PolicyFlag
+from openfex.datapath.abi import ACL, MARK, NODE, POLICY, RUN, U32, VECTOR, PolicyFlag
 from openfex.errors import RefusedError
-from openfex.model.policy import Rate, Rule
+from openfex.model.policy import Priority, Rate, Rule, Trust
 from openfex.rules.classes import Acl, compile_acl
 from openfex.rules.policy import SPENT_NS, frame_cost, octet_cost
 from openfex.rules.tables import Terms
 from openfex.rules.trees import LEAF
 from openfex.rules.trees import RUN as RUN_MARK
 
-FORMAT = 1
+FORMAT = 2
 """Grows when the same terms become other rows."""
 ROOM = {"acls": 4096, "acl_nodes": 16_384, "acl_runs": 65_536, "vectors": 65_536, "hits": 65_536}
 """How many rows of each kind a bridge has."""
@@ -33,13 +33,14 @@ def digest_of(terms: Terms) -> int:
     if terms.digest:
         return terms.digest
     vlans = sorted(terms.vlans) if terms.vlans is not None else None
-    said = repr((FORMAT, terms.vlan, vlans, terms.policy)).encode()
+    said = repr((FORMAT, terms.vlan, vlans, terms.service, terms.policy)).encode()
     return int.from_bytes(hashlib.blake2b(said, digest_size=8).digest(), "big") or 1
 
 
 def foreign(row: bytes, vlans: frozenset[int] | None) -> Terms:
-    """Terms that nobody here knows: what can be said of them is their VLANs and their digest."""
-    return Terms(POLICY.unpack(row)[2], vlans, digest=POLICY.unpack(row)[-1] or 1)
+    """Terms that nobody here knows: what can be said of them is their VLANs, their service tag and their digest."""
+    _, _, vlan, _, _, _, _, _, service, *_, digest = POLICY.unpack(row)
+    return Terms(vlan, vlans, service=service, digest=digest or 1)
 
 
 def vlan_set_of(row: bytes) -> int:
@@ -156,7 +157,15 @@ def _flags(terms: Terms) -> PolicyFlag:
     flags |= PolicyFlag.RATE_IN if policy.rate_in != Rate() else 0
     flags |= PolicyFlag.RATE_OUT if policy.rate_out != Rate() else 0
     flags |= PolicyFlag.JUDGES_OUT if policy.judges_out else 0
-    return flags
+    return flags | _priority_flags(policy.priority)
+
+
+def _priority_flags(priority: Priority) -> PolicyFlag:
+    """None where nothing is to be looked at but the C-tag."""
+    if priority == Priority():
+        return PolicyFlag(0)
+    trust = {Trust.PCP: PolicyFlag.TRUST_PCP, Trust.DSCP: PolicyFlag.TRUST_DSCP}
+    return PolicyFlag.PRIORITY | trust.get(priority.trust, PolicyFlag(0))
 
 
 def policy_row(terms: Terms, vlan_set: int, acls: tuple[int, int]) -> bytes:
@@ -166,7 +175,9 @@ def policy_row(terms: Terms, vlan_set: int, acls: tuple[int, int]) -> bytes:
         octet, frame = octet_cost(rate), frame_cost(rate)
         numbers[2 * way : 2 * way + 2] = octet, rate.burst_octets * octet // SPENT_NS
         numbers[4 + 2 * way : 6 + 2 * way] = frame, rate.burst_frames * frame // SPENT_NS
-    head = (_flags(terms), vlan_set, terms.vlan, policy.source.learn, *acls, 0)
+    priority = policy.priority
+    mark = 0 if priority.dscp is None else MARK | priority.dscp
+    head = (_flags(terms), vlan_set, terms.vlan, policy.source.learn, *acls, priority.pcp, mark, terms.service)
     return POLICY.pack(*head, *numbers, digest_of(terms))
 
 

@@ -57,6 +57,18 @@ def _meant(name: str, known: Iterable[str]) -> str:
     return f"did you mean {either(near[:_SUGGESTED])}?" if near else "`fex show ports` lists the ports"
 
 
+def point_at(layout: Layout, kind: str, node: str, number: int) -> Point:
+    """The port of that number on a node."""
+    if kind == "bridge":
+        return _at_bridge(layout, layout.bridge(node), number)
+    return _at_host(layout.host(node), number)
+
+
+def entry_of(layout: Layout, name: str) -> Point:
+    """Where a frame comes in that somebody sends at a port: for a NIC its function. Raises NotFoundError."""
+    return points_of(layout, name)[-1]
+
+
 def port_name(layout: Layout, point: Point, number: int) -> str:
     """The name of another port of the point's node."""
     if point.kind == "bridge":

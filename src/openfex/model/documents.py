@@ -132,9 +132,9 @@ class TrunkSpec(Spec):
 
 
 class VlanSpec(Spec):
-    """The VLANs of a port: access or trunk, one of the two."""
+    """The VLANs of a port: access or trunk, one of the two; towards the network perhaps inside a service tag."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["access"]}, {"required": ["trunk"]}]})
 
     access: Vlan | None = Field(
         None,
@@ -147,19 +147,29 @@ class VlanSpec(Spec):
         description="the port takes and gets tagged frames",
         examples=[{"allowed": "10,20-29", "native": 10}],
     )
+    service: Vlan | None = Field(
+        None,
+        description="of a network port: all frames leave it inside a service tag (802.1ad, 0x88A8) of this VLAN, and "
+        "it takes none without; not for NICs (`service-needs-network-port`)",
+        examples=[100],
+    )
 
     @model_validator(mode="after")
     def _one_of_two(self) -> VlanSpec:
-        if (self.access is None) == (self.trunk is None):
-            both = "both access and trunk are" if self.access else "neither access nor trunk is"
-            raise InputError(f"{both} said", code="bad-value", remedy="write one of the two")
+        if self.access is None and self.trunk is None:
+            raise InputError("neither access nor trunk is said", code="missing-key", remedy="write one of the two")
+        if self.access is not None and self.trunk is not None:
+            raise InputError("both access and trunk are said", code="bad-value", remedy="write one of the two")
         return self
 
 
 class ProfileSpec(Spec):
     """What a port may do: that of a NIC, or one towards the network."""
 
-    vlan: VlanSpec = Field(description="access or trunk, one of the two", examples=[{"access": 10}])
+    vlan: VlanSpec = Field(
+        description="access or trunk, one of the two; towards the network perhaps inside a service tag",
+        examples=[{"access": 10}, {"trunk": {"allowed": "10,20-29"}, "service": 100}],
+    )
     priority: PrioritySpec | None = Field(
         None,
         description="which priority a frame has, and what is written into it",

@@ -16,7 +16,7 @@ AUTO, TC, XDP = "auto", "tc", "xdp"
 class Profile:
     """A port profile. `allowed` is None for an access port, whose VLAN is `vlan`; else that is the native one, or 0.
 
-    `number` is its row in the tables of all bridges.
+    `number` is its row in the tables of all bridges. `service`: the VLAN of the service tag towards the network, or 0.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Profile:
     allowed: frozenset[int] | None = None
     policy: Policy = FREE
     number: int = 0
+    service: int = 0
 
     @property
     def vlans(self) -> frozenset[int]:

@@ -204,10 +204,12 @@ class RateSpec(Spec):
         description="frames a second; a super-frame counts as its segments",
         examples=[100000],
     )
-    burst_frames: Annotated[int | None, written_policy.BURST_FRAMES, Otherwise("what 250 ms bring, at least 64")] = Field(
-        None,
-        description="how many may come at once after a silence; needs `frames` (`burst-without-rate`)",
-        examples=[64],
+    burst_frames: Annotated[int | None, written_policy.BURST_FRAMES, Otherwise("what 250 ms bring, at least 64")] = (
+        Field(
+            None,
+            description="how many may come at once after a silence; needs `frames` (`burst-without-rate`)",
+            examples=[64],
+        )
     )
 
 
@@ -265,11 +267,12 @@ class PrioritySpec(Spec):
     )
     pcp: Annotated[int, written_policy.PCP] = Field(
         0,
-        description="the priority of a frame that has none to be believed",
+        description="the priority of a frame that has none to be believed: with `trust: pcp` one without a C-tag, with "
+        "`dscp` one that is not IP, with `none` every one",
         examples=[5],
     )
     dscp: Annotated[int | None, written_policy.DSCP, Otherwise("it stays as it is")] = Field(
         None,
-        description="what is written into its IP header",
+        description="what is written into the IP header of what comes in by the port",
         examples=["ef", 46],
     )

@@ -34,11 +34,11 @@ OPEN_TRUNK = Profile("open-trunk", 0, ALL_VLANS, number=1)
 
 def profile_of(name: str, spec: ProfileSpec) -> Profile:
     """A profile as its port has it. The native VLAN of a trunk is allowed there."""
-    trunk, policy = spec.vlan.trunk, policy_of(spec)
+    trunk, policy, service = spec.vlan.trunk, policy_of(spec), spec.vlan.service or 0
     if trunk is None:
-        return Profile(name, spec.vlan.access or 0, policy=policy)
+        return Profile(name, spec.vlan.access or 0, policy=policy, service=service)
     native = trunk.native or 0
-    return Profile(name, native, trunk.allowed | ({native} if native else set()), policy)
+    return Profile(name, native, trunk.allowed | ({native} if native else set()), policy, service=service)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from openfex.model.quantities import MOST_BURST_MIB
 from openfex.model.written_policy import MOST_BURST_FRAMES
 
 BURST_MS = 250
-"""What a bucket holds by default: what its rate brings in so long, but at least the following. TCP waits for 200 ms when
-all that it had under way is dropped; with less than that it never gets to its rate (docs/guide/policy.md)."""
+"""What a bucket holds by default: what its rate brings in so long, but at least the following. TCP waits for 200 ms
+when all that it had under way is dropped; with less it never gets to its rate (docs/guide/policy.md)."""
 LEAST_BURST_OCTETS, LEAST_BURST_FRAMES = 64 << 10, 64
 
 

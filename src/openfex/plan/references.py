@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from openfex.errors import Problem
-from openfex.model.documents import BridgeSpec, NetworkSpec
+from openfex.model.documents import BridgeSpec, NetworkPortSpec, NetworkSpec
 from openfex.model.policy import Source
 from openfex.model.reader import Document
 from openfex.model.values import ChannelKind
@@ -43,10 +43,10 @@ def check_ports(inventory: Inventory) -> Iterator[Problem]:
                     message = f"a peer sends and takes tagged frames alone, profile {profile.name} has untagged ones"
                     remedy = "give it a trunk without a native VLAN, or no profile"
                     yield document.problem("peer-needs-trunk", message, remedy, path)
-        yield from _check_wires(document, network)
+        yield from _check_wires(document, inventory, network)
 
 
-def _check_wires(document: Document, network: NetworkSpec) -> Iterator[Problem]:
+def _check_wires(document: Document, inventory: Inventory, network: NetworkSpec) -> Iterator[Problem]:
     known = [f"{name}/{port}" for name, bridge in network.bridges.items() for port in bridge.ports]
     used: set[str] = set()
     for index, wire in enumerate(network.wires):
@@ -60,6 +60,24 @@ def _check_wires(document: Document, network: NetworkSpec) -> Iterator[Problem]:
             used.add(end)
         if all(end in known for end in wire):
             yield from _check_peers(document, network, index)
+            yield from _check_services(document, inventory, index, [_end(network, end) for end in wire])
+
+
+def _end(network: NetworkSpec, end: str) -> NetworkPortSpec:
+    bridge, port = end.split("/", 1)
+    return network.bridges[bridge].ports[port]
+
+
+def _check_services(
+    document: Document, inventory: Inventory, index: int, ends: Sequence[NetworkPortSpec]
+) -> Iterator[Problem]:
+    """Both ends of a wire put frames into the same service tag, or neither does."""
+    profiles = [inventory.port_profile(end) for end in ends]
+    services = [profile.service for profile in profiles if profile]
+    if len({*services}) > 1:
+        said = " and ".join(f"service tag {one}" if one else "no service tag" for one in services)
+        message = f"its ends have {said}: neither would take a frame of the other"
+        yield document.problem("bad-wire", message, "give both the same `vlan.service`", ("wires", index))
 
 
 def _check_peers(document: Document, network: NetworkSpec, index: int) -> Iterator[Problem]:
@@ -113,3 +131,7 @@ def check_machines(inventory: Inventory) -> Iterator[Problem]:
     for nic in inventory.nics:
         path = ("nics", nic.name, "profile")
         yield from inventory.lost(nic.document, "profile", nic.spec.profile, inventory.profiles, path)
+        profile = inventory.profiles.get(nic.spec.profile)
+        if profile and profile.service:
+            message = f"profile {profile.name} has a service tag, and only network ports have one"
+            yield nic.problem("service-needs-network-port", message, "give it a profile without `service`", "profile")

@@ -19,8 +19,10 @@ from dataclasses import replace
 from openfex.model.drops import DropReason
 from openfex.model.values import LAST_CHANNEL, ChannelKind, Mac, port_channel, port_link, port_number
 from openfex.rules.decision import Decision, Direction, Learnt, Verdict, deny, drop
-from openfex.rules.head import C_TAG, NOBODY, S_TAG, Head, judge_head
+from openfex.rules.head import NOBODY, S_TAG, Head, judge_head
 from openfex.rules.policy import Frame, judge_acl, judge_guard, judge_source
+from openfex.rules.priority import dscp_of, priority_of
+from openfex.rules.service import unwrap
 from openfex.rules.tables import BridgeTables, Flood, Port, Station, Terms
 
 REFRESH_NS = 10**9
@@ -101,7 +103,7 @@ def _to_veth(to: int, port: Port, d: Decision, frame: Frame, tables: BridgeTable
     if not terms.is_member(d.vlan):
         return deny(d, DropReason.VLAN_MISMATCH)
     source = port_channel(d.port) if port_link(to) == port_link(d.port) else 0
-    d = replace(d, out=to, source=source, tagged=terms.leaves_tagged(d.vlan))
+    d = replace(d, out=to, source=source, tagged=terms.leaves_tagged(d.vlan), service=terms.service)
     return judge_acl(frame, d, to, Direction.OUT, tables)
 
 
@@ -123,7 +125,8 @@ def _to_network(station: Station, port: Port, d: Decision, frame: Frame, tables:
     way = _network_port(out, d.vlan, tables)
     if way is None:
         return deny(d, DropReason.NO_RECEIVER)
-    return judge_acl(frame, replace(d, out=out, tagged=way.leaves_tagged(d.vlan)), out, Direction.OUT, tables)
+    d = replace(d, out=out, tagged=way.leaves_tagged(d.vlan), service=way.service)
+    return judge_acl(frame, d, out, Direction.OUT, tables)
 
 
 def _needed(port: Port, flood: Flood, tables: BridgeTables) -> frozenset[int]:
@@ -135,6 +138,7 @@ def _to_all(port: Port, d: Decision, tables: BridgeTables) -> Decision:
     """One copy an uplink with a list id, which the extender replicates, one to the pinned port, one a peer.
 
     And one for each vEth that is judged alone. Who is judged for what leaves by it is judged when its copy is made.
+    The sender's own uplink needs a copy if anybody but the sender is on the list; who is judged alone is not on it.
     """
     link = port_link(d.port)
     flood = tables.floods.get((link if port.network and not port.peer else 0, d.vlan))
@@ -154,6 +158,7 @@ def _to_all(port: Port, d: Decision, tables: BridgeTables) -> Decision:
         source=port_channel(d.port),
         out=port.pin if pin else 0,
         tagged=pin is not None and pin.leaves_tagged(d.vlan),
+        service=pin.service if pin else 0,
         peers=peers,
         judged=judged,
     )
@@ -193,14 +198,15 @@ def _pass_port(frame: Frame, number: int, tables: BridgeTables) -> Decision:
     reason, learns = _judge_sender(head, number, tables)
     if reason:
         return drop(number, reason)
-    vlan = classify(head, terms)
+    vlan = 0 if terms.service and not frame.unwrapped else classify(head, terms)
     if not vlan:
         return drop(number, DropReason.VLAN_NOT_ALLOWED)
     reason = judge_guard(frame, port) if terms.policy.source.guard else DropReason.NONE
     if reason:
         return drop(number, reason)
-    priority = head.tci & 0xF000 if head.tpid == C_TAG else 0
-    d = Decision(Verdict.DELIVER, number, vlan=vlan, tci=priority | vlan, learns=learns)
+    priority = terms.policy.priority
+    tci, dscp = priority_of(frame, priority) | vlan, dscp_of(frame, priority)
+    d = Decision(Verdict.DELIVER, number, vlan=vlan, tci=tci, learns=learns, dscp=dscp, unwrapped=frame.unwrapped)
     return judge_acl(frame, d, number, Direction.IN, tables)
 
 
@@ -210,6 +216,7 @@ def decide_bridge(frame: Frame, link: int, now_ns: int, tables: BridgeTables) ->
     if reason:
         return drop(number, reason)
     port = tables.ports[number]
+    frame = unwrap(frame, tables.terms_of(port).service)
     d = _pass_port(frame, number, tables)
     if d.verdict is Verdict.DROP:
         return d

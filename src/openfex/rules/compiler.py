@@ -64,7 +64,7 @@ def _members(layout: Layout, bridge: str) -> dict[Scope, dict[int, list[Binding]
 
 def terms_of(profile: Profile) -> Terms:
     """What a profile asks of a port."""
-    return Terms(profile.vlan, profile.allowed, profile.policy)
+    return Terms(profile.vlan, profile.allowed, profile.policy, profile.service)
 
 
 def _network_row(port: NetworkPort) -> Port:

@@ -52,7 +52,8 @@ class Decision:
     """Verdict and all that is needed to act on it; fields as in bpf/include/abi.h, masks as sets of links.
 
     `at` is the port whose rules dropped it. `hits`: the rules that decided. `learns`: the source is a new address of
-    the vEth.
+    the vEth. `dscp`: what is written into it. `service`: the VLAN of the service tag that it leaves
+    with. `unwrapped`: the one that it came with is off.
     """
 
     verdict: Verdict
@@ -71,6 +72,9 @@ class Decision:
     at: int = 0
     hits: tuple[Hit, ...] = ()
     learns: bool = False
+    dscp: int | None = None
+    service: int = 0
+    unwrapped: bool = False
 
 
 def drop(port: int, reason: DropReason, learnt: Learnt | None = None) -> Decision:
@@ -82,3 +86,10 @@ def deny(decision: Decision, reason: DropReason, at: int | None = None) -> Decis
     """The same frame, dropped after all; by the port it came in by, or by `at`."""
     port = decision.port if at is None else at
     return replace(drop(decision.port, reason, decision.learnt), at=port, hits=decision.hits)
+
+
+def outcome(decision: Decision) -> Decision:
+    """What the engines must agree on: of a drop its port and reason, else all but what was learnt on the way."""
+    if decision.verdict is Verdict.DROP:
+        return replace(drop(decision.port, decision.reason), at=decision.at)
+    return replace(decision, learnt=None, hits=())

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from openfex.model.counters import PortCounters, Totals
@@ -14,7 +15,9 @@ from openfex.rules.decision import Decision, Hit, Learnt, Verdict
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import C_TAG, Head, read_head
 from openfex.rules.policy import Frame, judge_copy, read_frame, settle
-from openfex.rules.tables import BridgeTables, ExtenderTables
+from openfex.rules.priority import write_dscp
+from openfex.rules.service import unwrap, wrap
+from openfex.rules.tables import BridgeTables, ExtenderTables, Port
 from openfex.wire import ETag, VlanTag, VnTag
 
 
@@ -26,15 +29,18 @@ class Sent:
     octets: bytes
 
 
-def up_tag(kind: ChannelKind, channel: int) -> bytes:
-    """The channel's tag as a port extender writes it."""
-    return VnTag(svif=channel).encode() if kind is ChannelKind.VNTAG else ETag(ecid=channel).encode()
+def up_tag(kind: ChannelKind, channel: int, tci: int) -> bytes:
+    """The channel's tag as a port extender writes it; with the priority of `tci`, where it has one."""
+    if kind is ChannelKind.VNTAG:
+        return VnTag(svif=channel).encode()
+    return ETag(ecid=channel, pcp=tci >> 13, dei=tci >> 12 & 1).encode()
 
 
-def down_tag(kind: ChannelKind, target: int, *, is_list: bool, source: int) -> bytes:
-    """The channel's tag as a bridge writes it; `target` and `source` as in a decision."""
+def down_tag(kind: ChannelKind, target: int, *, is_list: bool, source: int, tci: int) -> bytes:
+    """The channel's tag as a bridge writes it; `target`, `source` and `tci` as in a decision."""
     if kind is ChannelKind.ETAG:
-        return ETag(ecid=target & 0xFFF, grp=target >> 12, ingress=source if is_list else 0).encode()
+        ingress = source if is_list else 0
+        return ETag(target & 0xFFF, target >> 12, ingress, pcp=tci >> 13, dei=tci >> 12 & 1).encode()
     return VnTag(direction=1, pointer=int(is_list), dvif=target, looped=int(source > 0), svif=source).encode()
 
 
@@ -47,6 +53,8 @@ class Drop:
 
 
 Copy = Sent | Drop
+Judge = Callable[[Decision], DropReason]
+"""Why a copy of a flood that leaves by the port `out` is dropped there, if it is."""
 
 
 def _behind_macs(octets: bytes, remove: int, insert: bytes = b"") -> bytes:
@@ -89,37 +97,43 @@ class Extender(Node):
 
     def from_function(self, port: int, octets: bytes) -> list[Sent]:
         """A function sends; what leaves, leaves by the uplink."""
-        head = read_head(octets)
-        decision = decide_up(head, port, self.tables)
-        self._count_in(decision, head)
-        if decision.verdict is Verdict.DROP:
-            return []
-        kind = self.tables.links.get(port_link(port))
-        copy: Copy = Drop(port, DropReason.NOT_SENT)
-        if kind:
-            copy = Sent(decision.out, _behind_macs(octets, 0, up_tag(kind, decision.source)))
-        return self._count_out([copy], decision, head)
+        return self._carry(decide_up(read_head(octets), port, self.tables), octets)
 
     def from_uplink(self, link: int, octets: bytes) -> list[Sent]:
         """The bridge sends; what leaves, leaves by functions."""
+        return self._carry(decide_down(read_head(octets), link, self.tables), octets)
+
+    def _carry(self, decision: Decision, octets: bytes) -> list[Sent]:
         head = read_head(octets)
-        decision = decide_down(head, link, self.tables)
         self._count_in(decision, head)
-        if decision.verdict is Verdict.DROP or head.kind is None:
+        if decision.verdict is Verdict.DROP:
             return []
-        bare = _behind_macs(octets, head.kind.overhead)
+        return self._count_out(self.copies(decision, octets), decision, head)
+
+    def copies(self, decision: Decision, octets: bytes) -> list[Copy]:
+        """What becomes of a frame that is not dropped."""
+        if decision.verdict is Verdict.UP:
+            return [self._up(decision, octets)]
+        head = read_head(octets)
+        bare = _behind_macs(octets, head.kind.overhead if head.kind else 0)
         if decision.verdict is Verdict.DELIVER:
-            return self._count_out([Sent(decision.out, bare)], decision, head)
+            return [Sent(decision.out, bare)]
+        link = port_link(decision.port)
         members = self.tables.lists[link, decision.list_id]
         untagged = _behind_macs(bare, VlanTag.LENGTH) if head.vlan_tags else bare
         copies = [(channel, bare) for channel in sorted(members.tagged)]
         copies += [(channel, untagged) for channel in sorted(members.untagged)]
-        sent: list[Copy] = [
+        return [
             Sent(port_number(link, channel), copy)
             for channel, copy in copies
             if channel != decision.source and self._is_up(port_number(link, channel))
         ]
-        return self._count_out(sent, decision, head)
+
+    def _up(self, decision: Decision, octets: bytes) -> Copy:
+        kind = self.tables.links.get(port_link(decision.port))
+        if not kind:
+            return Drop(decision.port, DropReason.NOT_SENT)
+        return Sent(decision.out, _behind_macs(octets, 0, up_tag(kind, decision.source, read_head(octets).tci)))
 
     def _is_up(self, port: int) -> bool:
         function = self.tables.functions.get(port)
@@ -146,39 +160,47 @@ class Bridge(Node):
     def receive(self, link: int, octets: bytes, now_ns: int) -> list[Sent]:
         """A frame arrives by an uplink or a network port."""
         frame = read_frame(octets)
-        head, decision = frame.head, self.judge(link, frame, now_ns)
+        decision = self.judge(link, frame, now_ns)
         if decision.verdict is Verdict.DROP:
             return []
+        copies = self.copies(decision, octets, lambda d: self._judge_copy(d, frame, now_ns))
+        return self._count_out(copies, decision, frame.head)
+
+    def copies(self, decision: Decision, octets: bytes, judge: Judge) -> list[Copy]:
+        """What becomes of a frame that is not dropped; `judge` is asked of each copy that one port gets."""
+        frame = read_frame(octets)
+        head = frame.head
         overhead = head.kind.overhead if head.kind else 0
+        octets = write_dscp(octets, head, decision.dscp)
+        if decision.unwrapped:
+            head, overhead = unwrap(frame, head.tci & 0xFFF).head, overhead + VlanTag.LENGTH
         bare = _behind_macs(octets, overhead + (VlanTag.LENGTH if head.tpid == C_TAG else 0))
         tagged = _behind_macs(bare, 0, C_TAG.to_bytes(2, "big") + decision.tci.to_bytes(2, "big"))
         if decision.verdict is Verdict.DELIVER:
-            copies = [self._one(decision, tagged if decision.tagged else bare)]
-        else:
-            copies = self._copies(decision, frame, now_ns, (bare, tagged))
-        return self._count_out(copies, decision, head)
+            return [self._one(decision, tagged if decision.tagged else bare)]
+        return self._flood(decision, judge, (bare, tagged))
 
-    def _copies(self, d: Decision, frame: Frame, now_ns: int, shapes: tuple[bytes, bytes]) -> list[Copy]:
+    def _flood(self, d: Decision, judge: Judge, shapes: tuple[bytes, bytes]) -> list[Copy]:
         """The one of `out`, one a peer, one a vEth that is judged alone, and one an uplink.
 
         Uplinks that are not in the tables take none.
         """
-        alone = [(d.out, d.tagged)] if d.out else []
-        alone += [(port_number(link), True) for link in sorted(d.peers)]
-        copies = [
-            self._network_copy(replace(d, out=port, tagged=tagged), frame, now_ns, shapes) for port, tagged in alone
-        ]
+        alone = [d] if d.out else []
+        peers = (port_number(link) for link in sorted(d.peers))
+        alone += [replace(d, out=port, tagged=True, service=self._service_of(port)) for port in peers]
+        copies = [self._network_copy(one, judge, shapes[one.tagged]) for one in alone]
         for port in self._judged(d):
             row = self.tables.ports.get(port)
             if row and row.up and port != d.port and self.tables.links.get(port_link(port)):
                 tagged = self.tables.terms_of(row).leaves_tagged(d.vlan)
                 source = d.source if port_link(port) == port_link(d.port) else 0
-                copies.append(self._judged_copy(replace(d, out=port, source=source), frame, now_ns, shapes[tagged]))
+                one = replace(d, out=port, source=source, service=0)
+                copies.append(self._judged_copy(one, judge, shapes[tagged]))
         for link in sorted(d.uplinks):
             kind = self.tables.links.get(link)
             source = d.source if link == port_link(d.port) else 0
             if kind:
-                tag = down_tag(kind, d.list_id, is_list=True, source=source)
+                tag = down_tag(kind, d.list_id, is_list=True, source=source, tci=d.tci)
                 copies.append(Sent(port_number(link), _behind_macs(shapes[1], 0, tag)))
         return copies
 
@@ -187,29 +209,35 @@ class Bridge(Node):
         flood = self.tables.floods.get((port_link(d.port) if port.network and not port.peer else 0, d.vlan))
         return flood.judged if flood else ()
 
-    def _network_copy(self, d: Decision, frame: Frame, now_ns: int, shapes: tuple[bytes, bytes]) -> Copy:
+    def _service_of(self, port: int) -> int:
+        return self.tables.terms_of(self.tables.ports.get(port, Port())).service
+
+    def _network_copy(self, d: Decision, judge: Judge, octets: bytes) -> Copy:
         link = port_link(d.out)
         if link not in self.tables.links or self.tables.links[link] is not None:
             return Drop(d.port, DropReason.NOT_SENT)
-        return self._judged_copy(d, frame, now_ns, shapes[d.tagged])
+        return self._judged_copy(d, judge, octets)
 
-    def _judged_copy(self, d: Decision, frame: Frame, now_ns: int, octets: bytes) -> Copy:
+    def _judged_copy(self, d: Decision, judge: Judge, octets: bytes) -> Copy:
+        reason = judge(d)
+        return Drop(d.out, reason) if reason else self._one(d, octets)
+
+    def _judge_copy(self, d: Decision, frame: Frame, now_ns: int) -> DropReason:
         port = self.tables.ports.get(d.out)
-        if port and self.tables.terms_of(port).policy.judges_out:
-            judged = judge_copy(frame, d, d.out, now_ns, self.tables)
-            self.hits.update(judged.hits)
-            if judged.verdict is Verdict.DROP:
-                return Drop(judged.at, judged.reason)
-        return self._one(d, octets)
+        if port is None or not self.tables.terms_of(port).policy.judges_out:
+            return DropReason.NONE
+        judged = judge_copy(frame, d, d.out, now_ns, self.tables)
+        self.hits.update(judged.hits)
+        return judged.reason
 
     def _one(self, d: Decision, octets: bytes) -> Copy:
         link = port_link(d.out)
         if link not in self.tables.links:
             return Drop(d.port, DropReason.NOT_SENT)
-        kind = self.tables.links[link]
+        kind, octets = self.tables.links[link], wrap(octets, d.service, d.tci)
         if kind is None:
             return Sent(d.out, octets)
-        tag = down_tag(kind, d.out & 0xFFF, is_list=False, source=d.source)
+        tag = down_tag(kind, d.out & 0xFFF, is_list=False, source=d.source, tci=d.tci)
         return Sent(d.out, _behind_macs(octets, 0, tag))
 
     def _remember(self, learnt: Learnt) -> None:

@@ -25,10 +25,14 @@ SPENT_NS = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame as policy sees it: its octets, its head, and what is read behind that when somebody asks."""
+    """A frame as policy sees it: its octets, its head, and what is read behind that when somebody asks.
+
+    `unwrapped`: its head is what stands behind a service tag.
+    """
 
     octets: bytes
     head: Head
+    unwrapped: bool = False
 
     @property
     def packet(self) -> Packet:

@@ -48,12 +48,14 @@ class ExtenderTables:
 class Terms:
     """What a profile asks of every port that has it: its VLANs, and its policy. `vlans` is None for an access port.
 
+    `service` is the VLAN of the service tag around all that, 0 for none.
     `digest` is not 0 where all that is known of terms is that a kernel holds them.
     """
 
     vlan: int = 0
     vlans: frozenset[int] | None = None
     policy: Policy = FREE
+    service: int = 0
     digest: int = 0
 
     @property

@@ -223,6 +223,9 @@ class BridgeScene:
             if proper
             else _odd_tags(chance)
         )
+        service = self._terms.get(number, Terms()).service
+        if service and not one_in(chance, 6):
+            tags = vlan_tag(chance, 5 if one_in(chance, 10) else service, VlanTag.S_TPID) + tags
         src = self._source(chance, number)
         dst = src if one_in(chance, 40) else self._destination(chance)
         return _frame(chance, dst, src, tags, self._body(chance, number, src) if one_in(chance, 2) else b"")

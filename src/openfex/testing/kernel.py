@@ -16,13 +16,12 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from openfex.datapath.abi import (
     COUNTERS,
-    DECISION,
     LEARNT,
     MAC,
     MEMORY,
@@ -31,8 +30,8 @@ from openfex.datapath.abi import (
     STATION_KEY,
     U32,
     U64,
-    links_of,
 )
+from openfex.datapath.decision import read_decision
 from openfex.datapath.node import Node, check_sizes, room_for
 from openfex.datapath.objects import object_path
 from openfex.datapath.profiles import read_hits, remove_profiles, write_profiles
@@ -43,7 +42,7 @@ from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
 from openfex.model.limits import FIRST_UPLINK
 from openfex.model.values import CHANNEL_BITS, Mac, port_channel, port_link, port_number
-from openfex.rules.decision import Decision, Hit, Verdict, drop
+from openfex.rules.decision import Decision, Hit, outcome
 from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 
 LINKS = {"extender": 6, "bridge": FIRST_UPLINK + 4}
@@ -107,13 +106,13 @@ class KernelTables:
         self.role = role
         self.attachment = attachment
         rows = (links or LINKS[role]) << CHANNEL_BITS
-        entries, constants = room_for(role, rows)
+        entries, self.constants = room_for(role, rows)
         path = object_path(role, attachment, test=test)
         if beside is None:
-            self._object = Object.load(path, max_entries=entries | dict(max_entries or {}), constants=constants)
+            self._object = Object.load(path, max_entries=entries | dict(max_entries or {}), constants=self.constants)
         else:
             with beside.pinned() as pins:
-                self._object = Object.load(path, reuse=pins, constants=constants)
+                self._object = Object.load(path, reuse=pins, constants=self.constants)
         check_sizes(self._object.maps)
         self._node = _PrivateNode(role, self._object.maps)
         self._written: Rows = {}
@@ -123,6 +122,11 @@ class KernelTables:
     def close(self) -> None:
         """Let the kernel forget all of it."""
         self._object.close()
+
+    @property
+    def names(self) -> list[str]:
+        """Of all its maps."""
+        return list(self._object.maps)
 
     def map(self, name: str) -> Map:
         """One of the maps."""
@@ -271,16 +275,9 @@ class KernelEngine(KernelTables):
         self._run(f"{self._program(at)}_decide", at, octets)
         row = self.map("exported").get(U32.pack(0))
         assert row is not None
-        verdict, reason, port, out, number, source, uplinks, vlan, tci, tagged, _, peers, *rest = DECISION.unpack(row)
-        at, judged, _, _, _, learns, *_ = rest
-        self._counted.add(port)
-        if verdict == Verdict.DROP:
-            return replace(drop(port, DropReason(reason)), at=at)
-        floods = verdict == Verdict.FLOOD
-        links = links_of(uplinks, FIRST_UPLINK) if floods else frozenset()
-        joined = links_of(peers, 0) if floods else frozenset()
-        found = (DropReason(reason), out, number, source, links, vlan, tci, bool(tagged), joined)
-        return Decision(Verdict(verdict), port, *found, judged=floods and judged > 0, learns=bool(learns))
+        exported = read_decision(row)
+        self._counted.add(exported.decision.port)
+        return outcome(exported.decision)
 
     def act(self, at: int, octets: bytes) -> Acted:
         """Run the real program. At tc not for frames with several ways to go: their copies would be sent."""

@@ -19,12 +19,13 @@ CHANNELS = (1, 2, 3, 63, 64, 65, 128, 2047, 4093, 4094)
 ADDRESSES = ("10.1.2.3/24", "fd00::1/64")
 """What every NIC of these has: nobody here routes."""
 VLANS = (10, 1, 20, 63, 64, 127, 4093, 4094)
+SERVICES = (1, 10, 100, 4094)
 
 
 def numbered(profile: Profile) -> Profile:
     """The same profile with a row of its own in the tables: equal ones have the same."""
     allowed = None if profile.allowed is None else sorted(profile.allowed)
-    said = repr((profile.vlan, allowed, profile.policy)).encode()
+    said = repr((profile.vlan, allowed, profile.policy, profile.service)).encode()
     return replace(profile, number=2 + zlib.crc32(said) % (MAX_PROFILES - 2))
 
 
@@ -37,6 +38,11 @@ def trunk(vlans: Iterable[int], native: int = 0, policy: Policy = FREE) -> Profi
     """The profile of a trunk, whose native VLAN is allowed as in documents."""
     allowed = frozenset(vlans) | ({native} if native else frozenset())
     return numbered(Profile(f"trunk-{native}", native, allowed, policy))
+
+
+def with_service(profile: Profile, service: int) -> Profile:
+    """The same with a service tag towards the network."""
+    return numbered(replace(profile, name=f"{profile.name}-{service}", service=service))
 
 
 def veth_mac(bridge_link: int, channel: int) -> Mac:
@@ -52,6 +58,7 @@ class LayoutBuilder:
         self._hosts: dict[str, Host] = {}
         self._bindings: list[Binding] = []
         self._wires: list[tuple[NetworkPort, NetworkPort]] = []
+        self._rows: dict[int, Profile] = {}
 
     def bridge(self, name: str) -> str:
         """A bridge without ports."""
@@ -61,7 +68,7 @@ class LayoutBuilder:
     def port(self, bridge: str, profile: Profile, *, peer: bool = False) -> NetworkPort:
         """The bridge's next network port."""
         link = len(self._bridges[bridge]) + 1
-        port = NetworkPort(bridge, f"net{link}", link, profile, peer)
+        port = NetworkPort(bridge, f"net{link}", link, self._alone(profile), peer)
         self._bridges[bridge].append(port)
         return port
 
@@ -89,9 +96,15 @@ class LayoutBuilder:
         function = next(one for one in host.functions if one.channel == channel)
         cable = host.uplinks[uplink]
         name, mac = f"vm-{host.name}-{channel}", veth_mac(cable.bridge_link, channel)
-        binding = Binding(name, 1, name, "eth0", function, profile, mac, ADDRESSES, 1500, cable, pin)
+        binding = Binding(name, 1, name, "eth0", function, self._alone(profile), mac, ADDRESSES, 1500, cable, pin)
         self._bindings.append(binding)
         return binding
+
+    def _alone(self, profile: Profile) -> Profile:
+        """The profile with a row that is no other's: two may have been numbered alike."""
+        while self._rows.setdefault(profile.number, profile) != profile:
+            profile = replace(profile, number=profile.number % (MAX_PROFILES - 1) + 1)
+        return profile
 
     def layout(self) -> Layout:
         """All of it."""
@@ -117,6 +130,12 @@ def make_profile(chance: Chance, policies: PolicyMaker = make_policy) -> Profile
     return trunk(allowed, chance.choice((allowed[0], 0)), policy)
 
 
+def make_port_profile(chance: Chance, policies: PolicyMaker) -> Profile:
+    """That of a network port: some of them have a service tag."""
+    profile = make_profile(chance, policies)
+    return with_service(profile, chance.choice(SERVICES)) if one_in(chance, 3) else profile
+
+
 def make_layout(
     chance: Chance, *, most_hosts: int = 4, two_fabrics: bool = False, policies: PolicyMaker = make_policy
 ) -> Layout:
@@ -124,12 +143,13 @@ def make_layout(
     builder = LayoutBuilder()
     bridges = [builder.bridge(name) for name in (("sw-a", "sw-b") if two_fabrics else ("sw-a",))]
     pins = {
-        bridge: [builder.port(bridge, make_profile(chance, policies)) for _ in range(chance.randint(1, 3))]
+        bridge: [builder.port(bridge, make_port_profile(chance, policies)) for _ in range(chance.randint(1, 3))]
         for bridge in bridges
     }
     for bridge in bridges:
         for _ in range(chance.choice((0, 0, 1, 2))):
-            builder.port(bridge, trunk(some(chance, VLANS, 1, len(VLANS))), peer=True)
+            profile = trunk(some(chance, VLANS, 1, len(VLANS)))
+            builder.port(bridge, with_service(profile, 100) if one_in(chance, 3) else profile, peer=True)
     for number in range(chance.randint(1, most_hosts)):
         kind = chance.choice(tuple(ChannelKind))
         channels = some(chance, CHANNELS, 1, 6)

@@ -13,6 +13,10 @@ from openfex.testing.chance import Chance, one_in
 
 _EXTENSIONS = (0, 43, 60, 135, 139, 140, 51)
 _REST = bytes(range(40, 80))
+_CLASSES = (0, 0xB8, 0xFF, 0x03, 0x20)
+"""DSCP and what is beside it."""
+_CHECKSUMS = (0, 0xFFFF, 0xB861, 0x47FE)
+"""Right or not: what is written is found out from what was there."""
 
 
 def _own_head(packet: Packet) -> bytes:
@@ -36,8 +40,10 @@ def _ipv4(chance: Chance, packet: Packet) -> bytes:
         Fragment.LATER: chance.choice((1, 0x3FFF)),
     }
     body = _own_head(packet)
-    head = bytes((0x40 | 5 + len(options) // 4, 0)) + (20 + len(options) + len(body)).to_bytes(2, "big") + bytes(2)
-    head += words[packet.fragment].to_bytes(2, "big") + bytes((64, packet.protocol or 0)) + bytes(2)
+    head = bytes((0x40 | 5 + len(options) // 4, chance.choice(_CLASSES)))
+    head += (20 + len(options) + len(body)).to_bytes(2, "big") + bytes(2)
+    head += words[packet.fragment].to_bytes(2, "big") + bytes((64, packet.protocol or 0))
+    head += chance.choice(_CHECKSUMS).to_bytes(2, "big")
     return head + packet.source + packet.destination + options + body
 
 
@@ -61,7 +67,8 @@ def _ipv6(chance: Chance, packet: Packet) -> bytes:
         else:
             body += _extension(number, following)
     body += _own_head(packet)
-    head = b"\x60" + bytes(3) + len(body).to_bytes(2, "big") + bytes((numbers[0], 64))
+    start = 0x6000_0000 | chance.choice(_CLASSES) << 20 | chance.choice((0, 0xFFFFF))
+    head = start.to_bytes(4, "big") + len(body).to_bytes(2, "big") + bytes((numbers[0], 64))
     return head + packet.source + packet.destination + body
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeVar
 
-from openfex.model.policy import FREE, Fragment, MacBlock, Network, Policy, Rate, Rule, Source, Span
+from openfex.model.policy import Fragment, MacBlock, Network, Policy, Priority, Rate, Rule, Source, Span, Trust
 from openfex.model.values import Mac
 from openfex.rules.packet import ARP, ICMP, ICMPV6, IPV4, IPV6, PORTS, TCP, UDP, Packet, Subject
 from openfex.testing.chance import Chance, one_in
@@ -116,6 +116,12 @@ def _make_rate(chance: Chance) -> Rate:
     )
 
 
+def _make_priority(chance: Chance) -> Priority:
+    if not one_in(chance, 2):
+        return Priority()
+    return Priority(chance.choice(tuple(Trust)), chance.choice((0, 1, 7)), chance.choice((None, 0, 1, 46, 63)))
+
+
 def make_policy(chance: Chance) -> Policy:
     """Any of it, mostly little: an ACL is rather long, so that each rule says something."""
     return Policy(
@@ -124,6 +130,7 @@ def make_policy(chance: Chance) -> Policy:
         rate_in=_make_rate(chance),
         rate_out=_make_rate(chance),
         source=Source(learn=chance.choice((0, 0, 0, 1, 2)), guard=one_in(chance, 4)),
+        priority=_make_priority(chance),
     )
 
 
@@ -132,9 +139,9 @@ def make_timeless_policy(chance: Chance) -> Policy:
     return replace(make_policy(chance), rate_in=Rate(), rate_out=Rate())
 
 
-def make_no_policy(chance: Chance) -> Policy:
-    """Nothing is asked."""
-    return FREE
+def make_priority_policy(chance: Chance) -> Policy:
+    """Nothing that could drop a frame."""
+    return Policy(priority=_make_priority(chance))
 
 
 def make_subject(chance: Chance, rules: Sequence[Rule]) -> Subject:

@@ -3,21 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from openfex.model.values import port_channel, port_link
-from openfex.rules.decision import Decision, Verdict, drop
+from openfex.rules.decision import Decision
 from openfex.rules.engine import Bridge, Extender
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import read_head
 from openfex.rules.policy import read_frame
-
-
-def outcome(decision: Decision) -> Decision:
-    """What the engines must agree on: of a drop its port and reason, else all but what was learnt on the way."""
-    if decision.verdict is Verdict.DROP:
-        return replace(drop(decision.port, decision.reason), at=decision.at)
-    return replace(decision, learnt=None, hits=())
 
 
 @dataclass(slots=True)

@@ -86,7 +86,9 @@ def _spoil_port(chance: Chance, tables: BridgeTables) -> None:
 def _spoil_terms(chance: Chance, tables: BridgeTables) -> int:
     """A profile that nobody writes: of no VLAN, a trunk of nothing; its number."""
     number = max(tables.profiles) + 1
-    tables.profiles[number] = chance.choice((Terms(), Terms(vlan=20), Terms(vlans=frozenset()), Terms(20, frozenset())))
+    tables.profiles[number] = chance.choice(
+        (Terms(), Terms(vlan=20), Terms(vlans=frozenset()), Terms(20, frozenset()), Terms(20, service=20))
+    )
     return number
 
 

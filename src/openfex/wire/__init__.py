@@ -10,8 +10,11 @@ from openfex.wire.ip import (
     arp_reply,
     arp_request,
     checksum,
+    ip_packet,
+    ipv4_icmp,
     ipv4_tcp,
     ipv4_udp,
+    ipv6_icmp,
     ipv6_tcp,
     ipv6_udp,
 )
@@ -30,8 +33,11 @@ __all__ = [
     "arp_reply",
     "arp_request",
     "checksum",
+    "ip_packet",
+    "ipv4_icmp",
     "ipv4_tcp",
     "ipv4_udp",
+    "ipv6_icmp",
     "ipv6_tcp",
     "ipv6_udp",
 ]

@@ -16,10 +16,13 @@ ETHERTYPE_IPV6 = 0x86DD
 
 Address = IPv4Address | IPv6Address
 
+_ICMP = 1
+_ICMPV6 = 58
 _TCP = 6
 _UDP = 17
 _LONGEST = 0xFFFF
 _DONT_FRAGMENT = 0x4000
+_ICMP_CHECKSUM_AT = 2
 _TCP_CHECKSUM_AT = 16
 _UDP_CHECKSUM_AT = 6
 
@@ -83,6 +86,34 @@ def ipv6_tcp(  # noqa: PLR0913, PLR0917 - one argument a header field
     """Make a TCP segment in IPv6; with `partial_checksum` a device must finish the sum (CHECKSUM_PARTIAL)."""
     segment = _tcp((sport, dport), seq, ack, flags, data)
     return _ipv6(src, dst, _TCP, _with_tcp_checksum(src, dst, segment, partial_checksum))
+
+
+def ipv4_icmp(src: IPv4Address, dst: IPv4Address, kind: int, code: int, data: bytes) -> bytes:
+    """Make an ICMP message in IPv4: the payload of an 0x0800 frame; `data` is what follows its checksum."""
+    message = _icmp(kind, code, data)
+    return _ipv4(src, dst, _ICMP, _with_word(message, _ICMP_CHECKSUM_AT, checksum(message)))
+
+
+def ipv6_icmp(src: IPv6Address, dst: IPv6Address, kind: int, code: int, data: bytes) -> bytes:
+    """Make an ICMPv6 message: the payload of an 0x86DD frame; `data` is what follows its checksum."""
+    message = _icmp(kind, code, data)
+    summed = checksum(_pseudo_header(src, dst, _ICMPV6, len(message)) + message)
+    return _ipv6(src, dst, _ICMPV6, _with_word(message, _ICMP_CHECKSUM_AT, summed), 255)
+
+
+def ip_packet(src: Address, dst: Address, protocol: int, content: bytes) -> bytes:
+    """Make an IP packet of any protocol: the payload of an 0x0800 or 0x86DD frame."""
+    if isinstance(src, IPv4Address) and isinstance(dst, IPv4Address):
+        return _ipv4(src, dst, protocol, content)
+    if isinstance(src, IPv6Address) and isinstance(dst, IPv6Address):
+        return _ipv6(src, dst, protocol, content)
+    raise WireError(f"{src} and {dst} are not of one IP version", code="mixed-versions")
+
+
+def _icmp(kind: int, code: int, data: bytes) -> bytes:
+    require_width("ICMP", "type", kind, 8)
+    require_width("ICMP", "code", code, 8)
+    return bytes((kind, code, 0, 0)) + data
 
 
 def _sum(octets: bytes) -> int:

@@ -37,6 +37,7 @@ CONSTANTS = {
     "FEX_ANY_PORT": abi.ANY_PORT,
     "FEX_LAST_IFINDEX": abi.LAST_IFINDEX,
     "FEX_LEARNT": abi.LEARNT,
+    "FEX_MARK": abi.MARK,
     "FEX_HOME": abi.HOME,
     "FEX_HOME_FACTOR": abi.HOME_FACTOR,
     "FEX_DIMENSIONS": len(compile_acl(()).roots),
@@ -71,7 +72,7 @@ STRUCTS: dict[str, tuple[struct.Struct, str]] = {
     "fex_price": (abi.PRICE, "cost burst_ns"),
     "fex_policy": (
         abi.POLICY,
-        f"flags vlan_set vlan learn acl[0] acl[1] zero {PRICES} digest",
+        f"flags vlan_set vlan learn acl[0] acl[1] pcp mark service {PRICES} digest",
     ),
     "fex_profile": (abi.PROFILE, "current zero version[0] version[1]"),
     "fex_acl": (
@@ -105,13 +106,17 @@ STRUCTS: dict[str, tuple[struct.Struct, str]] = {
         abi.DECISION,
         (
             "verdict reason in out list source uplinks vlan tci tagged not_learnt peers "
-            "at judged series hit[0] hit[1] learns policy[0] policy[1] version alone zero"
+            "at judged series hit[0] hit[1] learns policy[0] policy[1] mark service unwrapped version zero"
         ),
     ),
+    "fex_trace": (abi.TRACE, "decided settled now_ns"),
     "fex_capture": (abi.CAPTURE, "id port kinds snap lost asked_ns"),
     "fex_record": (
         abi.RECORD,
-        "time_ns in out octets taken vlan_tpid vlan_tci tci verdict reason seen leaves late zero",
+        (
+            "time_ns in out octets taken vlan_tpid vlan_tci tci "
+            "verdict reason seen leaves late mark service unwrapped zero"
+        ),
     ),
 }
 """The Python format, and the C fields in the order of its items."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from openfex.datapath.abi import RECORD, Leaves, Seen
+from openfex.datapath.abi import MARK, RECORD, Leaves, Seen
 from openfex.datapath.record import CapturedFrame, read_record
 from openfex.model.drops import DropReason
 from openfex.model.values import port_number
@@ -34,10 +34,13 @@ def read(
     leaves: Leaves = Leaves.AS_IS,
     beside: VlanTag | None = None,
     late: bool = False,
+    mark: int = 0,
+    service: int = 0,
+    unwrapped: bool = False,
 ) -> CapturedFrame:
     tpid, tci = (beside.tpid, beside.tci) if beside else (0, 0)
-    head = (7, by, OTHER, len(came), len(came), tpid, tci, TCI, Verdict.DELIVER, 0, seen, leaves, late)
-    frame = read_record(RECORD.pack(*head) + came + bytes(4), role, SNAP)
+    head = (7, by, OTHER, len(came), len(came), tpid, tci, TCI, Verdict.DELIVER, 0, seen, leaves)
+    frame = read_record(RECORD.pack(*head, late, mark, service, unwrapped) + came + bytes(4), role, SNAP)
     assert frame is not None
     return frame
 
@@ -92,13 +95,36 @@ def test_what_leaves_by_a_function_has_its_list_s_vlan_tag(leaves: Leaves, left:
     assert frame.octets == octets(*left)
 
 
+@pytest.mark.parametrize("beside", [None, C_TAG])
+def test_what_leaves_has_the_dscp_that_was_written(beside: VlanTag | None) -> None:
+    inner, wanted = b"\x86\xdd\x60\x00" + bytes(50), b"\x86\xdd\x6b\x80" + bytes(50)
+    came = MACS + ETag(1).encode() + inner if beside is None else MACS + inner
+    frame = read(came, by=OTHER, seen=Seen.OUT, leaves=Leaves.UNTAGGED, beside=beside, mark=MARK | 46)
+    assert frame.octets == MACS + wanted
+    assert read(came, by=OTHER, seen=Seen.IN, beside=beside, mark=MARK | 46).octets.endswith(inner)
+    short = read(came[:40], by=OTHER, seen=Seen.OUT, leaves=Leaves.UNTAGGED, beside=beside, mark=MARK | 46)
+    assert short.octets == MACS + inner[: len(short.octets) - 12]
+
+
+@pytest.mark.parametrize("beside", [None, S_TAG])
+@pytest.mark.parametrize(("service", "outer"), [(0, ()), (7, (VlanTag(7, 5, 0, VlanTag.S_TPID),))])
+def test_a_service_tag_is_taken_off_and_another_put_on(
+    beside: VlanTag | None, service: int, outer: tuple[Tag, ...]
+) -> None:
+    came = octets(C_TAG) if beside else octets(S_TAG, C_TAG)
+    frame = read(came, by=NETWORK, seen=Seen.OUT, leaves=Leaves.TAGGED, beside=beside, service=service, unwrapped=True)
+    assert frame.octets == octets(*outer, VlanTag(10, pcp=5))
+    assert frame.length == len(frame.octets)
+    assert read(came, by=NETWORK, beside=beside, unwrapped=True).octets == octets(S_TAG, C_TAG)
+
+
 def test_behind_the_verdict_octets_are_as_they_were_then() -> None:
     assert read(octets(ETag(1)), late=True).octets == octets(ETag(1))
 
 
 def test_a_cut_frame_keeps_its_length_and_padding_is_no_part_of_it() -> None:
     came = octets(ETag(1))
-    head = (7, VETH, 0, 1500, 30, 0, 0, TCI, Verdict.DROP, DropReason.SPOOFED_SOURCE, Seen.IN | Seen.DROPPED, 0, 0)
+    head = (7, VETH, 0, 1500, 30, 0, 0, TCI, Verdict.DROP, DropReason.SPOOFED_SOURCE, Seen.IN | Seen.DROPPED, *bytes(5))
     frame = read_record(RECORD.pack(*head) + came[:30] + bytes(6), "bridge", 20)
     assert frame is not None
     assert frame.octets == octets()[:20]

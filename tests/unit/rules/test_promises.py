@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 
 import pytest
 
 from openfex.model.drops import DropReason
 from openfex.model.layout import NetworkPort
+from openfex.model.policy import Policy, Rule
 from openfex.model.values import BROADCAST, ChannelKind, Mac, port_number
 from openfex.rules.bridge import decide_bridge
 from openfex.rules.decision import Decision, Verdict
@@ -62,6 +63,18 @@ def test_p1_two_functions_of_one_host_meet_only_at_the_bridge() -> None:
     assert out == [vnic(H1, 2)]
     assert fabric.bridges["sw-a"].counters[port_number(H1, 1)].in_frames == 1
     assert fabric.bridges["sw-a"].counters[port_number(H1, 2)].out_frames == 1
+
+
+@pytest.mark.parametrize("judged", list(product((False, True), repeat=3)))
+@pytest.mark.parametrize("sender", range(3))
+def test_p1_a_broadcast_reaches_everybody_whoever_is_judged_alone(judged: tuple[bool, ...], sender: int) -> None:
+    builder = LayoutBuilder()
+    host = builder.host("h", ChannelKind.ETAG, [builder.bridge("sw")], [1, 2, 3])
+    policies = [Policy(acl_out=(Rule(True),)) if alone else Policy() for alone in judged]
+    bound = [builder.bind(host, 1 + index, access(10, policy)) for index, policy in enumerate(policies)]
+    fabric = Fabric(builder.layout())
+    reached = fabric.from_function("h", bound[sender].host_port, frame(BROADCAST, bound[sender].mac))
+    assert sorted(spot.port for spot in reached) == [one.host_port for one in bound if one is not bound[sender]]
 
 
 def test_p1_a_broadcast_reaches_everybody_in_the_vlan_once_and_not_its_sender() -> None:

@@ -9,7 +9,18 @@ import pytest
 
 from openfex.errors import WireError
 from openfex.model.values import BROADCAST, Mac
-from openfex.wire import arp_reply, arp_request, checksum, ipv4_tcp, ipv4_udp, ipv6_tcp, ipv6_udp
+from openfex.wire import (
+    arp_reply,
+    arp_request,
+    checksum,
+    ip_packet,
+    ipv4_icmp,
+    ipv4_tcp,
+    ipv4_udp,
+    ipv6_icmp,
+    ipv6_tcp,
+    ipv6_udp,
+)
 
 MAC_1 = Mac.parse("52:54:00:00:0a:01")
 MAC_2 = Mac.parse("52:54:00:00:0b:02")
@@ -139,3 +150,24 @@ def test_the_longest_packets_are_made_and_longer_ones_refused() -> None:
         ipv6_tcp(A6, B6, 1, 1, 0, 0, 0, bytes(0x10000 - 20))
     with pytest.raises(WireError, match="UDP datagram would have 65536 octets"):
         ipv6_udp(A6, B6, 1, 1, bytes(0x10000 - 8))
+
+
+def test_icmp_octet_by_octet() -> None:
+    echo = ipv4_icmp(A4, B4, 8, 0, bytes.fromhex("00010002"))
+    assert echo[9] == 1
+    assert echo[20:] == bytes.fromhex("0800 f7fc 0001 0002")  # RFC 792; 0x0800 + 0x0001 + 0x0002, complemented
+    assert checksum(echo[:20]) == 0
+
+
+def test_icmpv6_sums_the_addresses_too() -> None:
+    echo = ipv6_icmp(A6, B6, 128, 0, bytes.fromhex("00010002"))
+    assert (echo[6], echo[7]) == (58, 255)
+    pseudo = A6.packed + B6.packed + bytes.fromhex("00000008 0000003a")
+    assert checksum(pseudo + echo[40:]) == 0
+
+
+def test_a_packet_of_any_protocol() -> None:
+    assert ip_packet(A4, B4, 47, b"abc")[9:10] + ip_packet(A4, B4, 47, b"abc")[20:] == b"\x2fabc"
+    assert ip_packet(A6, B6, 47, b"abc")[6:7] + ip_packet(A6, B6, 47, b"abc")[40:] == b"\x2fabc"
+    with pytest.raises(WireError, match="not of one IP version"):
+        ip_packet(A4, B6, 47, b"")

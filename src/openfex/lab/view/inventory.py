@@ -103,6 +103,7 @@ def profile_rows(layout: Layout) -> list[Row]:
             "mode": "access" if one.allowed is None else "trunk",
             "vlan": one.vlan or None,
             "trunk": None if one.allowed is None else format_vlans(one.allowed),
+            "service": one.service or None,
             "ports": used[one.name],
         }
         for one in layout.profiles

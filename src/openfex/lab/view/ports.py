@@ -90,6 +90,7 @@ def _port_row(view: _View, number: int) -> Row:
         "profile": profile.name if profile else None,
         "vlan": terms.vlan or None,
         "trunk": None if terms.vlans is None else format_vlans(terms.vlans),
+        "service": terms.service or None,
         "mac": str(shown.mac) if shown.mac else None,
         "pin": bridge_port_name(view.layout, view.bridge, shown.pin) if shown.pin else None,
         "policy": policy_row(view.tables, number),
@@ -129,7 +130,8 @@ def _describe(tables: BridgeTables, port: Port | None) -> str:
         return NO_PROFILE
     mac = f", {port.mac}" if port.mac else ""
     terms = tables.terms_of(port)
-    return f"{'up' if port.up else 'down'}, VLAN {vlan_text(terms.vlan, terms.vlans)}{mac}"
+    service = f" inside service tag {terms.service}" if terms.service else ""
+    return f"{'up' if port.up else 'down'}, VLAN {vlan_text(terms.vlan, terms.vlans)}{service}{mac}"
 
 
 def _profile(view: _View, number: int, port: Port) -> Profile | None:
