@@ -71,6 +71,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f,
 			return fail(skb, d, f);
 	}
 	count_out(d->out, f);
+	queue_by(skb, row, d->tci);
 	return send_by(row->ifindex, row->flags);
 }
 
@@ -144,14 +145,15 @@ static long send_peer(__u32 index, void *context)
 }
 
 /* One copy in a channel, counted on `port`. */
-static __always_inline void send_tagged(struct copies *c, struct tag *tag, __u32 ifindex, __u32 port)
+static __always_inline void send_tagged(struct copies *c, struct tag *tag, const struct fex_link *row, __u32 port)
 {
 	if (c->pushed ? rewrite_tag(c->skb, tag) : push_tag(c->skb, tag)) {
 		sent(c, 0, -1);
 		return;
 	}
 	c->pushed = true;
-	sent(c, port, bpf_clone_redirect(c->skb, ifindex, 0));
+	queue_by(c->skb, row, c->decision->tci);
+	sent(c, port, bpf_clone_redirect(c->skb, row->ifindex, 0));
 }
 
 static long send_uplink(__u32 index, void *context)
@@ -168,7 +170,7 @@ static long send_uplink(__u32 index, void *context)
 	if (!row || row->kind != c->kind)
 		return 0;
 	tag = down_tag(c->kind, d->list, true, link == link_of(d->in) ? d->source : 0, d->tci);
-	send_tagged(c, &tag, row->ifindex, port_of(link, 0));
+	send_tagged(c, &tag, row, port_of(link, 0));
 	return 0;
 }
 
@@ -200,7 +202,7 @@ static long send_judged(__u32 index, void *context)
 	if (!row || row->kind != c->kind || !may_leave(c, *port))
 		return 0;
 	tag = down_tag(c->kind, *port & FEX_CHANNEL_MASK, false, link == link_of(d->in) ? d->source : 0, d->tci);
-	send_tagged(c, &tag, row->ifindex, *port);
+	send_tagged(c, &tag, row, *port);
 	return 0;
 }
 

@@ -106,6 +106,7 @@ static __always_inline int send_up(struct __sk_buff *skb, const struct frame *f,
 	if (push_tag(skb, &tag))
 		return fail(skb, d, f);
 	count_out(d->out, f);
+	queue_by(skb, row, f->tci);
 	return send_by(row->ifindex, row->flags);
 }
 

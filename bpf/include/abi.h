@@ -43,7 +43,11 @@ enum fex_port_flag {
 	FEX_PORT_NETWORK = 1 << 3, /* bridge: a network port, not a vEth */
 	FEX_PORT_PEERING = 1 << 4, /* bridge: a network port that leads to another bridge of ours */
 	FEX_PORT_XDP = 1 << 5, /* the device's far end takes what XDP sends */
+	FEX_PORT_QUEUED = 1 << 6, /* the device's queue tells frames apart by their priority */
 };
+
+/* skb->priority of a frame of PCP 0 in such a queue: the number of an HTB class (src/openfex/adapter/shaping.py) */
+#define FEX_QUEUE 0x10010
 
 /* functions: extender, array, key = port */
 struct fex_function {

@@ -123,6 +123,13 @@ __noinline int pop_tag(struct __sk_buff *skb, __u32 kind)
 	return 0;
 }
 
+/* Say which class of a device's queue a frame is in: that of its PCP. */
+static __always_inline void queue_by(struct __sk_buff *skb, const struct fex_link *row, __u16 tci)
+{
+	if (row->flags & FEX_PORT_QUEUED)
+		skb->priority = FEX_QUEUE + (tci >> 13);
+}
+
 /* Straight to the far end of a veth is one queue less. Its network stack will see the frame as it is: as one for
  * others, unless it is told so.
  */

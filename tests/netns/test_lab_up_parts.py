@@ -30,7 +30,7 @@ PARTS: list[tuple[str, object, str]] = [
     ("look at what there is, before and after", Workshop, "observe"),
     ("wait for the programs, which another CPU loads meanwhile", Loads, "finish"),
     ("attach programs", Node, "attach"),
-    ("read tables", workshop, "read_tables_and_xdp"),
+    ("read tables", workshop, "read_tables_and_ways"),
     ("write tables", workshop, "write_tables"),
     ("make functions: veth, both aliases", Workshop, "_function"),
     ("NICs: MAC, up", Workshop, "_nic"),

@@ -45,6 +45,7 @@ ANY_PORT = 0xFFFFFFFF
 LAST_IFINDEX = 0xFFFF
 LEARNT = 1 << 31
 MARK = 0x40
+QUEUE = 0x10010
 HOME = 1 << 31
 HOME_FACTOR = 0x9E3779B97F4B
 TOTAL_ROWS = 8
@@ -100,6 +101,7 @@ class PortFlag(IntFlag):
     NETWORK = 8
     PEERING = 16
     XDP = 32
+    QUEUED = 64
 
 
 class PolicyFlag(IntFlag):

@@ -3,6 +3,7 @@
 
 `Devices` adds what only the kernel knows: the ifindex that a link or a function is reached by. A function's `direct`
 device is a veth, whose peer can be handed the frame at once; that of an `xdp` device takes what XDP sends.
+What is straight to the peer passes no queue, so a `queued` device is not used so.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Device:
     ifindex: int
     direct: bool = False
     xdp: bool = False
+    queued: bool = False
 
 
 Devices = Mapping[int, Device]
@@ -62,8 +64,8 @@ def _key(number: int) -> bytes:
 
 def _link_flags(kind: ChannelKind | None, device: Device) -> PortFlag:
     """What comes by a network port is for others too, so its wire is used as any other would be."""
-    direct = PortFlag.DIRECT if kind is not None and device.direct else PortFlag(0)
-    return direct | (PortFlag.XDP if device.xdp else 0)
+    direct = PortFlag.DIRECT if kind is not None and device.direct and not device.queued else PortFlag(0)
+    return direct | (PortFlag.XDP if device.xdp else 0) | (PortFlag.QUEUED if device.queued else 0)
 
 
 def _link_rows(
@@ -106,15 +108,16 @@ def _read_links(rows: Rows, devices: Devices | None) -> dict[int, ChannelKind | 
 
 
 def _is_reached(device: Device, ifindex: int, flags: int, *, told: bool = True) -> bool:
-    """Whether a row leads to this device, and in the way that it is `told`. `xdp_ports` says whether also by XDP."""
-    return device.ifindex == ifindex and (device.direct and told) == bool(flags & PortFlag.DIRECT)
+    """Whether a row leads to this device, and in the way that it is `told`. Of XDP and queues `ports_with` tells."""
+    direct = device.direct and told and not flags & PortFlag.QUEUED
+    return device.ifindex == ifindex and direct == bool(flags & PortFlag.DIRECT)
 
 
-def xdp_ports(rows: Rows) -> frozenset[int]:
-    """The ports that XDP may send to."""
+def ports_with(flag: PortFlag, rows: Rows) -> frozenset[int]:
+    """The ports whose rows have a flag."""
     links = {port_number(U32.unpack(key)[0]): LINK.unpack(value)[2] for key, value in rows["links"].items()}
     functions = {U32.unpack(key)[0]: FUNCTION.unpack(value)[1] for key, value in rows.get("functions", {}).items()}
-    return frozenset(port for port, flags in (links | functions).items() if flags & PortFlag.XDP)
+    return frozenset(port for port, flags in (links | functions).items() if flags & flag)
 
 
 def read_extender(rows: Rows, devices: Devices | None) -> ExtenderTables:

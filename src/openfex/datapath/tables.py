@@ -18,6 +18,7 @@ from openfex.datapath.abi import (
     STATION_KEY,
     U32,
     U64,
+    PortFlag,
     Total,
 )
 from openfex.datapath.node import Node
@@ -28,10 +29,10 @@ from openfex.datapath.rows import (
     allot_vlan_sets,
     bridge_rows,
     extender_rows,
+    ports_with,
     read_bridge,
     read_extender,
     read_vlan_sets,
-    xdp_ports,
 )
 from openfex.datapath.terms import Tell, foreign
 from openfex.linux.libbpf import Map, possible_cpus, wait_for_programs
@@ -68,21 +69,22 @@ def read_rows(node: Node) -> Rows:
 
 def read_tables(node: Node, devices: Devices | None, tell: Tell = foreign) -> ExtenderTables | BridgeTables:
     """What the node's tables mean. A row whose device is not the one of `devices` counts as down."""
-    return read_tables_and_xdp(node, devices, tell)[0]
+    return read_tables_and_ways(node, devices, tell)[0]
 
 
-def read_tables_and_xdp(
+def read_tables_and_ways(
     node: Node, devices: Devices | None, tell: Tell = foreign
-) -> tuple[ExtenderTables | BridgeTables, frozenset[int]]:
-    """The same, and the ports that XDP may send to."""
+) -> tuple[ExtenderTables | BridgeTables, frozenset[int], frozenset[int]]:
+    """The same, the ports that XDP may send to, and those whose device has a queue that tells frames apart."""
     rows = read_rows(node)
+    ways = (ports_with(PortFlag.XDP, rows), ports_with(PortFlag.QUEUED, rows))
     if node.role == "extender":
-        return read_extender(rows, devices), xdp_ports(rows)
+        return read_extender(rows, devices), *ways
     tables = read_bridge(rows, devices)
     sets = {row: vlans for vlans, row in read_vlan_sets(rows).items()}
     tables.profiles = read_profiles(node, sets, tell)
     tables.ageing_ns = _settings(node)[0]
-    return tables, xdp_ports(rows)
+    return tables, *ways
 
 
 def read_live(node: Node, tell: Tell = foreign) -> ExtenderTables | BridgeTables:

@@ -62,7 +62,9 @@ def _wires(layout: Layout) -> State:
         for uplink in host.uplinks:
             near = Place(netns_of(layout.lab, "host", host.name), uplink.device)
             far = Place(netns_of(layout.lab, "bridge", uplink.bridge), uplink.bridge_device)
-            state[WireKey(f"{host.name}.{uplink.fabric}")] = WireSpec(near, far, uplink.mtu, uplink.is_xdp)
+            state[WireKey(f"{host.name}.{uplink.fabric}")] = WireSpec(
+                near, far, uplink.mtu, uplink.is_xdp, uplink.shape
+            )
     cabled = {port for wire in layout.wires for port in wire}
     for one, other in layout.wires:
         ends = (_port_place(layout, one), _port_place(layout, other))
@@ -150,9 +152,12 @@ def want(layout: Layout, builds: Mapping[str, str], held: Mapping[str, Mapping[S
         netns = netns_of(layout.lab, "host", host.name)
         state.update(_functions(layout, host))
         state[NodeKey(netns)] = _host_node(layout, host, builds["extender"])
-        state[TablesKey(False, netns)] = TablesSpec(compile_extender(layout, host, bridges), _host_xdp(layout, host))
+        queued = frozenset(port_number(one.host_link) for one in host.uplinks if one.shape)
+        tables = compile_extender(layout, host, bridges)
+        state[TablesKey(False, netns)] = TablesSpec(tables, _host_xdp(layout, host), queued)
     for bridge in layout.bridges:
         netns = netns_of(layout.lab, "bridge", bridge.name)
         state[NodeKey(netns)] = _bridge_node(layout, bridge, builds["bridge"])
-        state[TablesKey(True, netns)] = TablesSpec(bridges[bridge.name], _bridge_xdp(layout, bridge))
+        queued = frozenset(port_number(one.bridge_link) for one in layout.uplinks_of(bridge.name) if one.shape)
+        state[TablesKey(True, netns)] = TablesSpec(bridges[bridge.name], _bridge_xdp(layout, bridge), queued)
     return state

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from openfex.adapter import soft
+from openfex.adapter.shaping import DEFAULT, NO_SHAPE, classes_of, read_shape
 from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import build_of
 from openfex.datapath.rows import Device, Devices
-from openfex.datapath.tables import read_counters, read_drops, read_tables_and_xdp, write_tables
+from openfex.datapath.tables import read_counters, read_drops, read_tables_and_ways, write_tables
 from openfex.datapath.terms import Tell, known
 from openfex.datapath.xdp import attach_xdp, detach_xdp, xdp_attached
 from openfex.lab import guests
@@ -19,12 +20,14 @@ from openfex.lab.loading import Loads, is_loaded_anew
 from openfex.lab.names import is_node, name_of, prefix_of, role_of
 from openfex.linux import netns
 from openfex.linux.links import Link
+from openfex.linux.queues import HTB
 from openfex.linux.spaces import Spaces
 from openfex.linux.sysctl import sysctl
 from openfex.model.counters import PortCounters
 from openfex.model.drops import drops_by_port
 from openfex.model.layout import Layout
 from openfex.model.place import Place
+from openfex.model.shape import Shape
 from openfex.plan.difference import Operation
 from openfex.plan.ledger import Ledger, Tally
 from openfex.plan.objects import (
@@ -119,8 +122,17 @@ class Workshop:
             mtu = min(link.mtu for _, link in both.values()) if whole else 0
             places = [both[end][0] if end in both else nowhere for end in ("near", "far")]
             xdp = [soft.gives_to_xdp(self.spaces, place) for place in places] if whole else [False]
-            state[WireKey(wire)] = WireSpec(places[0], places[1], mtu if len({*xdp}) == 1 else 0, any(xdp))
+            shape = self._observe_shape([both[end] for end in ("near", "far") if end in both])
+            state[WireKey(wire)] = WireSpec(places[0], places[1], mtu if len({*xdp}) == 1 else 0, any(xdp), shape)
         return state
+
+    def _observe_shape(self, ends: Sequence[tuple[Place, Link]]) -> Shape | None:
+        """What the queues of a wire's ends let out, if that is the same."""
+        shapes = {
+            read_shape(self.spaces.netlink(place.netns).classes(place.device)) if link.queue == HTB else None
+            for place, link in ends
+        }
+        return shapes.pop() if len(shapes) == 1 else NO_SHAPE
 
     def _observe_node(self, name: str, wanted: State, links: list[Link]) -> State:
         node = self.node(name)
@@ -140,7 +152,7 @@ class Workshop:
         state: State = {NodeKey(name): there}
         if rows:  # with the devices that are to go: a roll-back brings them back
             own = devices_of(asked, links) if isinstance(asked, NodeSpec) else {}
-            found_tables = read_tables_and_xdp(node, {**devices_of(there, links), **own}, tell_of(wanted, self._older))
+            found_tables = read_tables_and_ways(node, {**devices_of(there, links), **own}, tell_of(wanted, self._older))
             state[TablesKey(node.role == "bridge", name)] = TablesSpec(*found_tables)
         return state
 
@@ -191,6 +203,8 @@ class Workshop:
             for end in (new.near, new.far):
                 soft.give_to_xdp(self.spaces, end, new.xdp)
                 self.spaces.netlink(end.netns).set(end.device, mtu=new.mtu, up=True)
+                if old.shape != new.shape:
+                    self._shape(end, new.shape)
             return
         for place in (spec.near, spec.far) if spec else ():
             if place.netns and netns.exists(place.netns):
@@ -201,8 +215,13 @@ class Workshop:
         near.add_veth(new.near.device, new.far.device, mtu=new.mtu, peer_netns=new.far.netns)
         for end in (new.near, new.far) if new.xdp else ():
             soft.give_to_xdp(self.spaces, end, new.xdp)
+        for end in (new.near, new.far) if new.shape else ():
+            self._shape(end, new.shape)
         near.set(new.near.device, alias=f"{WIRE_MARK}{key.name}:near", up=True)
         far.set(new.far.device, alias=f"{WIRE_MARK}{key.name}:far", up=True)
+
+    def _shape(self, end: Place, shape: Shape | None) -> None:
+        self.spaces.netlink(end.netns).set_classes(end.device, classes_of(shape), DEFAULT)
 
     def _function(self, key: FunctionKey, old: FunctionSpec | None, new: FunctionSpec | None) -> None:
         if new is None and old is not None:
@@ -245,7 +264,10 @@ class Workshop:
     def _tables(self, key: TablesKey, old: TablesSpec | None, new: TablesSpec | None) -> None:
         if new is None:
             return  # they go with the node
-        devices = {port: replace(one, xdp=port in new.xdp) for port, one in self.devices(key.netns).items()}
+        devices = {
+            port: replace(one, xdp=port in new.xdp, queued=port in new.queued)
+            for port, one in self.devices(key.netns).items()
+        }
         write_tables(self.node(key.netns), new.tables, devices)  # type: ignore[arg-type]
 
     def devices(self, name: str) -> Devices:

@@ -17,7 +17,7 @@ RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 IFNAME_ROOM = 15
 
 _IFF_UP = 1
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_TXQLEN, _IFLA_LINKINFO = 1, 3, 4, 5, 13, 18
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_QDISC, _IFLA_TXQLEN, _IFLA_LINKINFO = 1, 3, 4, 5, 6, 13, 18
 _IFLA_IFALIAS, _IFLA_STATS64, _IFLA_GROUP, _IFLA_NET_NS_FD, _IFLA_EXT_MASK, _IFLA_CARRIER = 20, 23, 27, 28, 29, 33
 _IFLA_LINK_NETNSID = 37
 _IFLA_OPERSTATE, _UNKNOWN, _UP = 16, 0, 6
@@ -58,6 +58,8 @@ class Link:
     """Up, and the kernel has acted on its carrier: what is sent before that is dropped without a trace."""
     xdp: int = 0
     """The id of the native XDP program; 0 for none."""
+    queue: str = ""
+    """What kind of queue its way out has: `noqueue`, `htb`, ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ def read_link(answer: Answer) -> Link:
         group=number(found.get(_IFLA_GROUP, b"")),
         peer_here=peer is not None and _IFLA_LINK_NETNSID not in found,
         ready=bool(flags & _IFF_UP) and (state == _UP or (state == _UNKNOWN and kind not in _SAYS_UP)),
+        queue=string(found.get(_IFLA_QDISC, b"")),
         xdp=number(attributes(found.get(_IFLA_XDP, b"")).get(_XDP_NATIVE_ID, b"")),
     )
 

@@ -22,9 +22,11 @@ from openfex.linux import ethtool, tap
 from openfex.linux import filters as tc
 from openfex.linux import links as ip
 from openfex.linux import netns as spaces
+from openfex.linux import queues as qos
 from openfex.linux.border import crossing
 from openfex.linux.filters import Filter
 from openfex.linux.links import Link, LinkChange, LinkStatistics, name_of_link
+from openfex.linux.queues import QueueClass
 from openfex.linux.rtnetlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request, RouteSocket
 from openfex.model.values import Mac
 
@@ -34,6 +36,8 @@ _GONE = frozenset({errno.ENODEV})
 _THERE = frozenset({errno.EEXIST})
 _NO_FILTER = frozenset({errno.ENOENT, errno.EINVAL})
 """A filter that is not there, and a link that has no clsact at all."""
+_NO_QDISC = frozenset({errno.ENOENT, errno.EINVAL})
+"""A link that has the queue that it was made with."""
 _LOOK_AGAIN_S = 0.001
 _FIRST_GROUP, _LAST_GROUP = 1 << 24, (1 << 31) - 1
 
@@ -251,6 +255,35 @@ class Netlink:
         """Take a program away, or do nothing if it is not there: `tc filter del dev NAME ingress prio P`."""
         body = tc.named(self.index(name), priority)
         self._do(Request(tc.RTM_DELTFILTER, body, f"detach from {name}", tolerated=_NO_FILTER, missing=name))
+
+    # Queues
+
+    def classes(self, name: str) -> list[QueueClass]:
+        """The classes of a link's HTB qdisc by number, none without one: `tc class show dev NAME`."""
+        self._flush()
+        request = Request(qos.RTM_GETTCLASS, qos.classes_of(self.index(name)), f"list queues of {name}", missing=name)
+        found = [qos.read_class(answer) for answer in self._socket.dump(request)]
+        return sorted((one for one in found if one is not None), key=lambda one: one.number)
+
+    def queue_drops(self, name: str) -> int:
+        """How many frames a link's qdisc has dropped: `tc -s qdisc show dev NAME root`."""
+        self._flush()
+        index, request = self.index(name), Request(qos.RTM_GETQDISC, qos.all_queues(), f"read the queue of {name}")
+        return sum(drops for at, drops in map(qos.read_drops, self._socket.dump(request)) if at == index)
+
+    def set_classes(self, name: str, classes: Sequence[QueueClass], default: int) -> None:
+        """Make an HTB qdisc and its classes, in place of what was there: `tc qdisc add dev NAME root handle 1: htb`.
+
+        What its predecessor holds is lost. None at all is the link's own kind of queue: `tc qdisc del dev NAME root`.
+        """
+        index = self.index(name)
+        requests = [Request(qos.RTM_DELQDISC, qos.root(index), f"remove queues of {name}", tolerated=_NO_QDISC)]
+        if classes:
+            flags = NLM_F_CREATE | NLM_F_EXCL
+            action = f"make queues of {name}"
+            requests.append(Request(qos.RTM_NEWQDISC, qos.htb(index, default), action, flags, missing=name))
+            requests += [Request(qos.RTM_NEWTCLASS, qos.htb_class(index, one), action, flags) for one in classes]
+        self._do(*requests)
 
     # XDP
 

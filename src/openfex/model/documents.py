@@ -13,8 +13,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import ConfigDict, Field, model_validator
 
 from openfex.errors import InputError
-from openfex.model import written
-from openfex.model.forms import Named, NameOf, Otherwise, Shorthand
+from openfex.model import written, written_policy
+from openfex.model.forms import AtLeastOne, Named, NameOf, Otherwise, Shorthand
 from openfex.model.policing import AclSpec, PrioritySpec, RatesSpec, SourceSpec, Vlans
 from openfex.model.spec import Spec, one_or_more
 from openfex.model.values import Mac
@@ -44,6 +44,8 @@ Cpus = Annotated[int, written.CPUS]
 File = Annotated[str, written.FILE]
 Model = Annotated[str, written.MODEL]
 Truth = Annotated[bool, written.TRUTH]
+BitRate = Annotated[int, written_policy.RATE]
+Pcps = Annotated[tuple[Annotated[int, written_policy.PCP], ...], AtLeastOne(), one_or_more(written_policy.PCP)]
 
 
 class NetworkPortSpec(Spec):
@@ -193,6 +195,21 @@ class ProfileSpec(Spec):
     )
 
 
+class ClassSpec(Spec):
+    """Frames of an uplink that have some of it for themselves when it is full."""
+
+    pcp: Pcps = Field(
+        description="frames of these priorities: what they have inside the bridge, and upwards what their VLAN tag "
+        "says. Each in one class (`duplicate-pcp`)",
+        examples=[[5, 6, 7], 5],
+    )
+    minimum: BitRate = Field(
+        description="what they have at least, all of them together, in each direction; what they leave is the others', "
+        "and the other way round (`minimums-too-large`)",
+        examples=["4Gbit"],
+    )
+
+
 class UplinkSpec(Spec):
     """The host's cable to a fabric's bridge."""
 
@@ -211,6 +228,18 @@ class UplinkSpec(Spec):
         description="how programs get at its frames, and at those of its functions (`xdp-not-possible`): "
         "`tc` keeps super-frames whole, `xdp` carries more frames a second; `auto` takes `tc` in a lab",
         examples=["xdp"],
+    )
+    rate: Annotated[BitRate | None, Otherwise("what it can")] = Field(
+        None,
+        description="what it carries in each direction: more waits in a queue at its end, and is dropped where that is "
+        "full; not with `attachment: xdp` (`rate-needs-tc`)",
+        examples=["10Gbit"],
+    )
+    classes: Annotated[dict[Name, ClassSpec], Named("CLASS", "class")] = Field(
+        {},
+        description="who has a part of `rate` for himself (`classes-need-rate`); frames of all other priorities have "
+        "what is left together",
+        examples=[{"voice": {"pcp": [5, 6, 7], "minimum": "4Gbit"}}],
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from openfex.model.policy import FREE, Policy
+from openfex.model.shape import Shape
 from openfex.model.values import ChannelKind, Mac, port_number
 
 AUTO, TC, XDP = "auto", "tc", "xdp"
@@ -52,7 +53,7 @@ class NetworkPort:
 class Uplink:
     """The cable between a host and a bridge. `host_link` and `bridge_link` are its numbers at either end.
 
-    `attachment` is what was asked for: `auto`, `tc` or `xdp`.
+    `attachment` is what was asked for: `auto`, `tc` or `xdp`. `shape`: what it carries; None is what it can.
     """
 
     host: str
@@ -64,6 +65,7 @@ class Uplink:
     host_link: int
     bridge_link: int
     attachment: str = AUTO
+    shape: Shape | None = None
 
     @property
     def is_xdp(self) -> bool:

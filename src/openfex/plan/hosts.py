@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from openfex.model.catalogue import CATALOGUE
-from openfex.model.documents import AdapterSpec, HostSpec
+from openfex.model.documents import AdapterSpec, HostSpec, UplinkSpec
 from openfex.model.layout import Adapter, Function, Host, Purpose, Uplink
 from openfex.model.limits import FIRST_UPLINK, MAX_LINKS
 from openfex.model.reader import of_spec
 from openfex.model.values import LAST_CHANNEL, ChannelKind
 from openfex.plan.allotment import Span, allot, allot_spans
 from openfex.plan.draft import Draft
+from openfex.plan.shapes import shape_of
 
 HOST_LINK = {"a": 1, "b": 2}
 """The number of an uplink at its host, by fabric."""
@@ -31,13 +32,15 @@ def lay_hosts(draft: Draft) -> None:
     for document, spec in hosts:
         kind = ChannelKind(spec.channel)
         uplinks = tuple(
-            Uplink(
-                document.name, fabric, one.device, one.bridge, kind, one.mtu, HOST_LINK[fabric], link, one.attachment
-            )
+            _lay_uplink(document.name, fabric, one, kind, links[f"{one.bridge}/{document.name}"])
             for fabric, one in sorted(spec.uplinks.items())
-            for link in (links[f"{one.bridge}/{document.name}"],)
         )
         draft.hosts[document.name] = Host(document.name, kind, uplinks, ())
+
+
+def _lay_uplink(host: str, fabric: str, spec: UplinkSpec, kind: ChannelKind, link: int) -> Uplink:
+    number, shape = HOST_LINK[fabric], shape_of(spec)
+    return Uplink(host, fabric, spec.device, spec.bridge, kind, spec.mtu, number, link, spec.attachment, shape)
 
 
 def _ends_at(host: HostSpec, bridge: str) -> bool:

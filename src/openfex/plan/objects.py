@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from openfex.model.layout import home_of
 from openfex.model.place import Place
+from openfex.model.shape import Shape
 from openfex.model.values import Mac
 
 
@@ -42,12 +43,16 @@ class WireKey:
 
 @dataclass(frozen=True, slots=True)
 class WireSpec:
-    """Both ends, and the MTU. `xdp`: each end gives the other frames that its XDP program can take."""
+    """Both ends, and the MTU. `xdp`: each end gives the other frames that its XDP program can take.
+
+    `shape`: what the queues at both ends let out; None: there are none.
+    """
 
     near: Place
     far: Place
     mtu: int
     xdp: bool = False
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -116,11 +121,12 @@ class TablesKey:
 class TablesSpec:
     """What the decision there reads: a value of rules/tables.py, which a plan only compares.
 
-    `xdp`: the ports that XDP may send to.
+    `xdp`: the ports that XDP may send to. `queued`: those whose frames are told apart by the queue of their device.
     """
 
     tables: object
     xdp: frozenset[int] = frozenset()
+    queued: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -27,6 +27,7 @@ from openfex.plan.nics import (
 )
 from openfex.plan.references import check_hosts, check_machines, check_network, check_ports
 from openfex.plan.rules import check_rates, check_rules
+from openfex.plan.shapes import check_shapes
 from openfex.plan.sources import check_guards, check_source_macs
 
 CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
@@ -38,6 +39,7 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_rules,
     check_rates,
     check_hosts,
+    check_shapes,
     check_host_devices,
     check_adapters,
     check_machines,

@@ -70,7 +70,10 @@ def test_what_is_told_of_a_key(capsys: Said) -> None:
         ("machine.nics.mut", "machine.nics has no key mut (did you mean mtu?) [unknown-key]"),
         (
             "host.channel.type",
-            "there are no keys below host.channel (the keys are: channel, uplinks, device, bridge, mtu, attachment)",
+            (
+                "there are no keys below host.channel "
+                "(the keys are: channel, uplinks, device, bridge, mtu, attachment, rate, classes, pcp, minimum)"
+            ),
         ),
         ("host.x", "host has no key x (the keys are: channel, uplinks) [unknown-key]"),
         ("host.", "host has no key  (the keys are: channel, uplinks) [unknown-key]"),
@@ -91,7 +94,7 @@ def test_the_examples_are_a_lab() -> None:
     assert lay_out(read_documents("---\n".join(map(kind_example, SPECS)))).bindings
 
 
-NAMES = {"BRIDGE": "sw-a", "PORT": "up0", "FABRIC": "a", "NIC": "eth0"}
+NAMES = {"BRIDGE": "sw-a", "PORT": "up0", "FABRIC": "a", "NIC": "eth0", "CLASS": "voice"}
 
 
 @pytest.mark.parametrize("path", [path for path in PATHS if "." in path])

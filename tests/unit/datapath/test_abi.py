@@ -38,6 +38,7 @@ CONSTANTS = {
     "FEX_LAST_IFINDEX": abi.LAST_IFINDEX,
     "FEX_LEARNT": abi.LEARNT,
     "FEX_MARK": abi.MARK,
+    "FEX_QUEUE": abi.QUEUE,
     "FEX_HOME": abi.HOME,
     "FEX_HOME_FACTOR": abi.HOME_FACTOR,
     "FEX_DIMENSIONS": len(compile_acl(()).roots),

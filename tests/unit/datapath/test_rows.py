@@ -15,10 +15,10 @@ from openfex.datapath.rows import (
     allot_vlan_sets,
     bridge_rows,
     extender_rows,
+    ports_with,
     read_bridge,
     read_extender,
     read_vlan_sets,
-    xdp_ports,
 )
 from openfex.errors import RefusedError
 from openfex.model.limits import FIRST_UPLINK, MAX_VLAN_SETS
@@ -92,7 +92,7 @@ def test_what_xdp_may_send_to_is_flagged_and_is_no_other_device_for_it() -> None
     assert rows["functions"] == {U32.pack(FUNCTION_PORT): FUNCTION.pack(9, flags)}
     assert rows["links"] == {U32.pack(1): LINK.pack(7, 2, 0)}
     assert read_extender(rows, devices) == tables
-    assert xdp_ports(rows) == {FUNCTION_PORT}
+    assert ports_with(PortFlag.XDP, rows) == {FUNCTION_PORT}
 
 
 def test_a_bridge_s_uplink_is_flagged_alike() -> None:
@@ -100,7 +100,7 @@ def test_a_bridge_s_uplink_is_flagged_alike() -> None:
     tables = BridgeTables(links={FIRST_UPLINK: ChannelKind.VNTAG, 1: None})
     rows = bridge_rows(tables, {uplink: Device(5, direct=True, xdp=True), port_number(1): Device(6, direct=True)}, {})
     assert rows["links"][U32.pack(FIRST_UPLINK)] == LINK.pack(5, 1, PortFlag.DIRECT | PortFlag.XDP)
-    assert xdp_ports(rows) == {uplink}
+    assert ports_with(PortFlag.XDP, rows) == {uplink}
     assert read_bridge(rows, {uplink: Device(5, direct=True), port_number(1): Device(6, True)}).links == tables.links
 
 
@@ -149,3 +149,14 @@ def test_rows_of_vlan_sets_that_are_gone_are_given_again() -> None:
     held = {frozenset({1 + number}): 1 + number for number in range(600)}
     ids = allot_vlan_sets([frozenset({2000 + number}) for number in range(600)], held)
     assert len(set(ids.values())) == len(ids)
+
+
+@pytest.mark.parametrize("queued", [False, True])
+def test_what_is_to_be_queued_is_not_handed_over_past_the_queue(queued: bool) -> None:
+    tables = BridgeTables(links={FIRST_UPLINK: ChannelKind.ETAG})
+    uplink = port_number(FIRST_UPLINK)
+    rows = bridge_rows(tables, {uplink: Device(5, direct=True, queued=queued)}, {})
+    flags = PortFlag.QUEUED if queued else PortFlag.DIRECT
+    assert rows["links"] == {U32.pack(FIRST_UPLINK): LINK.pack(5, 2, flags)}
+    assert ports_with(PortFlag.QUEUED, rows) == ({uplink} if queued else frozenset())
+    assert read_bridge(rows, {uplink: Device(5, direct=True)}).links == tables.links

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from openfex.adapter.soft import POLLED
 from openfex.datapath.node import Node, pin_folder
@@ -18,6 +19,7 @@ from openfex.lab.view.sight import DeviceSight, NodeSight, Sight
 from openfex.lab.wanted import want
 from openfex.lab.workshop import Workshop, devices_of, tell_of
 from openfex.linux.links import Link
+from openfex.linux.queues import HTB
 from openfex.model.layout import Layout
 from openfex.model.place import Place
 from openfex.plan.objects import NodeKey, NodeSpec, State
@@ -73,4 +75,8 @@ def _device(workshop: Workshop, place: Place) -> DeviceSight:
         return DeviceSight()
     addresses = workshop.spaces.addresses(place)
     filters, polled = tuple(netlink.filters(place.device)), netlink.has_features(place.device, {POLLED: True})
-    return DeviceSight(link, filters, netlink.statistics(place.device), addresses, polled)
+    statistics = netlink.statistics(place.device)
+    if link.queue == HTB:
+        waste = netlink.queue_drops(place.device)
+        statistics = replace(statistics, tx_dropped=statistics.tx_dropped + waste)
+    return DeviceSight(link, filters, statistics, addresses, polled)
