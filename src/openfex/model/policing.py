@@ -194,7 +194,7 @@ class RateSpec(Spec):
         description="bits a second, of frames as they are counted: from the addresses on, without the channel's tag",
         examples=["1Gbit"],
     )
-    burst: Annotated[int | None, written_policy.BURST, Otherwise("what 5 ms bring, at least 64 KiB")] = Field(
+    burst: Annotated[int | None, written_policy.BURST, Otherwise("what 250 ms bring, at least 64 KiB")] = Field(
         None,
         description="how much may come at once after a silence; needs `bits` (`burst-without-rate`)",
         examples=["256KiB"],
@@ -204,10 +204,12 @@ class RateSpec(Spec):
         description="frames a second; a super-frame counts as its segments",
         examples=[100000],
     )
-    burst_frames: Annotated[int | None, written_policy.BURST_FRAMES, Otherwise("what 5 ms bring, at least 64")] = Field(
-        None,
-        description="how many may come at once after a silence; needs `frames` (`burst-without-rate`)",
-        examples=[64],
+    burst_frames: Annotated[int | None, written_policy.BURST_FRAMES, Otherwise("what 250 ms bring, at least 64")] = (
+        Field(
+            None,
+            description="how many may come at once after a silence; needs `frames` (`burst-without-rate`)",
+            examples=[64],
+        )
     )
 
 

@@ -9,9 +9,12 @@ from openfex.model.documents import ProfileSpec
 from openfex.model.policing import AclSpec, MatchSpec, RateSpec, RuleSpec
 from openfex.model.policy import Policy, Priority, Rate, Rule, Source, Span, Trust
 from openfex.model.protocols import ICMP_TYPES
+from openfex.model.quantities import MOST_BURST_MIB
+from openfex.model.written_policy import MOST_BURST_FRAMES
 
-BURST_MS = 5
-"""What a bucket holds by default: what its rate brings in so long, but at least the following."""
+BURST_MS = 250
+"""What a bucket holds by default: what its rate brings in so long, but at least the following. TCP waits for 200 ms
+when all that it had under way is dropped; with less it never gets to its rate (docs/guide/policy.md)."""
 LEAST_BURST_OCTETS, LEAST_BURST_FRAMES = 64 << 10, 64
 
 
@@ -78,6 +81,6 @@ def _rate_of(spec: RateSpec | None) -> Rate:
     if spec is None:
         return Rate()
     bits, frames = spec.bits or 0, spec.frames or 0
-    octets = spec.burst or max(bits * BURST_MS // 8000, LEAST_BURST_OCTETS)
-    count = spec.burst_frames or max(frames * BURST_MS // 1000, LEAST_BURST_FRAMES)
+    octets = spec.burst or min(max(bits * BURST_MS // 8000, LEAST_BURST_OCTETS), MOST_BURST_MIB << 20)
+    count = spec.burst_frames or min(max(frames * BURST_MS // 1000, LEAST_BURST_FRAMES), MOST_BURST_FRAMES)
     return Rate(bits, octets if bits else 0, frames, count if frames else 0)

@@ -97,12 +97,12 @@ def test_rules(keys: dict[str, object], expected: Rule) -> None:
 @pytest.mark.parametrize(
     ("written", "rate"),
     [
-        ("1Gbit", Rate(10**9, 625_000)),
+        ("1Gbit", Rate(10**9, 31_250_000)),
         ("64kbit", Rate(64_000, 65_536)),
         ({"bits": "100Mbit", "burst": "1MiB"}, Rate(10**8, 1 << 20)),
-        ({"frames": 100_000}, Rate(0, 0, 100_000, 500)),
+        ({"frames": 100_000}, Rate(0, 0, 100_000, 25_000)),
         ({"frames": 1}, Rate(0, 0, 1, 64)),
-        ({"bits": "400Gbit", "frames": 10, "burst-frames": 3}, Rate(400 * 10**9, 250_000_000, 10, 3)),
+        ({"bits": "400Gbit", "frames": 10, "burst-frames": 3}, Rate(400 * 10**9, 256 << 20, 10, 3)),
     ],
     ids=str,
 )
