@@ -26,7 +26,7 @@ def make_frame(layout: Layout, point: Point, wish: Wish) -> bytes:
     content = Content(sender, receiver, version, wish)
     src = sender.mac or STRANGER
     dst = _destination(content)
-    tags = _tags(sender.profile, receiver.profile, wish)
+    tags = (*_service(sender.profile), *_tags(sender.profile, receiver.profile, wish))
     frame = Frame(dst, src, content.ethertype, content.payload(b""), tags)
     octets = frame.encode()
     if not wish.size:
@@ -116,6 +116,11 @@ def _destination(content: Content) -> Mac:
 
 
 # VLAN
+
+
+def _service(sender: Profile | None) -> tuple[VlanTag, ...]:
+    """What all frames of a provider are in."""
+    return (VlanTag(sender.service, tpid=VlanTag.S_TPID),) if sender and sender.service else ()
 
 
 def _tags(sender: Profile | None, receiver: Profile | None, wish: Wish) -> tuple[VlanTag, ...]:

@@ -201,3 +201,12 @@ def test_a_frame_as_values() -> None:
 )
 def test_octets_that_are_no_whole_frame(octets: str, said: str) -> None:
     assert octets_text(bytes.fromhex(octets)) == said
+
+
+@pytest.mark.parametrize(("vlan", "inner"), [("", b"\x81\x00\x00\x0a"), ("20", b"\x81\x00\x00\x14"), ("none", b"")])
+def test_a_provider_sends_all_of_it_inside_its_service_tag(vlan: str, inner: bytes) -> None:
+    text = DOCUMENTS.replace('allowed: "5,10,20"}', 'allowed: "5,10,20"}, service: 100')
+    wanted = lay_out(read_documents(text))
+    octets = make_frame(wanted, entry_of(wanted, "sw/up0"), Wish("a/eth0", vlan=vlan))
+    tags = b"\x88\xa8\x00\x64" + inner
+    assert octets[12 : 12 + len(tags) + 2] == tags + b"\x08\x00"

@@ -23,7 +23,7 @@ from openfex.lab.view.sight import Row
 from openfex.lab.view.trace import shape_of, trace_lines, trace_view
 from openfex.model.drops import DropReason
 from openfex.model.layout import Layout
-from openfex.model.policy import Rate
+from openfex.model.policy import Policy, Priority, Rate, Trust
 from openfex.model.reader import read_documents
 from openfex.model.values import port_channel, port_link
 from openfex.plan.layout import lay_out
@@ -179,6 +179,38 @@ def test_a_station_at_a_peer_is_reached_by_it(tables: Tables) -> None:
         f"{vm2} in VLAN 10 is behind sw-1/p0, heard 3.0 s ago; it leaves by sw-1/p0, tagged 10"
     )
     assert steps(view, 3)["learning"].endswith("in VLAN 10 would be learnt at sw-2/p0")
+
+
+def test_tags_and_marks_of_a_profile_are_told(tables: Tables) -> None:
+    layout = the_layout()
+    joint, web = (next(one.number for one in layout.profiles if one.name == name) for name in ("joint", "web"))
+    for name in ("sw-1", "sw-2"):
+        bridge = cast("BridgeTables", tables[f"fex_two_bridge_{name}"])
+        policy = Policy(priority=Priority(Trust.NONE, 5, 46))
+        bridge.profiles[joint] = replace(bridge.profiles[joint], service=100)
+        bridge.profiles[web] = replace(bridge.profiles[web], policy=policy)
+    first = cast("BridgeTables", tables["fex_two_bridge_sw-1"])
+    vm2 = next(one.mac for one in layout.bindings if one.name == "vm2/eth0")
+    first.stations[vm2, 10] = Station(layout.bridge("sw-1").ports[1].number, NOW_NS)
+    view = ask("vm1/eth0", Wish("vm2/eth0"))
+    assert view["delivered"] == ["vm2/eth0"]
+    assert steps(view, 2)["priority"] == "PCP 5; the port trusts none, and writes DSCP 46"
+    assert steps(view, 2)["lookup"].endswith("it leaves by sw-1/p0, tagged 10 inside service tag 100")
+    assert "service" not in steps(view, 2)
+    assert steps(view, 3)["service"] == "tag 100 comes off"
+    assert steps(view, 3)["VLAN"].startswith("tagged 10; ")
+    assert steps(view, 3)["priority"] == "PCP 5; the port trusts pcp"
+
+
+def test_what_comes_without_the_service_tag_of_its_port_is_told(tables: Tables) -> None:
+    layout = the_layout()
+    port = layout.bridge("sw-1").ports[1]
+    bridge = cast("BridgeTables", tables["fex_two_bridge_sw-1"])
+    bridge.profiles[port.profile.number] = replace(bridge.profiles[port.profile.number], service=100)
+    view = ask("sw-1/p0", Wish("vm1/eth0", vlan="10"))
+    assert steps(view, 1)["service"] == "the port takes only what comes inside tag 100"
+    (row,) = cast("list[Row]", view["dropped"])
+    assert row["dropped"] == "vlan-not-allowed"
 
 
 def test_what_a_veth_is_sent_comes_in_its_channel(tables: Tables) -> None:

@@ -15,7 +15,7 @@ from openfex.lab.trace import Hop
 from openfex.lab.view.sight import bridge_port_name
 from openfex.model.drops import DropReason
 from openfex.model.layout import Layout
-from openfex.model.policy import Rate, Rule
+from openfex.model.policy import Priority, Rate, Rule
 from openfex.model.quantities import format_rate
 from openfex.model.rule_words import rule_words
 from openfex.model.values import Mac, port_channel, port_link, port_number
@@ -24,6 +24,8 @@ from openfex.rules.decision import Decision, Direction, Hit, Verdict
 from openfex.rules.head import C_TAG, NOBODY, Head
 from openfex.rules.packet import ARP
 from openfex.rules.policy import Frame, costs, judge_guard, read_frame
+from openfex.rules.priority import dscp_of, priority_of
+from openfex.rules.service import unwrap
 from openfex.rules.tables import BridgeTables, Port, Station, Terms
 
 _MS = 1_000_000
@@ -45,8 +47,8 @@ class BridgeScene:
 
     @cached_property
     def frame(self) -> Frame:
-        """What came."""
-        return read_frame(self.hop.octets)
+        """What came, as it is behind the service tag of its port."""
+        return unwrap(read_frame(self.hop.octets), self.terms.service)
 
     @property
     def head(self) -> Head:
@@ -165,6 +167,14 @@ def _port(scene: BridgeScene) -> str:
     return f"{scene.name(number)} is {'up' if scene.port.up else 'down'}, profile {scene.profile(number)}"
 
 
+def _service(scene: BridgeScene) -> str:
+    """Of network ports that have one."""
+    wanted = scene.terms.service
+    if not wanted:
+        return ""
+    return f"tag {wanted} comes off" if scene.frame.unwrapped else f"the port takes only what comes inside tag {wanted}"
+
+
 def _head(scene: BridgeScene) -> str:
     if _ending(scene) == "head":
         return f"to {scene.head.dst}, {many(scene.head.vlan_tags, 'VLAN tag')}, then 0x{scene.head.type:04x}"
@@ -217,6 +227,16 @@ def _vlan(scene: BridgeScene) -> str:
     return f"{tag}; the port is {vlans_text(scene.terms)}{found}"
 
 
+def _priority(scene: BridgeScene) -> str:
+    """Where there is any, or the port has a say in it."""
+    asked = scene.terms.policy.priority
+    bits, dscp = priority_of(scene.frame, asked), dscp_of(scene.frame, asked)
+    if not bits and asked == Priority():
+        return ""
+    said = f"PCP {bits >> 13}{', drop eligible' if bits >> 12 & 1 else ''}; the port trusts {asked.trust.value}"
+    return said if dscp is None else f"{said}, and writes DSCP {dscp}"
+
+
 def _guard(scene: BridgeScene) -> str:
     if not scene.terms.policy.source.guard:
         return ""
@@ -262,7 +282,8 @@ def _lookup(scene: BridgeScene) -> str:
 
 
 def _shape(d: Decision) -> str:
-    return f"tagged {d.vlan}" if d.tagged else "untagged"
+    plain = f"tagged {d.vlan}" if d.tagged else "untagged"
+    return f"{plain} inside service tag {d.service}" if d.service else plain
 
 
 def _found(scene: BridgeScene, dst: Mac) -> str:
@@ -351,9 +372,11 @@ def rate_text(rate: Rate, owed: tuple[int, ...]) -> str:
 STEPS: dict[str, Callable[[BridgeScene], str]] = {
     "channel": _channel,
     "port": _port,
+    "service": _service,
     "head": _head,
     "source": _source,
     "VLAN": _vlan,
+    "priority": _priority,
     "guard": _guard,
     "acl in": _acl(Direction.IN),
     "learning": _learning,
