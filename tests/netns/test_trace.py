@@ -113,7 +113,7 @@ class Town:
 @pytest.fixture(scope="module")
 def town() -> Iterator[Town]:
     text = EXAMPLE.replace("name: docs-policy", "name: test-trace").replace("functions: 4", "functions: 5")
-    text = text.replace("{up0: {profile: wan}}", "{up0: {profile: wan}, up1: {profile: wan}}") + MORE
+    text = text.replace("up1: {profile: provider}", "up1: {profile: wan}") + MORE
     with running(text) as layout, Workshop(layout.lab) as workshop, ExitStack() as stack:
         for machine in layout.machines:  # IPv6 speaks when nobody asked it
             sysctl(netns_of(layout.lab, "machine", machine.name), "net.ipv6.conf.all.disable_ipv6", "1")
