@@ -32,12 +32,12 @@ class Change:
 
         Frames are sent from before the change until after it, so many at a time.
         """
-        over = Event()
+        begun, over = Event(), Event()
         before = traffic.arrived()
         with ThreadPoolExecutor(1) as pool:
-            losing = pool.submit(_lose, traffic, frames, over)
+            losing = pool.submit(_lose, traffic, frames, begun, over)
             try:
-                while traffic.arrived() == before and not losing.done():
+                while traffic.arrived() == before and not begun.is_set() and not losing.done():
                     continue
                 taken = self._next()
             finally:
@@ -56,12 +56,13 @@ class Change:
         return (time.perf_counter() - start) * 1e3
 
 
-def _lose(traffic: Traffic, frames: int, over: Event) -> int:
-    """Send until it is over; how many frames did not arrive."""
+def _lose(traffic: Traffic, frames: int, begun: Event, over: Event) -> int:
+    """Send until it is over, and once more behind it; how many frames did not arrive."""
     lost = frames - _arriving(traffic, frames)
+    begun.set()
     while not over.is_set():
         lost += frames - _arriving(traffic, frames)
-    return lost
+    return lost + frames - _arriving(traffic, frames)
 
 
 def _arriving(traffic: Traffic, frames: int) -> int:
