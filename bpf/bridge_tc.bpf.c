@@ -4,6 +4,7 @@
 
 #include "ageing.h"
 #include "bridge_capture.h"
+#include "settle.h"
 #include "tc.h"
 
 /* Bare: neither the channel's tag nor the port's service tag nor its own VLAN tag. */

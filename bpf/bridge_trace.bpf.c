@@ -6,7 +6,7 @@
 #define FEX_TRACE
 #include "tc_context.h"
 
-#include "bridge.h"
+#include "settle.h"
 #include "tc_frame.h"
 #include "trace.h"
 

@@ -2,7 +2,7 @@
 /* The controlling bridge in XDP, beside bridge_in at tc: xdp_bridge_in on uplinks. */
 #include "xdp_context.h"
 
-#include "bridge.h"
+#include "settle.h"
 #include "xdp.h"
 
 /* From uplink to uplink with the same kind of tag, and nothing to do behind it. */
