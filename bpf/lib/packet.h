@@ -135,13 +135,6 @@ static __always_inline void read_ports(FEX_CONTEXT *ctx, struct packet *p)
 	p->unreadable = !p->has_ports;
 }
 
-static __always_inline void copy_words(__u8 *to, const __u32 *from, __u32 n)
-{
-#pragma unroll
-	for (__u32 i = 0; i < n; i++)
-		((__u32 *)to)[i] = from[i];
-}
-
 static __always_inline void read_ipv4(FEX_CONTEXT *ctx, struct packet *p)
 {
 	struct ipv4_head head;

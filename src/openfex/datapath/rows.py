@@ -250,11 +250,8 @@ def _read_flood(key: int, value: bytes, judged: Mapping[bytes, bytes]) -> Flood:
 def _at_home(veths: dict[Mac, int], homes: Mapping[bytes, bytes]) -> dict[Mac, int]:
     """Those whose row is as it should be; a run may have been killed before it wrote that."""
     wanted = home_rows(veths)
-    return {mac: port for mac, port in veths.items() if _is_right(_key(home_of(mac)[0]), wanted, homes)}
-
-
-def _is_right(row: bytes, wanted: Mapping[bytes, bytes], homes: Mapping[bytes, bytes]) -> bool:
-    return wanted[row] == homes.get(row)
+    rows = {mac: _key(home_of(mac)[0]) for mac in veths}
+    return {mac: port for mac, port in veths.items() if wanted[rows[mac]] == homes.get(rows[mac])}
 
 
 def read_bridge(rows: Rows, devices: Devices | None) -> BridgeTables:
