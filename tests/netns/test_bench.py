@@ -248,6 +248,7 @@ def test_a_lab_of_somebody_else_is_not_taken_over() -> None:
     assert len(netns.names(f"fex_{LAB}_")) == 5
 
 
+@pytest.mark.slow
 def test_what_a_killed_bench_left_is_taken_over() -> None:
     up(pair(LAB))
     peers.direct_veth(LAB)

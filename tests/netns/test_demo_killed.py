@@ -33,7 +33,11 @@ def _children(pid: int) -> list[int]:
 
 @pytest.mark.parametrize(
     ("number", "after"),
-    [(signal.SIGKILL, "limit-refused"), (signal.SIGKILL, "across-hosts"), (signal.SIGKILL, "processes-killed")],
+    [
+        (signal.SIGKILL, "limit-refused"),
+        pytest.param(signal.SIGKILL, "across-hosts", marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, "processes-killed", marks=pytest.mark.slow),
+    ],
 )
 def test_p6_a_killed_demo_leaves_nothing_that_down_does_not_find(number: int, after: str) -> None:
     before = links_here()
@@ -75,7 +79,7 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_demo_that_is_told_to_stop_removes_everything_itself(number: int) -> None:
     with subprocess.Popen([*DEMO], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None

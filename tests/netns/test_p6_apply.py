@@ -109,7 +109,9 @@ def _points(steps: int, most: int) -> list[int]:
     return sorted({1 + index * (steps - 1) // (most - 1) for index in range(min(most, steps))})
 
 
-@pytest.mark.parametrize("most", [20, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "most", [pytest.param(20, marks=pytest.mark.slow), pytest.param(10_000, marks=pytest.mark.long)]
+)
 def test_p6_killed_anywhere_the_next_run_converges(most: int) -> None:
     steps = _steps(BOUND)
     lab.down(LAB)
@@ -123,7 +125,9 @@ def test_p6_killed_anywhere_the_next_run_converges(most: int) -> None:
         assert residue(LAB) == []
 
 
-@pytest.mark.parametrize("most", [10, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "most", [pytest.param(10, marks=pytest.mark.slow), pytest.param(10_000, marks=pytest.mark.long)]
+)
 def test_p6_killed_while_binding_the_next_run_converges(most: int) -> None:
     lab.up(CARVED)
     steps = _steps(BOUND)

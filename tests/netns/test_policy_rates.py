@@ -140,6 +140,7 @@ def receive_all(listening: socket.socket, size: int) -> int:
     return got
 
 
+@pytest.mark.slow
 def test_tcp_moves_at_a_megabit_though_its_super_frames_exceed_what_a_bucket_holds() -> None:
     """They pass on debt. It is no faster than it may be: the burst and one super-frame of debt at most are ahead."""
     size, burst = 256 << 10, 8 << 10
