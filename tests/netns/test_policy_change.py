@@ -19,8 +19,8 @@ from openfex.model.values import BROADCAST
 from openfex.proof.bed import Seen, numbers
 from openfex.proof.kernel_bed import DEADLINE_S, nic_place
 from tests.netns.labs import running
-from tests.netns.policed import binding_of
-from tests.versions import KINDS, NEW, OLD, SETTINGS, Setting, frames, is_permitted, text_of
+from tests.netns.policed import binding_of, documents
+from tests.versions import KINDS, NEW, OLD, OPEN, SETTINGS, Setting, frames, is_permitted, text_of
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 CHANGES = 40
@@ -76,3 +76,33 @@ def test_no_frame_meets_some_of_both_versions_and_none_is_lost(setting: Setting)
     seen = {KINDS[number % len(KINDS)] for number in arrived}
     assert seen & (by_version[OLD] - always), "the old one was there"
     assert seen & (by_version[NEW] - always), "and the new one"
+
+
+JUDGING = {
+    "rules": "acl: {out: [{permit: {protocol: udp}}]}",
+    "rate": "rate: {out: {bits: 40Gbit, burst: 256MiB}}",
+}
+
+
+@pytest.mark.parametrize("judging", JUDGING.values(), ids=JUDGING)
+@pytest.mark.parametrize("whose", ["receiver", "sender", "both"])
+def test_no_flooded_frame_is_lost_or_doubled_when_ports_begin_and_cease_to_be_judged_alone(
+    whose: str, judging: str
+) -> None:
+    """Its ports go from a list of their host's to copies of their own, and back; all that is sent is permitted."""
+
+    def text(judges: bool) -> str:
+        asked = f", {judging}" if judges else ""
+        changing = f"kind: profile\nname: changing\nspec: {{vlan: {{trunk: {{allowed: '10,20,30'}}}}{asked}}}\n"
+        profiles = {name: "changing" if whose in {name, "both"} else "open" for name in ("sender", "receiver")}
+        machines = {"one": f"profile: {profiles['sender']}", "two": f"profile: {profiles['receiver']}"}
+        return documents("test-change", f"{OPEN}---\n{changing}", machines, attachment="tc")
+
+    def change_again_and_again() -> None:
+        for number in range(CHANGES):
+            lab.up(text(number % 2 == 0))
+
+    flood = Setting("", "", {}, flood=True)
+    with running(text(judges=False)) as layout:
+        sent, arrived = exchanged(layout, flood, change_again_and_again)
+    assert arrived == list(range(sent))

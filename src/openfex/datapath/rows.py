@@ -183,6 +183,19 @@ def _flood_row(flood: Flood) -> bytes:
     return FLOOD.pack(any_, many, flood.list_id, mask(flood.peers, 0), len(flood.judged), _series(flood.judged))
 
 
+def flood_rows_between(present: Rows, tables: BridgeTables) -> dict[bytes, bytes]:
+    """The rows of floods that hold while others of them change, where that makes a difference."""
+    rows = {}
+    for (scope, vlan), new in tables.floods.items():
+        key = scope << 12 | vlan
+        value = present["floods"].get(_key(key))
+        if value is not None and value != _flood_row(new):
+            old = _read_flood(key, value, present["judged"])
+            if old.judged != new.judged:
+                rows[_key(key)] = _flood_row(old.between(new))
+    return rows
+
+
 def _judged_rows(key: int, flood: Flood) -> dict[bytes, bytes]:
     series = _series(flood.judged)
     return {JUDGED_KEY.pack(key, series, number): _key(port) for number, port in enumerate(flood.judged)}

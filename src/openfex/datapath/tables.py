@@ -29,6 +29,7 @@ from openfex.datapath.rows import (
     allot_vlan_sets,
     bridge_rows,
     extender_rows,
+    flood_rows_between,
     ports_with,
     read_bridge,
     read_extender,
@@ -41,9 +42,11 @@ from openfex.model.drops import DropReason
 from openfex.model.values import Mac
 from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 
+POINTED_TO = ("vlan_sets", "addresses", "judged")
+"""What profiles and floods ask for: it is there before they do, and until no program can ask any more."""
 TABLES = {
     "extender": ("lists", "functions", "links"),
-    "bridge": ("vlan_sets", "addresses", "judged", "floods", "ports", "links", "veths", "homes"),
+    "bridge": (*POINTED_TO, "ports", "floods", "links", "veths", "homes"),
 }
 """The maps that tables are written to, in this order: what is pointed to before what points to it."""
 ARRAYS = {"links", "vlan_sets", "functions", "ports", "homes"}
@@ -141,16 +144,18 @@ def _write_bridge(node: Node, tables: BridgeTables, devices: Devices, present: R
     _keep_learnt(node, wanted, present)
     if wanted["veths"] != present["veths"]:
         _renew_epoch(node)  # and once more behind the rows: a run may be killed between
-    first, *others = TABLES["bridge"]
-    written = {first: _write_changed(node, first, wanted[first], present[first])}
+    written = {name: _write_changed(node, name, wanted[name], present[name]) for name in POINTED_TO}
+    node.map("floods").put_many(list(flood_rows_between(present, tables).items()))
     switched = write_profiles(node, tables.profiles, sets)
+    others = [name for name in TABLES["bridge"] if name not in POINTED_TO]
     written |= {name: _write_changed(node, name, wanted[name], present[name]) for name in others}
     for name in reversed(others):
         written[name] += _remove_gone(node, name, wanted[name], present[name])
     switched += remove_profiles(node, tables.profiles)
-    if switched and wanted[first].keys() != present[first].keys():
-        wait_for_programs()  # who still judges by an older version looks into its VLANs
-    written[first] += _remove_gone(node, first, wanted[first], present[first])
+    if any(present[name].keys() - wanted[name].keys() for name in POINTED_TO):
+        wait_for_programs()  # who still judges by what there was looks at its VLANs, addresses and copies
+    for name in POINTED_TO:
+        written[name] += _remove_gone(node, name, wanted[name], present[name])
     if written["veths"]:
         _renew_epoch(node)
     ageing_ns, epoch = _settings(node)
@@ -177,12 +182,9 @@ def _is_learnt(owner: bytes) -> bool:
     return bool(U32.unpack(owner)[0] & LEARNT)
 
 
-def held_lists(node: Node) -> dict[tuple[int, int], int]:
-    """The ids of a bridge's lists, by scope and VLAN."""
-    if not node.rows:
-        return {}
-    tables = read_bridge(read_rows(node), None)
-    return {scope: flood.list_id for scope, flood in tables.floods.items()}
+def held_tables(node: Node) -> BridgeTables:
+    """What a bridge has, but for its profiles and settings; nothing where it is not loaded."""
+    return read_bridge(read_rows(node), None) if node.rows else BridgeTables()
 
 
 def _sum_cpus(octets: bytes, size: int) -> Iterator[tuple[int, ...]]:

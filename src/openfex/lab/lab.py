@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from openfex.datapath.node import pin_folder
 from openfex.datapath.objects import PROGRAMS, build_of
-from openfex.datapath.tables import held_lists
+from openfex.datapath.tables import held_tables
 from openfex.errors import DocumentError, NotFoundError, OpenfexError, RefusedError, VerificationError
 from openfex.lab import guests, kept
 from openfex.lab.names import PREFIX, lab_of, netns_of, prefix_of
@@ -97,7 +97,7 @@ def _lay_out(reading: Reading) -> Layout:
 def _want(workshop: Workshop, layout: Layout) -> State:
     builds = {role: build_of(role) for role in PROGRAMS}
     names = {one.name: netns_of(layout.lab, "bridge", one.name) for one in layout.bridges}
-    held = {name: held_lists(workshop.node(space)) for name, space in names.items()}
+    held = {name: held_tables(workshop.node(space)) for name, space in names.items()}
     return want(layout, builds, held)
 
 

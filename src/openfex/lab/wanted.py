@@ -28,7 +28,8 @@ from openfex.plan.objects import (
     WireKey,
     WireSpec,
 )
-from openfex.rules.compiler import Scope, compile_bridge, compile_extender
+from openfex.rules.compiler import compile_bridge, compile_extender
+from openfex.rules.tables import BridgeTables
 
 HOST_LINKS = 3
 """Links 1 and 2 are the uplinks to fabrics a and b."""
@@ -144,8 +145,8 @@ def _bridge_node(layout: Layout, bridge: Bridge, build: str) -> NodeSpec:
     return NodeSpec("bridge", build, (FIRST_UPLINK + room) << CHANNEL_BITS, frozenset(devices), xdp)
 
 
-def want(layout: Layout, builds: Mapping[str, str], held: Mapping[str, Mapping[Scope, int]]) -> State:
-    """The whole wanted state. `builds`: by role, which build of the programs; `held`: by bridge, its lists' ids."""
+def want(layout: Layout, builds: Mapping[str, str], held: Mapping[str, BridgeTables]) -> State:
+    """The whole wanted state. `builds`: by role, that of the programs; `held`: by bridge, the tables that it has."""
     state: State = {**_spaces(layout), **_wires(layout), **want_guests(layout)}
     bridges = {one.name: compile_bridge(layout, one.name, held.get(one.name)) for one in layout.bridges}
     for host in layout.hosts:

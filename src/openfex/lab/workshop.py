@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from openfex.adapter import soft
 from openfex.adapter.shaping import DEFAULT, NO_SHAPE, classes_of, read_shape
@@ -47,7 +47,7 @@ from openfex.plan.objects import (
     WireSpec,
 )
 from openfex.rules.compiler import terms_of
-from openfex.rules.tables import BridgeTables, Terms
+from openfex.rules.tables import BridgeTables, ExtenderTables, Terms
 
 WIRE_MARK = "openfex:wire:"
 
@@ -268,7 +268,7 @@ class Workshop:
             port: replace(one, xdp=port in new.xdp, queued=port in new.queued)
             for port, one in self.devices(key.netns).items()
         }
-        write_tables(self.node(key.netns), new.tables, devices)  # type: ignore[arg-type]
+        write_tables(self.node(key.netns), cast("BridgeTables | ExtenderTables", new.tables), devices)
 
     def devices(self, name: str) -> Devices:
         """The devices of a node by port number, as the filters on them say."""

@@ -22,6 +22,7 @@ from openfex.plan.objects import (
     Spec,
     State,
     TablesKey,
+    TablesSpec,
     WireSpec,
 )
 
@@ -129,10 +130,10 @@ def _clear_the_way(operations: Sequence[Operation]) -> list[Operation]:
 
 
 def _let_go_late(operations: Iterable[Operation]) -> list[Operation]:
-    """XDP programs, and what they need of devices, go when no table leads to them any more."""
+    """What tables lead to goes when none does any more: XDP programs, what they need of devices, lists of hosts."""
     steps: list[Operation] = []
     for one in operations:
-        kept = _kept_for_xdp(one.old, one.new)
+        kept = _kept_meanwhile(one.old, one.new)
         if kept is None:
             steps.append(one)
             continue
@@ -142,8 +143,11 @@ def _let_go_late(operations: Iterable[Operation]) -> list[Operation]:
     return steps
 
 
-def _kept_for_xdp(old: Spec | None, new: Spec | None) -> Spec | None:
-    """What is to be for as long as XDP still sends: the new, and what the old has for XDP; None if that is nothing."""
+def _kept_meanwhile(old: Spec | None, new: Spec | None) -> Spec | None:
+    """What is to be for as long as tables lead to the old: the new, and what they need of the old; None if nothing."""
+    if isinstance(old, TablesSpec) and isinstance(new, TablesSpec):
+        kept = replace(new, tables=new.tables.keeping(old.tables))
+        return kept if kept != new else None
     if isinstance(old, NodeSpec) and isinstance(new, NodeSpec):
         lost = (old.xdp - new.xdp) & {device for _, device in new.devices}
         return replace(new, xdp=new.xdp | lost) if lost else None

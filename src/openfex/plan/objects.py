@@ -7,6 +7,7 @@ The same types say what is wanted and what was observed, so a plan is their diff
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from openfex.model.layout import home_of
 from openfex.model.place import Place
@@ -117,14 +118,21 @@ class TablesKey:
         return f"tables of {self.netns}"
 
 
+class Tables(Protocol):
+    """What the decision of a node reads: a value of rules/tables.py."""
+
+    def keeping(self, old: Any) -> Tables:
+        """These, and what of the old ones, of the same kind, is asked for until the other nodes have theirs."""
+
+
 @dataclass(frozen=True, slots=True)
 class TablesSpec:
-    """What the decision there reads: a value of rules/tables.py, which a plan only compares.
+    """The tables of a node, which a plan does not look into.
 
     `xdp`: the ports that XDP may send to. `queued`: those whose frames are told apart by the queue of their device.
     """
 
-    tables: object
+    tables: Tables
     xdp: frozenset[int] = frozenset()
     queued: frozenset[int] = frozenset()
 

@@ -2,13 +2,14 @@
 """From a layout to the flat tables of each node. Pure: the same layout and the same list ids give the same tables.
 
 A replication list is named by its scope and VLAN: scope 0 is what any vEth may reach, scope n what the network port
-of link n may reach, that is the vEths pinned to it. A list keeps its id for as long as it exists (`held`), because the
-bridge and the hosts change at different moments.
+of link n may reach, that is the vEths pinned to it. The bridge and the hosts change at different moments. So a list
+keeps its id for as long as it exists (`held`), and gets another when a vEth that goes on is put on it, or taken off, to
+be judged alone: the hosts have both lists until the bridge has changed from the one to the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from ipaddress import ip_interface
 
 from openfex.errors import RefusedError
@@ -28,8 +29,10 @@ def list_number(ordinal: int) -> int:
     return (1 + ordinal // _BASES) << 12 | (1 + ordinal % _BASES)
 
 
-def allot_lists(scopes: Iterable[Scope], held: Mapping[Scope, int]) -> dict[Scope, int]:
-    """An id for each scope; those that have one keep it. Raises RefusedError when there are too many."""
+def allot_lists(
+    scopes: Iterable[Scope], held: Mapping[Scope, int], changed: Set[Scope] = frozenset()
+) -> dict[Scope, int]:
+    """An id for each scope; all but `changed` keep theirs. Raises RefusedError when there are too many."""
     wanted = sorted(scopes)
     if len(wanted) > MAX_LISTS:
         raise RefusedError(
@@ -37,7 +40,7 @@ def allot_lists(scopes: Iterable[Scope], held: Mapping[Scope, int]) -> dict[Scop
             code="too-many-lists",
             remedy="allow fewer VLANs on trunks, or use fewer network ports",
         )
-    kept = {scope: held[scope] for scope in wanted if scope in held}
+    kept = {scope: held[scope] for scope in wanted if scope in held and scope not in changed}
     used = set(held.values())
     free = (number for number in map(list_number, range(MAX_LISTS)) if number not in used)
     spare = iter(sorted(used - set(kept.values())))
@@ -106,27 +109,44 @@ def _lay_veths(tables: BridgeTables, layout: Layout, name: str) -> None:
                 tables.veths[mac] = binding.bridge_port
 
 
-def compile_bridge(layout: Layout, name: str, held: Mapping[Scope, int] | None = None) -> BridgeTables:
-    """The tables of a bridge: its ports, what their profiles ask, and where floods go."""
+def _changed(members: Mapping[Scope, Mapping[int, list[Binding]]], held: BridgeTables) -> set[Scope]:
+    """The lists that a vEth comes to, or leaves, that is up before and after."""
+    bound = {one.bridge_port for by_link in members.values() for many in by_link.values() for one in many}
+    going_on = {number for number in bound if number in held.ports and held.ports[number].up}
+    return {
+        scope
+        for scope, by_link in members.items()
+        if scope in held.floods and not going_on.isdisjoint({*_judged(by_link)} ^ {*held.floods[scope].judged})
+    }
+
+
+def compile_bridge(layout: Layout, name: str, held: BridgeTables | None = None) -> BridgeTables:
+    """The tables of a bridge: its ports, what their profiles ask, and where floods go. `held`: those that it has."""
     bridge = layout.bridge(name)
     tables = BridgeTables(ageing_ns=bridge.ageing_ms * 1_000_000)
     _lay_ports(tables, layout, name)
     _lay_veths(tables, layout, name)
     members = _members(layout, name)
-    ids = allot_lists(members, held or {})
+    held = held or BridgeTables()
+    numbers = {scope: flood.list_id for scope, flood in held.floods.items()}
+    ids = allot_lists(members, numbers, _changed(members, held))
     for scope, by_link in members.items():
         peers = frozenset(port.link for port in bridge.ports if port.peer and scope[1] in port.profile.vlans)
         tables.floods[scope] = _flood(by_link, ids[scope], frozenset() if scope[0] else peers)
     return tables
 
 
+def _judged(by_link: Mapping[int, list[Binding]]) -> tuple[int, ...]:
+    """Those that are judged alone when frames leave by them: they are on no list."""
+    judged = (one.bridge_port for bound in by_link.values() for one in bound if one.profile.policy.judges_out)
+    return tuple(sorted(judged))
+
+
 def _flood(by_link: Mapping[int, list[Binding]], list_id: int, peers: frozenset[int]) -> Flood:
-    """Those that are judged alone when frames leave by them are on no list."""
     listed = {link: sum(not one.profile.policy.judges_out for one in bound) for link, bound in by_link.items()}
-    judged = [one.bridge_port for bound in by_link.values() for one in bound if one.profile.policy.judges_out]
     some = frozenset(link for link, count in listed.items() if count)
     many = frozenset(link for link, count in listed.items() if count > 1)
-    return Flood(some, many, list_id, peers, tuple(sorted(judged)))
+    return Flood(some, many, list_id, peers, _judged(by_link))
 
 
 def _list(bound: Iterable[Binding], vlan: int) -> Members:

@@ -7,7 +7,7 @@ uplinks 16..79; on a host uplinks are links 1..15.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from openfex.model.limits import DEFAULT_AGEING_NS, MAX_STATIONS
 from openfex.model.policy import FREE, Policy
@@ -42,6 +42,10 @@ class ExtenderTables:
     links: dict[int, ChannelKind] = field(default_factory=dict)
     functions: dict[int, Function] = field(default_factory=dict)
     lists: dict[tuple[int, int], Members] = field(default_factory=dict)
+
+    def keeping(self, old: ExtenderTables) -> ExtenderTables:
+        """These, and the lists that a bridge goes on naming until it has its own new tables."""
+        return replace(self, lists=old.lists | self.lists)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,15 @@ class Flood:
     peers: frozenset[int] = frozenset()
     judged: tuple[int, ...] = ()
 
+    def between(self, new: Flood) -> Flood:
+        """What holds while ports and profiles change from what goes with this one to what goes with `new`.
+
+        To judge alone by a profile that judges nothing loses nothing, to put on a list who is to be judged would. And a
+        sender's own uplink gets a copy, whether it is on the list or not: by its profile that cannot be told now.
+        """
+        held = new if set(self.judged) <= set(new.judged) else self
+        return replace(held, many=held.any)
+
 
 @dataclass(frozen=True, slots=True)
 class Station:
@@ -146,6 +159,10 @@ class BridgeTables:
     epoch: int = 0
     most_stations: int = MAX_STATIONS
     memory: Memory = field(default_factory=Memory, compare=False)
+
+    def keeping(self, _: BridgeTables) -> BridgeTables:
+        """Nobody asks a bridge for anything of its old tables."""
+        return self
 
     def terms_of(self, port: Port) -> Terms:
         """What the port's profile asks; nobody is a member of a VLAN by a profile that is not there."""

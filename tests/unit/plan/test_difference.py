@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from openfex.model.place import Place
 from openfex.model.values import Mac
@@ -28,6 +28,17 @@ HOST, BRIDGE, VM1, VM2 = "host", "bridge", "vm1", "vm2"
 WIRE = WireSpec(Place(HOST, "up-a"), Place(BRIDGE, "uplink16"), 9216)
 
 
+@dataclass(frozen=True)
+class Listed:
+    """Tables of which others may go on asking for something."""
+
+    ports: tuple[str | None, ...]
+    lists: frozenset[int] = frozenset()
+
+    def keeping(self, old: Listed) -> Listed:
+        return replace(self, lists=self.lists | old.lists)
+
+
 def _function(index: int, machine: str | None) -> State:
     pf, name = f"f0p{index}", f"n/{index}"
     place = Place(machine, "eth0") if machine else Place(HOST, f"f0v{index}")
@@ -45,8 +56,8 @@ def _state(*holders: str | None) -> State:
     devices = {(1 << 12 | 1 + index, f"f0p{index}") for index in range(len(holders))}
     state[NodeKey(HOST)] = NodeSpec("extender", "b", 4096, frozenset({(1 << 12, "up-a"), *devices}))
     state[NodeKey(BRIDGE)] = NodeSpec("bridge", "b", 4096, frozenset({(16 << 12, "uplink16")}))
-    state[TablesKey(False, HOST)] = TablesSpec(holders)
-    state[TablesKey(True, BRIDGE)] = TablesSpec(holders)
+    state[TablesKey(False, HOST)] = TablesSpec(Listed(holders))
+    state[TablesKey(True, BRIDGE)] = TablesSpec(Listed(holders))
     return state
 
 
@@ -75,6 +86,18 @@ def test_xdp_is_there_before_the_tables_lead_to_it_and_until_they_do_no_more() -
     assert _told(_with_xdp(plain), plain) == [f"change {one}" for one in made]
     gone = [*made[4:], *made[2:4], "function n/0", "wire h.a"]
     assert _told(plain, _with_xdp(plain)) == [f"change {one}" for one in gone]
+
+
+def test_lists_of_hosts_are_there_before_the_bridge_names_them_and_until_it_does_no_more() -> None:
+    observed, wanted = _state(VM1), _state(VM1)
+    old, new = Listed((VM1,), frozenset({1})), Listed((VM1,), frozenset({2}))
+    observed[TablesKey(False, HOST)], wanted[TablesKey(False, HOST)] = TablesSpec(old), TablesSpec(new)
+    wanted[TablesKey(True, BRIDGE)] = TablesSpec(Listed((VM2,)))
+    operations = difference(wanted, observed)
+    assert [str(one) for one in operations] == [f"change tables of {one}" for one in (HOST, BRIDGE, HOST)]
+    assert [one.new for one in operations[::2]] == [TablesSpec(new.keeping(old)), TablesSpec(new)]
+    wanted[TablesKey(False, HOST)] = TablesSpec(Listed((VM1,)))
+    assert _told(wanted, observed) == [f"change tables of {one}" for one in (BRIDGE, HOST)]
 
 
 def test_what_else_changes_with_it_does_not_wait() -> None:

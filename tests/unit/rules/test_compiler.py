@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from openfex.errors import RefusedError
 from openfex.model.layout import Layout
 from openfex.model.limits import MAX_LISTS
+from openfex.model.policy import FREE, Policy, Rule
 from openfex.model.values import ChannelKind, port_channel, port_link, port_number
 from openfex.rules.compiler import allot_lists, compile_bridge, compile_extender, list_number
 from openfex.rules.tables import Flood, Function, Members, Port, Terms
@@ -143,13 +147,56 @@ def test_a_list_keeps_its_id_for_as_long_as_it_exists(before: set[Scope], after:
 
 
 def test_a_bridge_keeps_its_ids_when_a_vlan_comes_and_goes() -> None:
-    held = {scope: flood.list_id for scope, flood in bridge_tables().floods.items()}
-    held[0, 5] = 0x1001
-    held.update({scope: 0x2000 + ordinal for ordinal, scope in enumerate(held) if scope != (0, 5)})
+    held = bridge_tables()
+    numbers = {scope: 0x2000 + ordinal for ordinal, scope in enumerate(held.floods)}
+    held.floods = {scope: replace(flood, list_id=numbers[scope]) for scope, flood in held.floods.items()}
+    held.floods[0, 5] = Flood(list_id=0x1001)
     floods = compile_bridge(layout(), "sw-a", held).floods
-    assert {scope: flood.list_id for scope, flood in floods.items()} == {
-        scope: number for scope, number in held.items() if scope != (0, 5)
-    }
+    assert {scope: flood.list_id for scope, flood in floods.items()} == numbers
+
+
+def _judging(*channels: int, bound: Iterable[int] = (1, 2, 3)) -> Layout:
+    """A host whose vEths of these channels are judged for what leaves by them, in one VLAN with the others."""
+    judged = Policy(acl_out=(Rule(True),))
+    builder = LayoutBuilder()
+    host = builder.host("h", ChannelKind.VNTAG, [builder.bridge("sw")], [1, 2, 3])
+    for channel in bound:
+        builder.bind(host, channel, access(10, judged if channel in channels else FREE))
+    return builder.layout()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "another"),
+    [
+        (_judging(), _judging(2), True),
+        (_judging(2), _judging(), True),
+        (_judging(2, 3), _judging(2, 1), True),
+        (_judging(2), _judging(2), False),
+        (_judging(bound=[1, 3]), _judging(2), False),
+        (_judging(2), _judging(bound=[1, 3]), False),
+    ],
+    ids=["begins", "ceases", "one each", "stays", "comes", "goes"],
+)
+def test_a_list_is_another_when_a_veth_that_goes_on_is_put_on_it_or_taken_off(
+    before: Layout, after: Layout, another: bool
+) -> None:
+    held = compile_bridge(before, "sw")
+    now = compile_bridge(after, "sw", held)
+    assert (now.floods[0, 10].list_id != held.floods[0, 10].list_id) == another
+    host = after.host("h")
+    old, new = (compile_extender(one, host, {"sw": tables}) for one, tables in ((before, held), (after, now)))
+    both = new.keeping(old)
+    assert all(both.lists[1, tables.floods[0, 10].list_id] for tables in (held, now))
+    assert compile_bridge(after, "sw", now) == now, "and once that is done it stays"
+
+
+def test_while_ports_begin_or_cease_to_be_judged_alone_nobody_is_left_out() -> None:
+    free = Flood(frozenset({H1}), frozenset({H1}), 1, judged=())
+    some = Flood(frozenset({H1}), frozenset(), 2, judged=(5,))
+    others = Flood(frozenset({H1}), frozenset(), 3, judged=(6,))
+    assert free.between(some) == replace(some, many=some.any)
+    assert some.between(free) == replace(some, many=some.any)
+    assert some.between(others) == replace(some, many=some.any)
 
 
 def test_too_many_lists_are_refused_with_a_code_and_a_remedy() -> None:

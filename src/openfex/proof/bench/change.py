@@ -10,7 +10,7 @@ from threading import Event
 
 from openfex.datapath.node import Node
 from openfex.datapath.rows import Devices
-from openfex.datapath.tables import held_lists, write_tables
+from openfex.datapath.tables import held_tables, write_tables
 from openfex.errors import VerificationError
 from openfex.lab.names import name_of
 from openfex.model.layout import Layout
@@ -25,7 +25,7 @@ class Change:
         self._node = node
         self._devices = devices
         self._layouts = list(layouts)
-        self._lists = held_lists(node)
+        self._held = held_tables(node)
 
     def measure(self, traffic: Traffic, frames: int) -> float:
         """Milliseconds until all vEths are judged by the next layout's profile. Raises VerificationError for a loss.
@@ -51,7 +51,7 @@ class Change:
         layout = self._layouts.pop(0)
         self._layouts.append(layout)
         start = time.perf_counter()
-        tables = compile_bridge(layout, name_of(self._node.name), self._lists)
+        tables = compile_bridge(layout, name_of(self._node.name), self._held)
         write_tables(self._node, tables, self._devices)
         return (time.perf_counter() - start) * 1e3
 
