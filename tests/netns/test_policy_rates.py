@@ -114,7 +114,7 @@ def measured_rate(load: Load) -> tuple[float, float]:
 @pytest.mark.long
 @pytest.mark.parametrize("way", [DropReason.RATE_IN, DropReason.RATE_OUT], ids=["in", "out"])
 @pytest.mark.parametrize(
-    ("rate", "wires"), [*((rate, "tc") for rate in (1, 10, 100, 1000, 4000)), (10, "xdp"), (100, "xdp")]
+    ("rate", "wires"), [*((rate, "tc") for rate in (1, 10, 100, 1000, 4000, 10_000)), (10, "xdp"), (100, "xdp")]
 )
 def test_a_rate_is_exact(rate: int, wires: str, way: DropReason) -> None:
     """Within 2 % over 10 s; the burst lets the sender lose its CPU for a tenth of a second without losing anything."""
