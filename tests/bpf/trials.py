@@ -12,7 +12,6 @@ from openfex.rules.decision import Decision, Verdict, outcome
 from openfex.rules.engine import Bridge, Extender, Sent
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import read_head
-from openfex.rules.policy import Frame
 from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 from openfex.testing.frames import Arrival
 from openfex.testing.kernel import KernelEngine, KernelTables, kernel_now_ns, made_up_devices
@@ -149,10 +148,12 @@ class OctetsTrial:
         return verdict
 
     def _verdict(self, arrival: Arrival, now_ns: int) -> Verdict:
-        head, link, tables = read_head(arrival.octets), arrival.at >> 12, self.reference.tables
-        if isinstance(tables, BridgeTables):
-            return decide_bridge(Frame(arrival.octets, head), link, now_ns, tables).verdict
-        return (decide_up(head, arrival.at, tables) if arrival.at & 0xFFF else decide_down(head, link, tables)).verdict
+        link, octets, node = arrival.at >> 12, arrival.octets, self.reference
+        if isinstance(node, ReferenceBridge):
+            return decide_bridge(node.frame_from(link, octets), link, now_ns, node.tables).verdict
+        if arrival.at & 0xFFF:
+            return decide_up(read_head(octets), arrival.at, node.tables).verdict
+        return decide_down(node.head_from(link, octets), link, node.tables).verdict
 
     def _several_ways(self, arrival: Arrival, now_ns: int) -> None:
         if self.partner:

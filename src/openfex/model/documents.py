@@ -246,9 +246,10 @@ class UplinkSpec(Spec):
 class HostSpec(Spec):
     """A host: how its functions' frames are told apart, and its uplinks."""
 
-    channel: Literal["vntag", "etag", "schannel", "vepa"] = Field(
-        description="how its functions' frames are told apart on the uplinks; "
-        "`schannel` and `vepa` are not built yet, and refused (`channel-not-supported`)",
+    channel: Literal["vntag", "etag", "schannel", "schannel-q", "vepa"] = Field(
+        description="how its functions' frames are told apart on the uplinks: by a VN-Tag, an E-Tag, an S-tag "
+        "(802.1ad), or with `schannel-q` a C-tag (802.1Q); `vepa` is not built yet, and refused "
+        "(`channel-not-supported`)",
         examples=["vntag"],
     )
     uplinks: Annotated[dict[Fabric, UplinkSpec], Named("FABRIC", "uplink"), Field(min_length=1)] = Field(
