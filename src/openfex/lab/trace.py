@@ -127,7 +127,7 @@ def _cables(layout: Layout) -> dict[End, End]:
             ("host", host.name, port_number(uplink.host_link)),
             ("bridge", uplink.bridge, port_number(uplink.bridge_link)),
         )
-        for host in layout.hosts
+        for host in layout.own_hosts
         for uplink in host.uplinks
     ]
     ends += [

@@ -89,7 +89,15 @@ def _in_turn(inventory: Inventory, host: str) -> list[Nic]:
     """The NICs of a host as they are bound: those that name their function, those that have one here, the others."""
     here = {f"{name}/{index}" for name, one in inventory.adapters_of(host).items() for index in range(one.functions)}
     held = {name for name, seat in inventory.held.nics.items() if seat.function in here}
-    return sorted(inventory.nics_of(host), key=lambda nic: (nic.spec.function is None, nic.label not in held))
+    nics = [nic for nic in inventory.nics_of(host) if not _needs_none(inventory, nic)]
+    return sorted(nics, key=lambda nic: (nic.spec.function is None, nic.label not in held))
+
+
+def _needs_none(inventory: Inventory, nic: Nic) -> bool:
+    """Whether it is a PF, or its machine is refused as it is (plan/remotes.py)."""
+    host = inventory.host_of.get(nic.machine.host)
+    is_guest = host is not None and host.remote and nic.machine.type == "qemu"
+    return is_guest or (nic.spec.function or "").endswith("/pf")
 
 
 def _check_room(host: str, adapters: Mapping[str, AdapterSpec], nics: Sequence[Nic]) -> Iterator[Problem]:
