@@ -187,13 +187,12 @@ def _running(
 @contextmanager
 def _folder() -> Iterator[Path]:
     """A folder for a twin's files. A killed process leaves one behind, without its lock; the next takes it away."""
-    with crossing("make a folder for a twin"):
-        with image.locked():
-            for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-                _sweep(old)
-            folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with crossing("make a folder for a twin"), image.locked():
+        for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+            _sweep(old)
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         yield folder
     finally:
