@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openfex.errors import InputError
+from openfex.machine.command_line import quote
 from openfex.model.values import Mac
 
 _FIRST_SLOT, _LAST_SLOT = 0x10, 0x1E
@@ -110,7 +111,6 @@ def _nvme(one: Nvme, folder: Path) -> list[str]:
     controller += f",max_ioqpairs={pairs},msix_qsize={vectors},sriov_max_vfs={one.functions}"
     controller += f",sriov_vq_flexible={flexible},sriov_vi_flexible={flexible}"
     controller += f",sriov_max_vq_per_vf={one.queues},sriov_max_vi_per_vf={one.queues}"
-    path = str(medium(folder, one)).replace(",", ",,")
-    argv = ["-drive", f"if=none,id=medium-{one.name},format=raw,file={path}"]
+    argv = ["-drive", f"if=none,id=medium-{one.name},format=raw,file={quote(medium(folder, one))}"]
     argv += ["-device", f"nvme-subsys,id=subsystem-{one.name},nqn={one.name}"]
     return [*argv, "-device", controller, "-device", f"nvme-ns,drive=medium-{one.name},nsid=1,shared=on"]

@@ -78,8 +78,8 @@ def test_else_a_newer_one_is_unpacked_once_and_found_by_its_folders(here: Path, 
     assert not has_emulator()
     made = make_emulator()
     root = here / "cache/qemu-old-backports"
-    assert made.argv == (str(root / f"usr/bin/{PROGRAM}"), "-L", str(root / "usr/share/seabios"))
-    assert made.environment == (("LD_LIBRARY_PATH", str(root / "usr/lib/triplet")),)
+    libraries = ("env", f"LD_LIBRARY_PATH={root}/usr/lib/triplet")
+    assert made.argv == (*libraries, f"{root}/usr/bin/{PROGRAM}", "-L", f"{root}/usr/share/seabios")
     calls = (here / "calls").read_text().splitlines()
     assert calls[-1].startswith("-o suite=old-backports,True")
     assert "--download-only --no-install-recommends --target-release old-backports" in calls[-1]
@@ -91,7 +91,7 @@ def test_else_a_newer_one_is_unpacked_once_and_found_by_its_folders(here: Path, 
 def test_one_that_does_not_start_any_more_is_unpacked_again(here: Path) -> None:
     play_debian(here, "10.0.2")
     made = make_emulator()
-    play(Path(made.argv[0]), "echo no library >&2; exit 127")
+    play(here / f"cache/qemu-old-backports/usr/bin/{PROGRAM}", "echo no library >&2; exit 127")
     assert not has_emulator()
     assert make_emulator() == made
     assert has_emulator()
