@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from openfex.errors import InputError
 from openfex.formats.ranges import flat
-from openfex.formats.values import LAST_FUNCTION
+from openfex.formats.writing import span
 from openfex.model.functions import AdapterWish, Selector, Settings
 from openfex.model.wording import as_yaml
 
@@ -50,23 +50,17 @@ def _pf(pf: Selector, numbers: tuple[int, int] | None) -> str | dict[str, str]:
     if numbers:
         if not head:
             raise InputError("a range of functions needs the PF's address or name before it", code="bad-pf")
-        head += f"#{_range(*numbers)}"
+        head += f"#{span(*numbers)}"
     more = {"vendor": pf.vendor, "device": pf.device, "driver": pf.driver}
     said = {key: value for key, value in {"address": head, **more}.items() if value}
     return head if said == {"address": head} else said
 
 
-def _range(first: int, last: int) -> str:
-    if first == 0 and last >= LAST_FUNCTION:
-        return "all"
-    return str(first) if first == last else f"{first}-{last}"
-
-
 def _settings(wish: AdapterWish) -> dict[str, dict[str, object]]:
     """By range. A mapping has a key once, so where a range is written twice the normal form is taken."""
-    names = [_range(first, last) for first, last, _ in wish.settings]
+    names = [span(first, last) for first, last, _ in wish.settings]
     ranges = wish.settings if len(set(names)) == len(names) else flat(wish.settings)
-    said = {_range(first, last): _function(settings) for first, last, settings in ranges}
+    said = {span(first, last): _function(settings) for first, last, settings in ranges}
     return {key: value for key, value in said.items() if value}
 
 
@@ -74,6 +68,7 @@ def _function(one: Settings) -> dict[str, object]:
     rate = {"min": _rate(one.min_rate), "max": _rate(one.max_rate)}
     said = {
         "mac": str(one.mac) if one.mac else None,
+        "mac-pool": str(one.mac_pool) if one.mac_pool else None,
         "vlan": one.vlan,
         "qos": one.qos,
         "protocol": one.protocol.value if one.protocol else None,

@@ -53,7 +53,7 @@ class _Network:
         return next((one for of_pf in self.functions.values() for one in of_pf if one.id == device), None)
 
 
-def read_netplan(text: str, file: str = "", name: str = "") -> Import:
+def read_netplan(text: str, file: str = "") -> Import:
     """What a file of netplan asks for. Raises DocumentError."""
     network = _Network(Report(file, "netplan"))
     for document in read_parts(text, network.report):
@@ -66,8 +66,6 @@ def read_netplan(text: str, file: str = "", name: str = "") -> Import:
     for vlan in network.vlans:
         _take_vlan(network, vlan)
     wishes = [_wish(network, pf) for pf in network.functions]
-    if name and len(wishes) == 1:
-        wishes = [AdapterWish(slug(name), one.pfs, one.functions, settings=one.settings) for one in wishes]
     return network.report.finish(distinct(wishes))
 
 
@@ -82,6 +80,8 @@ def _take_network(network: _Network, part: Part) -> None:
             devices = dict(inner.items(report))
             if "renderer" in devices:  # a default for all of them, and no device
                 _note(network, OTHER, devices.pop("renderer"))
+            for device in devices.values():
+                dict(device.items(report))  # one that has no keys is told here
             network.devices.update(devices)
         elif key == "vlans":
             network.vlans += [vlan for _, vlan in inner.items(report)]

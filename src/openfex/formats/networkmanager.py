@@ -16,7 +16,7 @@ from openfex.formats.functions import Functions, can_be, count_of
 from openfex.formats.networkmanager_keys import CONNECTION, ETHERNET, MATCH, OTHER, SRIOV, VF
 from openfex.formats.report import Import, Key, Report, Said, one_line
 from openfex.formats.sections import KEYFILE, Entry, read_sections
-from openfex.formats.selection import Selection, name_of, slug
+from openfex.formats.selection import Selection, name_of, slug, stem_of
 from openfex.formats.values import Value, mac, number, truth
 from openfex.model.functions import AdapterWish, TagProtocol
 
@@ -51,7 +51,7 @@ class _Reading:
     lines: dict[str, int] = field(default_factory=dict)
 
 
-def read_networkmanager(text: str, file: str = "", name: str = "") -> Import:
+def read_networkmanager(text: str, file: str = "") -> Import:
     """What a keyfile asks for. Raises DocumentError."""
     report = Report(file, "NetworkManager")
     reading = _Reading(report)
@@ -73,7 +73,7 @@ def read_networkmanager(text: str, file: str = "", name: str = "") -> Import:
     total, autoprobe = _count(reading), _autoprobe(reading)
     settings = _functions(reading, total).ranges()
     count = count_of(total, report, _said_of(reading, "total-vfs"))
-    wish = AdapterWish(slug(name, name_of(pfs), report.file), pfs, count, autoprobe=autoprobe, settings=settings)
+    wish = AdapterWish(slug(name_of(pfs), stem_of(report.file)), pfs, count, autoprobe=autoprobe, settings=settings)
     return report.finish((wish,))
 
 

@@ -36,7 +36,7 @@ _VALUES: Mapping[str, tuple[str, Callable[[object], Value | None], str]] = {
 _AWAY = frozenset({"absent", "ignore"})
 
 
-def read_nmstate(text: str, file: str = "", name: str = "") -> Import:
+def read_nmstate(text: str, file: str = "") -> Import:
     """What a desired state of nmstate asks for. Raises DocumentError."""
     report = Report(file, "nmstate")
     wishes: list[AdapterWish] = []
@@ -46,9 +46,6 @@ def read_nmstate(text: str, file: str = "", name: str = "") -> Import:
                 wishes += [wish for one in part.parts(report) if (wish := _interface(report, one))]
             else:
                 _note(report, OTHER, part)
-    if name and len(wishes) == 1:
-        one = wishes[0]
-        wishes = [AdapterWish(slug(name), one.pfs, one.functions, autoprobe=one.autoprobe, settings=one.settings)]
     return report.finish(distinct(wishes))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from openfex.errors import InputError
 from openfex.formats.report import Export, File
-from openfex.formats.written import Writing, span
+from openfex.formats.writing import Writing, span
 from openfex.model.functions import AdapterWish, Selector, Settings, TagProtocol
 from openfex.model.names import LONGEST_DEVICE
 

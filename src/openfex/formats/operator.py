@@ -60,7 +60,7 @@ class _Cluster:
     networks: dict[str, list[dict[str, tuple[Value, Said]]]] = field(default_factory=dict)
 
 
-def read_operator(text: str, file: str = "", name: str = "") -> Import:
+def read_operator(text: str, file: str = "") -> Import:
     """What manifests of the operator ask for. Raises DocumentError."""
     cluster = _Cluster(Report(file, "sriov-network-operator"))
     for document in read_parts(text, cluster.report):
@@ -70,9 +70,6 @@ def read_operator(text: str, file: str = "", name: str = "") -> Import:
     find_overlaps(report, cluster.policies)
     _note_networks(cluster)
     wishes = [wish for policy in cluster.policies for wish in _wishes(cluster, policy)]
-    if name and len(wishes) == 1:
-        one = wishes[0]
-        wishes = [AdapterWish(slug(name), one.pfs, one.functions, numbers=one.numbers, settings=one.settings)]
     return report.finish(distinct(wishes))
 
 

@@ -4,22 +4,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from openfex.formats.values import Value
-from openfex.model.functions import Settings
+from openfex.model.functions import Settings, said
+from openfex.model.values import Mac
 
 Ranges = tuple[tuple[int, int, Settings], ...]
-NAMES = tuple(one.name for one in fields(Settings))
-"""The names of all settings."""
 NOTHING = Settings()
+_MACS = 1 << 48
 
 
 def overlay(under: Settings, over: Settings) -> Settings:
     """What holds where two ranges overlap: setting by setting what `over` says, else what `under` says."""
-    said = {name: value for name in NAMES if (value := getattr(over, name)) is not None}
-    return replace(under, **said)
+    values = said(over)
+    if over.mac or over.mac_pool:  # each is a MAC for the function, so the other one is over
+        values |= {"mac": over.mac, "mac_pool": over.mac_pool}
+    return replace(under, **values)
 
 
 def flat(ranges: Iterable[tuple[int, int, Settings]]) -> Ranges:
@@ -43,7 +45,8 @@ def _pieces(
         active.update(begins.get(point, ()))
         merged = NOTHING
         for index in sorted(active):
-            merged = overlay(merged, given[index][2])
+            first, _, settings = given[index]
+            merged = overlay(merged, onward(settings, point - first))
         yield point, following - 1, merged
 
 
@@ -53,7 +56,7 @@ def joined(pieces: Iterable[tuple[int, int, Settings]]) -> Ranges:
     for first, last, settings in pieces:
         if settings == NOTHING:
             continue
-        if found and found[-1][1] == first - 1 and found[-1][2] == settings:
+        if found and found[-1][1] == first - 1 and found[-1][2] == settings and not settings.mac_pool:
             found[-1] = (found[-1][0], last, settings)
         else:
             found.append((first, last, settings))
@@ -65,13 +68,22 @@ def gathered(functions: Mapping[int, Mapping[str, Value]]) -> Ranges:
     return joined((number, number, make_settings(functions[number])) for number in sorted(functions))
 
 
-def make_settings(said: Mapping[str, Value]) -> Settings:
+def make_settings(values: Mapping[str, Value]) -> Settings:
     """Settings from their names and values."""
-    return replace(NOTHING, **said)  # type: ignore[arg-type]
+    return replace(NOTHING, **values)  # type: ignore[arg-type]
 
 
 def each(ranges: Ranges) -> Iterator[tuple[int, Settings]]:
-    """The functions of the ranges, one by one."""
+    """The functions of the ranges of one PF, one by one, each with its own MAC of a pool."""
     for first, last, settings in ranges:
         for number in range(first, last + 1):
-            yield number, settings
+            one = onward(settings, number - first)
+            yield number, replace(one, mac=one.mac or one.mac_pool, mac_pool=None)
+
+
+def onward(settings: Settings, steps: int) -> Settings:
+    """What is said of the function so many behind the first: a MAC pool has gone on, and is over after its last MAC."""
+    if not settings.mac_pool or not steps:
+        return settings
+    number = int.from_bytes(settings.mac_pool.octets, "big") + steps
+    return replace(settings, mac_pool=Mac(number.to_bytes(6, "big")) if number < _MACS else None)

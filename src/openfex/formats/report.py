@@ -35,6 +35,10 @@ CODES: Mapping[str, str] = {
 """Every code that a note can have, and what it means."""
 
 
+REMARKS = frozenset({"count-from-functions", "taken-as-meant", "may-overlap", "name-before-rename"})
+"""Codes of what is carried over, and yet has to be looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """One thing that a file says: the key as its own manual names it, the value as it is written, and the line."""
@@ -55,9 +59,15 @@ class Note:
     line: int = 0
 
     def __str__(self) -> str:
-        where = f"line {self.line}: " if self.line else ""
+        return self.told()
+
+    def told(self, file: str = "") -> str:
+        """On one line, as problems are told."""
+        place = [str(part) for part in (file, self.line) if part]
+        where = f"{'' if file else 'line '}{':'.join(place)}: " if place else ""
         what = f"{self.key}: {self.value}" if self.value else self.key
-        return f"{where}{what}: {self.why} [{self.code}]"
+        lost = "" if self.code in REMARKS else "not carried over: "
+        return printable(f"{where}{lost}{what}; {self.why} [{self.code}]")
 
     def describe(self) -> dict[str, object]:
         """The note as `--json` prints it."""
@@ -115,6 +125,10 @@ class Report:
         return Import(wishes, tuple(sorted(self.notes, key=lambda note: note.line)))
 
 
+LONGEST_SHOWN = 60
+"""Of a value in a note."""
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A key of another format: what it is here, or the code and the reason why it is nothing here."""
@@ -128,5 +142,9 @@ class Key:
 def one_line(value: object) -> str:
     """A value of YAML on one line, short enough for a message."""
     text = value if isinstance(value, str) else as_yaml(value)
-    text = "".join(one if one.isprintable() else "?" for one in text)
-    return text if len(text) <= 60 else f"{text[:60]}…"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def printable(text: str) -> str:
+    """Without what a terminal would obey: files of others are quoted in it."""
+    return "".join(one if one.isprintable() else "?" for one in text)

@@ -103,6 +103,11 @@ def name_of(pfs: tuple[Selector, ...]) -> str:
     return pfs[0].name or pfs[0].address if len(pfs) == 1 else ""
 
 
+def stem_of(file: str) -> str:
+    """The name of a file without folder and ending."""
+    return file.rpartition("/")[2].partition(".")[0]
+
+
 def distinct(wishes: Iterable[AdapterWish]) -> tuple[AdapterWish, ...]:
     """The wishes, with numbers behind names that are there already."""
     taken: set[str] = set()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from openfex.formats.functions import Functions, can_be, count_of
 from openfex.formats.report import Import, Report, Said, one_line
 from openfex.formats.sections import SYSTEMD, Entry, Section, read_sections
-from openfex.formats.selection import Selection, name_of, slug
+from openfex.formats.selection import Selection, name_of, slug, stem_of
 from openfex.formats.systemd_keys import DEVICE, LINK, MATCH, NOT_OF_THE_PF, OTHER, SRIOV, VENDOR
 from openfex.formats.values import Value, mac, number, pci_id, protocol, truth
 from openfex.model.functions import AdapterWish, LinkState
@@ -40,7 +40,7 @@ class _Reading:
     sections: list[Section] = field(default_factory=list)
 
 
-def read_systemd(text: str, file: str = "", name: str = "") -> Import:
+def read_systemd(text: str, file: str = "") -> Import:
     """What a `.link` or `.network` file asks for. Raises DocumentError."""
     reading = _Reading(Report(file, "systemd"))
     read = read_sections(text, SYSTEMD)
@@ -51,7 +51,7 @@ def read_systemd(text: str, file: str = "", name: str = "") -> Import:
         _take_section(reading, section)
     if reading.counted is None and not reading.sections:
         return reading.report.finish(())
-    return reading.report.finish((_wish(reading, name),))
+    return reading.report.finish((_wish(reading),))
 
 
 def _said(section: Section, entry: Entry) -> Said:
@@ -119,7 +119,7 @@ def _take_properties(reading: _Reading, said: Said, words: Iterable[str]) -> Non
             )
 
 
-def _wish(reading: _Reading, name: str) -> AdapterWish:
+def _wish(reading: _Reading) -> AdapterWish:
     report = reading.report
     pfs = reading.selection.selectors(report, reading.matched)
     functions = Functions(report)
@@ -133,7 +133,7 @@ def _wish(reading: _Reading, name: str) -> AdapterWish:
         count = max(there) + 1
         why = f"systemd takes the highest VirtualFunction + 1, {count}, and leaves more if there are more"
         report.note("count-from-functions", reading.counted or Said("[Link] SR-IOVVirtualFunctions", "not given"), why)
-    return AdapterWish(slug(name, name_of(pfs), report.file), pfs, count, settings=functions.ranges())
+    return AdapterWish(slug(name_of(pfs), stem_of(report.file)), pfs, count, settings=functions.ranges())
 
 
 def _numbered(reading: _Reading) -> dict[int, Section]:

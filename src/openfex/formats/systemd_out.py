@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from openfex.formats.report import Export, File
 from openfex.formats.systemd_keys import DEVICE, VENDOR
-from openfex.formats.written import KEYS, Writing, span
+from openfex.formats.writing import KEYS, Writing, span
 from openfex.model.functions import AdapterWish, LinkState, Selector, Settings
 
 _KNOWN = ("mac", "vlan", "qos", "protocol", "spoof_check", "trust", "link", "rss_query")

@@ -4,28 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from openfex.errors import InputError
-from openfex.formats.ranges import Ranges, each, flat
+from openfex.formats.ranges import Ranges, each, flat, onward
 from openfex.formats.report import Note
 from openfex.formats.values import LAST_FUNCTION
-from openfex.model.functions import AdapterWish, Settings
+from openfex.model.functions import ATTRIBUTES, AdapterWish, Settings
 
-KEYS = {
-    "mac": "mac",
-    "vlan": "vlan",
-    "qos": "qos",
-    "protocol": "protocol",
-    "min_rate": "rate.min",
-    "max_rate": "rate.max",
-    "spoof_check": "spoof-check",
-    "trust": "trust",
-    "link": "link",
-    "rss_query": "rss-query",
-    "driver": "driver",
-    "purpose": "purpose",
-}
+KEYS = {**ATTRIBUTES, "driver": "driver", "purpose": "purpose"}
 """The key in a document of each setting."""
 
 
@@ -53,7 +40,7 @@ class Writing:
 
     def functions(self, known: Iterable[str]) -> Iterator[tuple[int, Settings]]:
         """The functions one by one, with what the other format knows of their settings; the rest is noted."""
-        ranges = self._limited(flat(self.wish.settings))
+        ranges = tuple(self._with_pools(self._limited(flat(self.wish.settings))))
         unknown = [name for name in KEYS if name not in set(known)]
         for first, last, settings in ranges:
             for name in unknown:
@@ -62,25 +49,39 @@ class Writing:
                     self.cannot(f"settings.{span(first, last)}.{KEYS[name]}", value)
         yield from each(ranges)
 
+    def _with_pools(self, ranges: Ranges) -> Iterator[tuple[int, int, Settings]]:
+        """Ranges with MAC pools only if these are about one PF: of several, one goes on where another has ended."""
+        one = len(self.wish.pfs) == 1 and (self.wish.pfs[0].address or self.wish.pfs[0].name)
+        for first, last, settings in ranges:
+            if settings.mac_pool and not one:
+                why = "the order of the PFs is not known here, so neither is whose these MACs are"
+                self.cannot(f"settings.{span(first, last)}.mac-pool", settings.mac_pool, why)
+                yield first, last, replace(settings, mac_pool=None)
+            else:
+                yield first, last, settings
+
     def _limited(self, ranges: Ranges) -> Ranges:
-        """Ranges of functions that there will be."""
+        """Ranges of functions that there will be, and that are ours."""
         count = self.wish.functions
+        least, most = self.wish.numbers or (0, LAST_FUNCTION)
+        most = most if count is None else min(most, count - 1)
         found = []
         for first, last, settings in ranges:
-            if count is None and last >= LAST_FUNCTION:
+            begin, end = max(first, least), min(last, most)
+            if end >= LAST_FUNCTION:
                 why = f"{self.format} names each function, and the document does not say how many there are"
                 self.note("endless-range", f"settings.{span(first, last)}", "", why)
                 continue
-            end = last if count is None else min(last, count - 1)
-            if end < last and last < LAST_FUNCTION:
-                self.note(
-                    "cannot-say", f"settings.{span(max(first, end + 1), last)}", "", f"there are {count} functions"
-                )
-            if first <= end:
-                found.append((first, end, settings))
+            if last < LAST_FUNCTION and (begin, end) != (first, last):
+                why = f"only functions {span(least, most)} are ours" if most >= least else "there are no functions"
+                self.cannot(f"settings.{span(first, last)}", "", why)
+            if begin <= end:
+                found.append((begin, end, onward(settings, begin - first)))
         return tuple(found)
 
 
 def span(first: int, last: int) -> str:
     """A range as documents write it."""
+    if first == 0 and last >= LAST_FUNCTION:
+        return "all"
     return str(first) if first == last else f"{first}-{last}"
