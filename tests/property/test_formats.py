@@ -161,7 +161,8 @@ def test_no_text_makes_a_reader_stumble(form: Format, text: str) -> None:
     except InputError:
         return
     for wish in found.wishes:
-        assert read_sources(write_document(wish))
+        (source,) = read_sources(write_document(wish))
+        assert source.problems == ()
     assert {note.code for note in found.notes} <= set(CODES)
     assert all(note.told("f").isprintable() for note in found.notes)
 

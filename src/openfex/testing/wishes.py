@@ -72,7 +72,7 @@ def settings(*, tagged: bool) -> st.SearchStrategy[Settings]:
         "driver": st.sampled_from(FunctionDriver),
         "purpose": st.sampled_from(("database", "no", "007", "a: b")),
     }
-    return st.fixed_dictionaries({}, optional=fields).map(lambda said: Settings(**said))  # type: ignore[arg-type]
+    return st.fixed_dictionaries({}, optional=fields).map(lambda said: Settings(**said))
 
 
 @st.composite
