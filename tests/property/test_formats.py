@@ -13,14 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openfex.errors import InputError
+from openfex.formats import nmstate_keys, operator_keys
 from openfex.formats.catalogue import FORMATS, Format, recognise
 from openfex.formats.document import write_document
 from openfex.formats.nmstate_out import write_nmstate
 from openfex.formats.ranges import flat
-from openfex.formats.report import CODES, Export
+from openfex.formats.report import CODES, Export, Key
 from openfex.formats.systemd_out import write_systemd
+from openfex.formats.values import LAST_FUNCTION
 from openfex.model.functions import AdapterWish, Selector, Settings, TagProtocol
-from openfex.model.source import read_sources
+from openfex.model.reader import read_documents
+from openfex.model.real import SriovSpec
+from openfex.plan.wishes import wishes_of
 from openfex.testing.wishes import addresses, device_names, settings, wishes
 
 COUNT = 12
@@ -109,13 +113,17 @@ def _said(one: Settings) -> list[tuple[str, object]]:
 
 @pytest.mark.slow
 @given(wishes())
-def test_a_document_is_yaml_without_surprises(wish: AdapterWish) -> None:
-    (source,) = read_sources(write_document(wish))
-    assert source.problems == ()
-    assert isinstance(source.value, dict)
-    assert (source.value["kind"], source.value["name"]) == ("adapter", wish.name)
-    purposes = {one["purpose"] for one in source.value["spec"].get("settings", {}).values() if "purpose" in one}
-    assert purposes <= {one.purpose for _, _, one in wish.settings}
+def test_a_document_says_what_was_wished(wish: AdapterWish) -> None:
+    (document,) = read_documents(write_document(wish))
+    assert isinstance(document.spec, SriovSpec)
+    (back,) = wishes_of(document.name, document.spec)
+    assert replace(back, settings=()) == replace(wish, settings=())
+    assert possible(back) == possible(wish)
+
+
+def possible(wish: AdapterWish) -> list[tuple[int, int, Settings]]:
+    """What is asked of functions that an adapter can have."""
+    return [(first, min(last, LAST_FUNCTION), one) for first, last, one in flat(wish.settings)]
 
 
 def tokens(*words: str) -> st.SearchStrategy[str]:
@@ -153,6 +161,12 @@ YAML = tokens(
 )
 
 
+def read_the_document(wish: AdapterWish) -> None:
+    """What comes in is a document as it has to be, or lacks nothing but its PFs."""
+    read = read_documents(write_document(wish))
+    assert {one.path for one in read.problems} <= (set() if wish.pfs else {"spec.pfs"})
+
+
 @FORMAT
 @given(text=st.text() | INI | YAML)
 def test_no_text_makes_a_reader_stumble(form: Format, text: str) -> None:
@@ -161,69 +175,76 @@ def test_no_text_makes_a_reader_stumble(form: Format, text: str) -> None:
     except InputError:
         return
     for wish in found.wishes:
-        (source,) = read_sources(write_document(wish))
-        assert source.problems == ()
+        read_the_document(wish)
     assert {note.code for note in found.notes} <= set(CODES)
     assert all(note.told("f").isprintable() for note in found.notes)
 
 
-VALUES = st.recursive(
+LEAVES = (
     st.none()
     | st.booleans()
-    | st.integers()
-    | st.text(max_size=6)
-    | st.sampled_from(["eno1", "eno1#0-3", "0000:01:00.0", "00:11:22:33:44:55", "on", "802.1ad", "4", "0x1f"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=5,
+    | st.integers(-2, 70_000)
+    | st.text(max_size=4)
+    | st.sampled_from(
+        ["eno1", "eno1#0-3", "0000:01:00.0", "00:11:22:33:44:55", "on", "802.1ad", "4", "sriov", "a", "v"]
+    )
 )
+VALUES = LEAVES | st.lists(LEAVES, max_size=2) | st.dictionaries(st.sampled_from("ab"), LEAVES, max_size=1)
 
 
-def shapes(form: Format) -> st.SearchStrategy[object]:
-    """Values of the form of the format's own, with anything at the places of its keys."""
-    words = sorted({word for key in form.keys for word in key.theirs.replace(":", " ").replace(".", " ").split()})
-    leaves = st.dictionaries(st.sampled_from(words), VALUES, max_size=5)
-    inner = st.dictionaries(st.sampled_from(words), VALUES | leaves | st.lists(leaves, max_size=3), max_size=4)
-    return {
-        "netplan": st.fixed_dictionaries(
-            {"network": st.dictionaries(st.sampled_from(["ethernets", "vlans"]), st.dictionaries(st.text("ab"), inner))}
-        ),
-        "nmstate": st.fixed_dictionaries(
-            {
-                "interfaces": st.lists(
-                    st.fixed_dictionaries(
-                        {}, optional={"name": VALUES, "ethernet": st.fixed_dictionaries({"sr-iov": inner})}
-                    )
-                    | inner,
-                    max_size=3,
-                )
-            }
-        ),
-    }.get(
-        form.name,
-        st.fixed_dictionaries(
-            {
-                "apiVersion": st.just("sriovnetwork.openshift.io/v1"),
-                "kind": st.sampled_from(["SriovNetworkNodePolicy", "SriovNetwork"]),
-                "metadata": st.fixed_dictionaries({"name": VALUES}),
-                "spec": st.dictionaries(st.sampled_from([*words, "nicSelector"]), VALUES | leaves, max_size=8),
-            }
-        ),
+def entries(*words: str) -> st.SearchStrategy[object]:
+    """A mapping of some of the keys to anything; and sometimes something else."""
+    return st.dictionaries(st.sampled_from(words), VALUES, max_size=6) | LEAVES
+
+
+def part(inner: st.SearchStrategy[object], *words: str) -> st.SearchStrategy[object]:
+    """The same, with a key behind which there is a part of its own, the first of the words."""
+    return st.tuples(entries(*words), inner).map(
+        lambda one: {**one[0], words[0]: one[1]} if isinstance(one[0], dict) else one[0]
     )
 
 
+def of(keys: tuple[Key, ...]) -> list[str]:
+    return [key.theirs for key in keys]
+
+
+DEVICES = st.dictionaries(
+    st.sampled_from(["a", "b", "av0"]),
+    part(entries("name", "driver", "macaddress"), "match", "virtual-function-count", "link", "set-name", "macaddress"),
+    max_size=3,
+)
+FILTERS = st.dictionaries(st.sampled_from(["v", "w"]), entries("renderer", "id", "link"), max_size=2)
+FUNCTIONS = st.lists(entries(*of(nmstate_keys.VF)), max_size=3) | VALUES
+SRIOV = part(FUNCTIONS, "vfs", "total-vfs", "drivers-autoprobe")
+INTERFACES = st.lists(part(part(SRIOV, "sr-iov"), "ethernet", *of(nmstate_keys.INTERFACE)), max_size=2)
+SELECTOR = entries(*of(operator_keys.SELECTOR))
+SHAPES = {
+    "netplan": st.fixed_dictionaries({"network": st.fixed_dictionaries({"ethernets": DEVICES, "vlans": FILTERS})}),
+    "nmstate": st.fixed_dictionaries({"interfaces": INTERFACES | VALUES}),
+    "sriov-network-operator": st.fixed_dictionaries(
+        {
+            "apiVersion": st.just("sriovnetwork.openshift.io/v1"),
+            "kind": st.sampled_from(["SriovNetworkNodePolicy", "SriovNetwork"]),
+            "metadata": entries("name"),
+            "spec": part(SELECTOR, "nicSelector", *of(operator_keys.POLICY), *of(operator_keys.NETWORK)),
+        }
+    ),
+}
+"""Values of the forms of the formats, with anything at the places of their keys."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["netplan", "nmstate", "sriov-network-operator"])
+@pytest.mark.parametrize("name", SHAPES)
 @given(data=st.data())
 def test_no_value_makes_a_reader_stumble(name: str, data: st.DataObject) -> None:
     form = FORMATS[name]
-    text = json.dumps(data.draw(shapes(form)))
+    text = json.dumps(data.draw(SHAPES[name]))
     try:
         found = form.read(text, "f")
     except InputError:
         return
     for wish in found.wishes:
-        (source,) = read_sources(write_document(wish))
-        assert source.problems == ()
+        read_the_document(wish)
 
 
 @given(st.text() | INI | YAML)

@@ -60,6 +60,7 @@ app.command(here.adopt, help_epilogue="")
 app.command(here.gc, help_epilogue="")
 app.command(explain.explain, help_epilogue="")
 app.command(foreign.import_, name="import", help_epilogue=foreign.FORMATS)
+app.command(foreign.export, help_epilogue="")
 app.command(capture, help_epilogue="")
 app.command(trace.trace_frame, help_epilogue=trace.EXAMPLES)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from openfex.errors import DocumentError, InputError, NotFoundError, Problem
 from openfex.formats import netplan_keys, networkmanager_keys, nmstate_keys, operator_keys, systemd_keys
@@ -26,6 +27,13 @@ _GROUPS = frozenset({"connection", "sriov", "ethernet", "ipv4", "ipv6"})
 _SECTIONS = frozenset({"Match", "Link", "Network", "SR-IOV"})
 
 
+class Writer(Protocol):
+    """Writes wishes in the words of a format."""
+
+    def __call__(self, *wishes: AdapterWish) -> Export:
+        """The files. Raises InputError for what cannot be said at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """A format: what it is called here, what a file of it is, how its files end, its keys, and how it is read."""
@@ -35,7 +43,7 @@ class Format:
     suffixes: tuple[str, ...]
     keys: tuple[Key, ...]
     read: Callable[[str, str], Import]
-    write: Callable[[AdapterWish], Export] | None = None
+    write: Writer | None = None
 
 
 FORMATS: Mapping[str, Format] = {
@@ -75,6 +83,15 @@ def find_format(name: str) -> Format:
         remedy = choose(name, FORMATS, "formats")
         raise NotFoundError(f"there is no format {name}", code="unknown-format", remedy=remedy)
     return FORMATS[name]
+
+
+def find_writer(name: str) -> Writer:
+    """How a format is written. Raises NotFoundError, InputError where it is only read."""
+    write = find_format(name).write
+    if write is None:
+        able = ", ".join(one.name for one in FORMATS.values() if one.write)
+        raise InputError(f"{name} is only read", code="only-read", remedy=f"those that are written are {able}")
+    return write
 
 
 def recognise(text: str, file: str = "") -> Format:

@@ -23,9 +23,17 @@ _NAMES = {
 _QUOTED = frozenset({"mac", "protocol"})
 
 
-def write_nmstate(wish: AdapterWish) -> Export:
-    """The desired state. Raises InputError if no PF of the wish can be selected by nmstate."""
-    writing = Writing(wish, "nmstate")
+def write_nmstate(*wishes: AdapterWish) -> Export:
+    """One desired state. Raises InputError if nmstate can select no PF of one of the wishes."""
+    writings = [Writing(wish, "nmstate") for wish in wishes]
+    lines = ["---", "interfaces:", *(line for writing in writings for line in _interfaces(writing))]
+    name = wishes[0].name if len(wishes) == 1 else "adapters"
+    notes = tuple(note for writing in writings for note in writing.notes)
+    return Export((File(f"{name}.yml", "\n".join(lines) + "\n"),), notes)
+
+
+def _interfaces(writing: Writing) -> list[str]:
+    wish = writing.wish
     if wish.numbers:
         writing.cannot("pfs", f"#{span(*wish.numbers)}", "nmstate counts all functions of a PF")
     if wish.hwmode:
@@ -41,11 +49,8 @@ def write_nmstate(wish: AdapterWish) -> Export:
     if not selected:
         message = f"nmstate can select none of the PFs of adapter {wish.name}"
         raise InputError(message, code="cannot-say", remedy="select them by name alone or by address alone")
-    lines = ["---", "interfaces:"]
-    for interface in selected:
-        lines += [*interface, "    ethernet:", "      sr-iov:" if sriov else "      sr-iov: {}"]
-        lines += [f"        {line}" for line in sriov]
-    return Export((File(f"{wish.name}.yml", "\n".join(lines) + "\n"),), tuple(writing.notes))
+    block = ["    ethernet:", "      sr-iov:" if sriov else "      sr-iov: {}", *(f"        {line}" for line in sriov)]
+    return [line for head in selected for line in (*head, *block)]
 
 
 def _interface(writing: Writing, pf: Selector, index: int) -> list[str]:

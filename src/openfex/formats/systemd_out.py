@@ -8,6 +8,7 @@ again: else the PF would lose its name.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from openfex.formats.report import Export, File
 from openfex.formats.systemd_keys import DEVICE, VENDOR
@@ -24,8 +25,13 @@ _DEFAULTS = (
 )
 
 
-def write_systemd(wish: AdapterWish) -> Export:
+def write_systemd(*wishes: AdapterWish) -> Export:
     """The files, for /etc/systemd/network. Raises InputError for a wish about no PF."""
+    exports = [_write(wish) for wish in wishes]
+    return Export(tuple(chain(*(one.files for one in exports))), tuple(chain(*(one.notes for one in exports))))
+
+
+def _write(wish: AdapterWish) -> Export:
     writing = Writing(wish, "systemd")
     if wish.numbers:
         writing.cannot("pfs", f"#{span(*wish.numbers)}", "systemd counts and sets all functions of a PF")

@@ -10,7 +10,7 @@ from openfex.errors import InputError
 from openfex.formats.ranges import Ranges, each, flat, onward
 from openfex.formats.report import Note
 from openfex.formats.values import LAST_FUNCTION
-from openfex.model.functions import ATTRIBUTES, AdapterWish, Settings
+from openfex.model.functions import ALL_FUNCTIONS, ATTRIBUTES, AdapterWish, Settings
 
 KEYS = {**ATTRIBUTES, "driver": "driver", "purpose": "purpose"}
 """The key in a document of each setting."""
@@ -80,8 +80,32 @@ class Writing:
         return tuple(found)
 
 
+def together(wishes: Iterable[AdapterWish], form: str) -> tuple[AdapterWish, ...]:
+    """The wishes with those about other functions of the same PFs made one: other formats say a PF in one place.
+
+    Raises InputError where wishes are about one PF, and not the same of it.
+    """
+    found: list[AdapterWish] = []
+    for wish in wishes:
+        least, most = wish.numbers or ALL_FUNCTIONS
+        ours = tuple(
+            (max(first, least), min(last, most), onward(one, max(0, least - first)))
+            for first, last, one in wish.settings
+        )
+        beside = next((one for one in found if set(one.pfs) & set(wish.pfs)), None)
+        if beside is None:
+            found.append(wish if wish.numbers is None else replace(wish, settings=ours))
+        elif replace(beside, name="", numbers=None, settings=()) == replace(wish, name="", numbers=None, settings=()):
+            found[found.index(beside)] = replace(beside, numbers=None, settings=beside.settings + ours)
+        else:
+            message = f"adapters {beside.name} and {wish.name} ask different things of one PF, which {form} cannot say"
+            raise InputError(message, code="cannot-say", remedy="ask the same of it but for its functions' settings")
+    return tuple(found)
+
+
 def span(first: int, last: int) -> str:
     """A range as documents write it."""
     if first == 0 and last >= LAST_FUNCTION:
         return "all"
+    last = min(last, LAST_FUNCTION)
     return str(first) if first == last else f"{first}-{last}"
