@@ -17,7 +17,7 @@ from openfex.formats.networkmanager_keys import CONNECTION, ETHERNET, MATCH, OTH
 from openfex.formats.report import Import, Key, Report, Said, one_line
 from openfex.formats.sections import KEYFILE, Entry, read_sections
 from openfex.formats.selection import Selection, name_of, slug, stem_of
-from openfex.formats.values import Value, mac, number, truth
+from openfex.formats.values import Value, c_number, mac, number, truth
 from openfex.model.functions import AdapterWish, TagProtocol
 
 _TABLES: Mapping[str, Mapping[str, Key]] = {
@@ -202,9 +202,9 @@ def _vlans(report: Report, value: str, said: Said) -> Mapping[str, Value] | None
 
 def _vlan(text: str) -> Mapping[str, Value] | None:
     parts = text.split(".")
-    found: dict[str, Value | None] = {"vlan": number(parts[0], 4095)}
+    found: dict[str, Value | None] = {"vlan": c_number(parts[0], 4095)}
     if len(parts) > 1:
-        found["qos"] = number(parts[1])
+        found["qos"] = c_number(parts[1])
     if len(parts) > 2:
         found["protocol"] = _PROTOCOLS.get(".".join(parts[2:]))
     return None if None in found.values() else {name: one for name, one in found.items() if one is not None}

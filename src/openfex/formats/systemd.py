@@ -16,7 +16,7 @@ from openfex.formats.report import Import, Report, Said, one_line
 from openfex.formats.sections import SYSTEMD, Entry, Section, read_sections
 from openfex.formats.selection import Selection, name_of, slug, stem_of
 from openfex.formats.systemd_keys import DEVICE, LINK, MATCH, NOT_OF_THE_PF, OTHER, SRIOV, VENDOR
-from openfex.formats.values import Value, mac, number, pci_id, protocol, truth
+from openfex.formats.values import Value, c_number, mac, pci_id, protocol, truth
 from openfex.model.functions import AdapterWish, LinkState
 
 MOST_INT = (1 << 31) - 1
@@ -24,6 +24,7 @@ MOST_INT = (1 << 31) - 1
 _MATCH = {one.theirs: one for one in MATCH}
 _LINK = {one.theirs: one for one in LINK}
 _SRIOV = frozenset(one.theirs for one in SRIOV)
+COUNT = "SR-IOVVirtualFunctions"
 _OF_THE_VLAN = ("qos", "protocol")
 _MATCHED = Said("[Match]", "")
 
@@ -35,6 +36,8 @@ class _Reading:
     report: Report
     selection: Selection = field(default_factory=Selection)
     matched: Said = _MATCHED
+    makes: bool = True
+    """Whether the file makes functions: udev does so by a `.link`, networkd by a `.network` sets only what is there."""
     count: int | None = None
     counted: Said | None = None
     sections: list[Section] = field(default_factory=list)
@@ -47,11 +50,21 @@ def read_systemd(text: str, file: str = "") -> Import:
     for line, bad in read.bad:
         message = "is neither a section nor KEY=VALUE in one"
         reading.report.fault("bad-line", Said(one_line(bad), "", line), message, "comment it out with #")
+    reading.makes = not _is_network(file, read.sections)
     for section in read.sections:
         _take_section(reading, section)
     if reading.counted is None and not reading.sections:
         return reading.report.finish(())
     return reading.report.finish((_wish(reading),))
+
+
+def _is_network(file: str, sections: Iterable[Section]) -> bool:
+    """Whether it is a `.network` file, by its name, or by what only such a file has."""
+    if file.endswith((".network", ".link")):
+        return file.endswith(".network")
+    keys = {(section.name, entry.key) for section in sections for entry in section.entries}
+    names = {section.name for section in sections}
+    return ("Link", COUNT) not in keys and ("Network" in names or ("Match", "Name") in keys)
 
 
 def _said(section: Section, entry: Entry) -> Said:
@@ -72,9 +85,11 @@ def _take_section(reading: _Reading, section: Section) -> None:
 
 def _take_other(reading: _Reading, section: Section, entry: Entry) -> None:
     said = _said(section, entry)
-    if section.name == "Link" and entry.key == "SR-IOVVirtualFunctions":
-        count = number(entry.value, MOST_INT)
-        if entry.value and count is None:
+    if section.name == "Link" and entry.key == COUNT:
+        count = c_number(entry.value, MOST_INT)
+        if not reading.makes:
+            reading.report.note("ignored-there", said, "networkd makes no functions: it belongs into a .link file")
+        elif entry.value and count is None:
             reading.report.note("ignored-there", said, f"systemd takes 0 to {MOST_INT}")
         else:
             if reading.counted:
@@ -129,10 +144,10 @@ def _wish(reading: _Reading) -> AdapterWish:
     count = reading.count
     if reading.counted is not None:
         count = count_of(count, report, reading.counted)
-    if reading.count is None and there:
+    if reading.makes and reading.count is None and there:
         count = max(there) + 1
         why = f"systemd takes the highest VirtualFunction + 1, {count}, and leaves more if there are more"
-        report.note("count-from-functions", reading.counted or Said("[Link] SR-IOVVirtualFunctions", "not given"), why)
+        report.note("count-from-functions", reading.counted or Said(f"[Link] {COUNT}", "not given"), why)
     return AdapterWish(slug(name_of(pfs), stem_of(report.file)), pfs, count, settings=functions.ranges())
 
 
@@ -161,7 +176,7 @@ def _function(report: Report, section: Section) -> int | None:
     found: tuple[int | None, Said] | None = None
     for entry in section.entries:
         if entry.key == "VirtualFunction":
-            value, said = number(entry.value, MOST_INT - 1), _said(section, entry)
+            value, said = c_number(entry.value, MOST_INT - 1), _said(section, entry)
             if entry.value and value is None:
                 report.note("ignored-there", said, f"systemd takes 0 to {MOST_INT - 1}")
                 continue
@@ -201,9 +216,9 @@ def _value(entry: Entry) -> tuple[str, Value | None, str]:
         found = mac(text)
         return "mac", found if found and any(found.octets) else None, "a MAC address other than zero"
     if entry.key == "VLANId":
-        return "vlan", number(text, 4095, 1), "1 to 4095"
+        return "vlan", c_number(text, 4095, 1), "1 to 4095"
     if entry.key == "QualityOfService":
-        return "qos", number(text), "a whole number of 32 bits"
+        return "qos", c_number(text), "a whole number of 32 bits"
     if entry.key == "VLANProtocol":
         return "protocol", protocol(text) if text in ("802.1Q", "802.1ad") else None, "802.1Q or 802.1ad"
     switch = truth(text)

@@ -24,6 +24,7 @@ Value = int | bool | Mac | LinkState | TagProtocol | FunctionDriver | str
 """What one setting of a function can be."""
 
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20}")
+_OCTAL = re.compile(r"0[0-7]{1,20}")
 _OCTETS = re.compile(r"[0-9a-fA-F]{12}")
 _MAC = re.compile(r"[0-9a-fA-F]{1,4}([:.-][0-9a-fA-F]{1,4}){2,5}|[0-9a-fA-F]{12}")
 _TRUE = frozenset({"1", "yes", "y", "true", "t", "on"})
@@ -42,6 +43,13 @@ def number(value: object, most: int = MOST_32, least: int = 0) -> int | None:
             return None
         value = int(value, 16 if value[:2] in ("0x", "0X") else 10)
     return value if isinstance(value, int) and least <= value <= most else None
+
+
+def c_number(text: str, most: int = MOST_32, least: int = 0) -> int | None:
+    """The same of a text that C reads (strtoul(3) with base 0): with a zero before it, it is octal."""
+    if _OCTAL.fullmatch(text):
+        return number(int(text, 8), most, least)
+    return None if text.startswith("0") and text[:2].lower() != "0x" and text != "0" else number(text, most, least)
 
 
 def truth(value: object) -> bool | None:

@@ -212,3 +212,24 @@ def test_bad_lines_are_told_all_at_once() -> None:
 
 def test_a_file_of_something_else_is_refused() -> None:
     assert faults(read_systemd, "[Match]\nName=a\n[Network]\nDHCP=yes\n") == [(0, "nothing-to-import")]
+
+
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [
+        ("[Match]\nName=a\n[SR-IOV]\nVirtualFunction=3\nTrust=1\n", ""),
+        ("[Match]\nPath=pci-0000:01:00.0\n[Network]\nDHCP=no\n[SR-IOV]\nVirtualFunction=3\nTrust=1\n", ""),
+        ("[Match]\nOriginalName=a\n[SR-IOV]\nVirtualFunction=3\nTrust=1\n", "10-a.network"),
+        ("[Match]\nName=a\n[Link]\nSR-IOVVirtualFunctions=2\n[SR-IOV]\nVirtualFunction=3\nTrust=1\n", "a.network"),
+    ],
+)
+def test_networkd_makes_no_functions(text: str, file: str) -> None:
+    found = read_systemd(text, file)
+    assert (only(found).functions, settings(only(found))) == (None, {(3, 3): Settings(trust=True)})
+    assert "count-from-functions" not in [code for _, code, _ in notes(found)]
+    assert ("SR-IOVV" in text) == ((4, "ignored-there", "[Link] SR-IOVVirtualFunctions") in notes(found))
+
+
+@pytest.mark.parametrize(("text", "file"), [("[Match]\nOriginalName=a\n", ""), ("[Match]\nName=a\n", "a.link")])
+def test_udev_makes_as_many_as_are_named(text: str, file: str) -> None:
+    assert only(read_systemd(f"{text}[SR-IOV]\nVirtualFunction=3\n", file)).functions == 4
