@@ -149,3 +149,21 @@ def test_a_vlan_in_hardware_of_no_function_is_passed_over() -> None:
 
 def test_what_is_no_yaml_is_told_with_its_line() -> None:
     assert faults(read_netplan, "network:\n  ethernets: {\n") == [(3, "bad-yaml")]
+
+
+def test_what_is_about_nothing_of_ours_is_named() -> None:
+    found = read_netplan(
+        SRIOV.replace("ethernets:", "ethernets:\n    renderer: networkd\n    lan: {dhcp4: true}") + "x: 1\n"
+    )
+    others = [key for _, code, key in notes(found) if code == "other-subject"]
+    assert {"network.ethernets.renderer", "network.ethernets.lan", "x"} <= set(others)
+
+
+@pytest.mark.parametrize("vlan", ["{link: enp1s16f1, renderer: sriov}", "{id: x, link: enp1s16f1, renderer: sriov}"])
+def test_a_vlan_in_hardware_needs_an_id_and_a_link(vlan: str) -> None:
+    assert faults(read_netplan, f"{VLAN}    bad: {vlan}\n") == [(9, "bad-value")]
+
+
+def test_what_else_a_vlan_in_hardware_says_is_named() -> None:
+    found = read_netplan(VLAN.replace("renderer: sriov", "renderer: sriov, mtu: 1400"))
+    assert (8, "other-subject", "network.vlans.vlan2_hw.mtu") in notes(found)

@@ -137,3 +137,17 @@ def test_what_nmstate_refuses_of_the_pf(key: str) -> None:
 def test_no_address_is_refused_where_one_has_to_be() -> None:
     text = state("[]").replace("- name: a", "- identifier: pci-address\n  pci-address: eno1")
     assert faults(read_nmstate, text) == [(3, "bad-pci-address")]
+
+
+def test_what_else_an_interface_says_is_named() -> None:
+    text = state("[]").replace("    sr-iov:", "    speed: 1000\n    sr-iov:")
+    found = read_nmstate(text.replace("- name: a", "- name: a\n  identifier: name\n  pci-address: 07:00.0"))
+    assert only(found).pfs == (Selector(name="a"),)
+    others = {key for _, code, key in notes(found) if code == "other-subject"}
+    assert others == {"interfaces.0.pci-address", "interfaces.0.type", "interfaces.0.ethernet.speed"}
+
+
+def test_an_unknown_identifier_is_refused() -> None:
+    assert faults(read_nmstate, state("[]").replace("- name: a", "- name: a\n  identifier: colour")) == [
+        (3, "bad-value")
+    ]

@@ -208,3 +208,29 @@ def test_what_the_operator_refuses(text: str, code: str) -> None:
 
 def test_a_vendor_without_quotes_is_read_as_it_is_written() -> None:
     assert only(read_operator(policy("p", "{vendor: 8086}"))).pfs == (Selector(vendor="8086"),)
+
+
+def test_what_else_an_object_says_is_named() -> None:
+    found = read_operator(POLICY_1.replace("  nicSelector:", "  nicSelector:\n    colour: red") + "status: {}\n")
+    others = {key for _, code, key in notes(found) if code == "other-subject"}
+    assert others == {"metadata.namespace", "spec.nicSelector.colour", "status"}
+
+
+def test_names_with_different_ranges_cannot_be_tied_to_addresses() -> None:
+    found = read_operator(policy("p", '{pfNames: ["e#0-1", "f#2-3"], rootDevices: ["0000:86:00.0"]}'))
+    assert only(found).pfs == ()
+    assert "which-pf" in [code for _, code, _ in notes(found)]
+
+
+def test_an_empty_condition_is_none() -> None:
+    assert only(read_operator(policy("p", '{vendor: "", netFilter: "", pfNames: [e]}'))).pfs == (Selector(name="e"),)
+
+
+def test_a_policy_without_a_resource_is_refused() -> None:
+    assert faults(read_operator, policy("p", "{}").replace("resourceName: of-p, ", "")) == [(4, "missing-key")]
+
+
+def test_too_many_combinations_are_refused() -> None:
+    names, roots = [f"e{n}" for n in range(40)], [f"'0000:{n:02x}:00.0'" for n in range(40)]
+    text = policy("p", f"{{pfNames: [{', '.join(names)}], rootDevices: [{', '.join(roots)}]}}")
+    assert faults(read_operator, text) == [(4, "too-many-pfs")]

@@ -233,3 +233,22 @@ def test_networkd_makes_no_functions(text: str, file: str) -> None:
 @pytest.mark.parametrize(("text", "file"), [("[Match]\nOriginalName=a\n", ""), ("[Match]\nName=a\n", "a.link")])
 def test_udev_makes_as_many_as_are_named(text: str, file: str) -> None:
     assert only(read_systemd(f"{text}[SR-IOV]\nVirtualFunction=3\n", file)).functions == 4
+
+
+def test_too_many_combinations_are_refused() -> None:
+    names, drivers = (" ".join(f"{word}{n}" for n in range(40)) for word in ("e", "d"))
+    text = f"[Match]\nOriginalName={names}\nDriver={drivers}\n[Link]\nSR-IOVVirtualFunctions=1\n"
+    assert faults(read_systemd, text) == [(1, "too-many-pfs")]
+
+
+def test_an_empty_count_takes_back_what_was_said() -> None:
+    link = "[Link]\nSR-IOVVirtualFunctions=4\nSR-IOVVirtualFunctions=\n"
+    text = f"[Match]\nOriginalName=a\n{link}[SR-IOV]\nVirtualFunction=0\n"
+    assert only(read_systemd(text)).functions == 1
+    assert (4, "overridden", "[Link] SR-IOVVirtualFunctions") in notes(read_systemd(text))
+
+
+def test_a_count_that_systemd_cannot_take_is_named() -> None:
+    found = read_systemd("[Match]\nOriginalName=a\n[Link]\nSR-IOVVirtualFunctions=many\n[SR-IOV]\nVirtualFunction=0\n")
+    assert (4, "ignored-there", "[Link] SR-IOVVirtualFunctions") in notes(found)
+    assert only(found).functions == 1
