@@ -57,7 +57,7 @@ def _interface(report: Report, part: Part) -> AdapterWish | None:
     keys = dict(part.items(report))
     sriov = part.get("ethernet", "sr-iov")
     state = part.get("state")
-    if sriov is None or (state and state.value in _AWAY):
+    if sriov is None or (state and str(state.value) in _AWAY):
         name = part.get("name")
         of_a_function = name is not None and str(name.value).startswith("sriov:")
         _note(report, OF_A_FUNCTION if of_a_function else OTHER, part)

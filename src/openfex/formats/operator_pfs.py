@@ -7,7 +7,7 @@ import re
 
 from openfex.formats.operator_claims import Claim, Policy
 from openfex.formats.operator_keys import ALIAS, OTHER, SELECTOR
-from openfex.formats.report import Report
+from openfex.formats.report import Report, Said
 from openfex.formats.selection import MOST_SELECTORS, Selection
 from openfex.formats.tree import Part
 from openfex.formats.values import pci_address, pci_id
@@ -25,7 +25,7 @@ def read_claims(report: Report, spec: Part, policy: Policy) -> None:
     selector = spec.get("nicSelector")
     for key, part in selector.items(report) if selector else ():
         if key in ("pfNames", "pfName"):
-            named |= _names(report, part, policy, selection)
+            named = {**_names(report, part, policy, selection), **named}
             if key == "pfName":
                 report.note("taken-as-meant", part.said, ALIAS)
         elif key == "rootDevices":
@@ -65,6 +65,10 @@ def _names(report: Report, part: Part, policy: Policy, selection: Selection) -> 
             report.fault("bad-range", part.said, f"{word} has no range like #0-3 behind the name")
         elif last >= policy.count:
             report.fault("bad-count", part.said, f"{word} goes beyond numVfs, {policy.count}", "raise numVfs")
+        elif name in found:
+            report.note(
+                "ignored-there", Said(part.key, word, part.said.line), f"of several {name} the operator takes the first"
+            )
         else:
             selection.take_names(report, part.said, [name])
             found[name] = (first, last) if sign else None

@@ -151,3 +151,8 @@ def test_an_unknown_identifier_is_refused() -> None:
     assert faults(read_nmstate, state("[]").replace("- name: a", "- name: a\n  identifier: colour")) == [
         (3, "bad-value")
     ]
+
+
+def test_a_state_that_is_no_word_is_named() -> None:
+    found = read_nmstate(state("[]").replace("type: ethernet", "state: [up]"))
+    assert (3, "other-subject", "interfaces.0.state") in notes(found)

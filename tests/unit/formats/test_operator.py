@@ -234,3 +234,9 @@ def test_too_many_combinations_are_refused() -> None:
     names, roots = [f"e{n}" for n in range(40)], [f"'0000:{n:02x}:00.0'" for n in range(40)]
     text = policy("p", f"{{pfNames: [{', '.join(names)}], rootDevices: [{', '.join(roots)}]}}")
     assert faults(read_operator, text) == [(4, "too-many-pfs")]
+
+
+def test_of_one_name_with_two_ranges_the_first_holds() -> None:
+    found = read_operator(policy("p", '{pfNames: ["e#0-1", "e#2-3"]}'))
+    assert only(found).numbers == (0, 1)
+    assert (4, "ignored-there", "spec.nicSelector.pfNames") in notes(found)
