@@ -20,6 +20,7 @@ _IFF_UP = 1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_QDISC, _IFLA_TXQLEN, _IFLA_LINKINFO = 1, 3, 4, 5, 6, 13, 18
 _IFLA_IFALIAS, _IFLA_STATS64, _IFLA_GROUP, _IFLA_NET_NS_FD, _IFLA_EXT_MASK, _IFLA_CARRIER = 20, 23, 27, 28, 29, 33
 _IFLA_LINK_NETNSID = 37
+_IFLA_PARENT_NAME, _IFLA_PARENT_BUS = 56, 57
 _IFLA_OPERSTATE, _UNKNOWN, _UP = 16, 0, 6
 _IFLA_XDP, _XDP_FD, _XDP_FLAGS, _XDP_NATIVE_ID, _XDP_EXPECTED_FD = 43, 1, 3, 5, 8
 _XDP_NATIVE, _XDP_REPLACE = 1 << 2, 1 << 4
@@ -32,7 +33,8 @@ _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _SKIP_STATISTICS = 8
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_F_NODAD = 1, 2, 8, 2
 
-_IFINFO = struct.Struct("=BxHiII")
+IFINFO = struct.Struct("=BxHiII")
+"""`struct ifinfomsg`: family, type, number, flags, change."""
 _IFADDR = struct.Struct("=BBBBI")
 _STATISTICS = struct.Struct("=8Q")
 
@@ -60,6 +62,8 @@ class Link:
     """The id of the native XDP program; 0 for none."""
     queue: str = ""
     """What kind of queue its way out has: `noqueue`, `htb`, ..."""
+    pci: str = ""
+    """The address of the PCI function that it is the network device of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +148,8 @@ def all_links(*, statistics: bool) -> bytes:
 
 def read_link(answer: Answer) -> Link:
     """An RTM_NEWLINK."""
-    _, _, index, flags, _ = _IFINFO.unpack_from(answer.body)
-    found = attributes(answer.body, _IFINFO.size)
+    _, _, index, flags, _ = IFINFO.unpack_from(answer.body)
+    found = attributes(answer.body, IFINFO.size)
     mac = found.get(_IFLA_ADDRESS, b"")
     peer = found.get(_IFLA_LINK)
     kind = string(attributes(found.get(_IFLA_LINKINFO, b"")).get(_INFO_KIND, b""))
@@ -165,12 +169,13 @@ def read_link(answer: Answer) -> Link:
         ready=bool(flags & _IFF_UP) and (state == _UP or (state == _UNKNOWN and kind not in _SAYS_UP)),
         queue=string(found.get(_IFLA_QDISC, b"")),
         xdp=number(attributes(found.get(_IFLA_XDP, b"")).get(_XDP_NATIVE_ID, b"")),
+        pci=string(found[_IFLA_PARENT_NAME]) if found.get(_IFLA_PARENT_BUS) == b"pci\0" else "",
     )
 
 
 def read_statistics(answer: Answer) -> tuple[str, LinkStatistics]:
     """The name and the counters in an RTM_NEWLINK."""
-    found = attributes(answer.body, _IFINFO.size)
+    found = attributes(answer.body, IFINFO.size)
     rx, tx, rx_octets, tx_octets, _, _, rx_lost, tx_lost = _STATISTICS.unpack_from(found[_IFLA_STATS64])
     return string(found[_IFLA_IFNAME]), LinkStatistics(rx, tx, rx_lost, tx_lost, rx_octets, tx_octets)
 
@@ -201,4 +206,4 @@ def read_address(answer: Answer) -> tuple[int, str]:
 
 
 def _ifinfo(index: int = 0, flags: int = 0, mask: int = 0) -> bytes:
-    return _IFINFO.pack(socket.AF_UNSPEC, 0, index, flags, mask)
+    return IFINFO.pack(socket.AF_UNSPEC, 0, index, flags, mask)

@@ -17,17 +17,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 
-from openfex.errors import NotFoundError
+from openfex.errors import KernelError, NotFoundError
 from openfex.linux import ethtool, tap
 from openfex.linux import filters as tc
+from openfex.linux import functions as vf
 from openfex.linux import links as ip
 from openfex.linux import netns as spaces
 from openfex.linux import queues as qos
 from openfex.linux.border import crossing
 from openfex.linux.filters import Filter
+from openfex.linux.functions import VfInfo
 from openfex.linux.links import Link, LinkChange, LinkStatistics, name_of_link
 from openfex.linux.queues import QueueClass
 from openfex.linux.rtnetlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request, RouteSocket
+from openfex.model.functions import HwMode, Settings
 from openfex.model.values import Mac
 
 __all__ = ["Filter", "Link", "LinkStatistics", "Netlink"]
@@ -296,6 +299,44 @@ class Netlink:
         body = ip.xdp_program(self.index(name), program_fd, expected_fd)
         verb = "attach an XDP program to" if program_fd >= 0 else "detach the XDP program of"
         self._do(Request(ip.RTM_SETLINK, body, f"{verb} {name}", missing=name))
+
+    # Functions
+
+    def functions(self, name: str) -> list[VfInfo]:
+        """The functions of a PF: `ip -details link show NAME`. Raises NotFoundError.
+
+        With so many that their counters have no room in the message (EMSGSIZE), it is asked for without these.
+        """
+        self._flush()
+        index = self.index(name)
+        for statistics in (True, False):
+            body, action = vf.functions_of(index, statistics=statistics), f"list functions of {name}"
+            try:
+                return vf.read_functions(self._socket.get(Request(ip.RTM_GETLINK, body, action, missing=name)))
+            except KernelError as error:
+                if error.errno != errno.EMSGSIZE or not statistics:
+                    raise
+        return []
+
+    def set_function(self, name: str, function: int, change: Settings) -> None:
+        """Set attributes of a function through its PF: `ip link set NAME vf N mac M vlan V ...`."""
+        self._do(
+            *(
+                Request(ip.RTM_SETLINK, body, f"set {words} of function {function} of {name}", missing=name)
+                for words, body in vf.changes(self.index(name), function, change)
+            )
+        )
+
+    def bridge_modes(self) -> dict[int, HwMode | None]:
+        """How embedded switches work, by their links' numbers: `bridge -details link show`."""
+        self._flush()
+        request = Request(ip.RTM_GETLINK, vf.all_bridge_modes(), "list embedded switches")
+        return dict(vf.read_bridge_mode(answer) for answer in self._socket.dump(request))
+
+    def set_bridge_mode(self, name: str, mode: HwMode) -> None:
+        """Set how an adapter's embedded switch works: `bridge link set dev NAME hwmode veb|vepa`."""
+        body = vf.bridge_mode(self.index(name), mode)
+        self._do(Request(ip.RTM_SETLINK, body, f"set hwmode {mode.value} of {name}", missing=name))
 
     # Offloads
 

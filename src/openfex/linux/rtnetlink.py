@@ -38,7 +38,8 @@ _SIOCGIFINDEX = 0x8933
 
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
-_RECEIVE_ROOM = 1 << 16
+_RECEIVE_ROOM = 1 << 17
+"""A link with as many functions as fit its one attribute of 65,535 octets."""
 _RECEIVE_QUEUE = 8 << 20
 _SEND_OCTETS = 1 << 15
 _DUMP_TRIES = 8
@@ -87,14 +88,17 @@ def u32(kind: int, value: int) -> bytes:
 
 def attributes(octets: bytes, offset: int = 0) -> dict[int, bytes]:
     """The attributes in `octets` from `offset` on, by type; the last of a type wins."""
-    found: dict[int, bytes] = {}
+    return dict(pairs(octets, offset))
+
+
+def pairs(octets: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Type and payload of each attribute in `octets`, in their order: of a list all have the same type."""
     while offset + 4 <= len(octets):
         length, kind = _ATTRIBUTE.unpack_from(octets, offset)
         if length < 4:
             break
-        found[kind & _NLA_TYPE_MASK] = octets[offset + 4 : offset + length]
+        yield kind & _NLA_TYPE_MASK, octets[offset + 4 : offset + length]
         offset += (length + 3) & ~3
-    return found
 
 
 def string(payload: bytes) -> str:

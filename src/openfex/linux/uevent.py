@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Door to the kernel's events about devices (NETLINK_KOBJECT_UEVENT): what udev listens to.
+
+Each is a datagram of texts ended by zeroes: `add@/devices/...`, then `ACTION=add`, `DEVPATH=...`, `SUBSYSTEM=pci` ...
+The kernel's own come from port 0 in group 1; what udev sends on, in group 2, is not asked for.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from openfex.linux.border import crossing
+
+_KOBJECT_UEVENT = 15
+_KERNEL_GROUP = 1
+_ROOM = 1 << 16
+_SO_RCVBUFFORCE = 33
+_QUEUE = 4 << 20
+_LOST_EVENTS_S = 1.0
+"""Looked again after so long even without an event: the queue may have overflowed (ENOBUFS)."""
+
+
+def read_event(octets: bytes) -> dict[str, str]:
+    """The keys of an event; none for what is no event of the kernel's."""
+    head, *texts = octets.split(b"\0")
+    if b"@" not in head:
+        return {}
+    found = (text.decode(errors="replace").partition("=") for text in texts)
+    return {key: value for key, sign, value in found if sign}
+
+
+class Events:
+    """Device events from when this is made; close it, or use it in a `with`."""
+
+    def __init__(self) -> None:
+        with crossing("listen to device events"):
+            self._socket = socket.socket(
+                socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, _KOBJECT_UEVENT
+            )
+            self._enlarge()
+            self._socket.bind((0, _KERNEL_GROUP))
+
+    def __enter__(self) -> Events:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._socket.close()
+
+    def wait(self, holds: Callable[[], bool], deadline_s: float) -> bool:
+        """Wait until something holds, asked now and whenever an event has come; whether it does in the end."""
+        end = time.monotonic() + deadline_s
+        while not holds():
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            with crossing("wait for a device event"):
+                select.select([self._socket], [], [], min(left, _LOST_EVENTS_S))
+            self.take()
+        return True
+
+    def take(self) -> list[dict[str, str]]:
+        """What has come since the last time."""
+        found: list[dict[str, str]] = []
+        while True:
+            try:
+                octets, (port, _) = self._socket.recvfrom(_ROOM)
+            except BlockingIOError:
+                return found
+            except OSError:  # ENOBUFS: some were lost, so whoever asks looks again
+                continue
+            event = read_event(octets) if port == 0 else {}
+            found += [event] if event else []
+
+    def _enlarge(self) -> None:
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _QUEUE)
+        except PermissionError:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE)
