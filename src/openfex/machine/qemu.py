@@ -126,10 +126,10 @@ def stop(pid: int) -> None:
             ended.poll(END_S * 1000)
 
 
-def wait_ready(process: Process, folder: Path, deadline_s: float) -> None:
+def wait_ready(pid: int, name: str, folder: Path, deadline_s: float) -> None:
     """Wait until a guest says that it is ready. Raises VerificationError with the end of its console."""
     log, end = folder / SERIAL_LOG, time.monotonic() + deadline_s
-    with crossing(f"watch process {process.pid}"), _watched(process.pid) as (handle, ended):
+    with crossing(f"watch process {pid}"), _watched(pid) as (handle, ended):
         while READY not in (said := log.read_bytes() if log.exists() else b""):
             what = ""
             if PANIC in said:
@@ -140,7 +140,6 @@ def wait_ready(process: Process, folder: Path, deadline_s: float) -> None:
                 what = "ended while it booted"
             if what:
                 tail = "\n".join(said.decode(errors="replace").splitlines()[-TAIL_LINES:]) or "(nothing)"
-                name = process.name.rpartition("_")[2]
                 message = f"guest {name} {what}; the end of its console:\n{tail}"
                 raise VerificationError(message, code="guest-not-ready")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.vm.kernels import with_suite
+from openfex.machine.suites import with_suite
 
 SECURITY = "Types: deb\nURIs: http://b.example/sec\nSuites: old-security\nComponents: main\n"
 BLOCKS = f"""\
