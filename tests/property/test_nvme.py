@@ -114,7 +114,7 @@ adapters = st.builds(
     st.integers(0, 5),
     st.builds(Share, st.integers(0, 12), own=st.just(0), most=st.integers(0, 5), step=st.integers(1, 2)),
     st.builds(Share, st.integers(0, 8), own=st.just(0), most=st.integers(0, 4)),
-    st.text("ps", max_size=5),
+    st.text("pse", max_size=5),
 )
 
 

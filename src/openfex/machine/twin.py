@@ -26,7 +26,7 @@ from openfex.linux import netns, tap
 from openfex.linux.border import crossing
 from openfex.machine import agent, image, qemu
 from openfex.machine.command_line import SERIAL_LOG, SESSIONS, session_socket
-from openfex.machine.emulated import Device, Igb, Nvme, kernel_words, medium, root_port, write_devices
+from openfex.machine.emulated import Device, Igb, Nvme, kernel_words, media, root_port, write_devices
 from openfex.machine.emulator import Emulator, make_emulator
 from openfex.machine.image import Image
 from openfex.machine.kvm import kvm_runs
@@ -90,6 +90,11 @@ class Twin:
         port = f"/sys/bus/pci/devices/{root_port(self.devices, name)}"
         return self._only(f"{port}/0000:*:00.0", f"adapter {name}")
 
+    def medium(self, name: str, nsid: int) -> Path:
+        """The file, here, that is the medium of an NVMe adapter's namespace."""
+        device = next(one for one in self.devices if isinstance(one, Nvme) and one.name == name)
+        return media(self._folder, device)[nsid]
+
     def netdev(self, name: str) -> str:
         """The network device of an igb adapter, by the adapter's name."""
         return self._only(f"/sys/bus/pci/devices/{self.address(name)}/net/*", f"network device of {name}")
@@ -112,8 +117,9 @@ def twin(devices: Sequence[Device] = (), hardware: Hardware = Hardware()) -> Ite
             shared.mkdir()
             for one in devices:
                 if isinstance(one, Nvme):
-                    medium(folder, one).touch()
-                    os.truncate(medium(folder, one), one.size_mib << 20)
+                    for path in media(folder, one).values():
+                        path.touch()
+                        os.truncate(path, one.size_mib << 20)
         wires = {one.name: held.enter_context(_wire(one)) for one in devices if isinstance(one, Igb)}
         ends = [wire.fileno() for wire in wires.values()]
         argv = [*emulator.argv, *_machine(hardware, booted, devices), *_shares(shared), *_doors(folder)]
@@ -187,13 +193,12 @@ def _running(
 @contextmanager
 def _folder() -> Iterator[Path]:
     """A folder for a twin's files. A killed process leaves one behind, without its lock; the next takes it away."""
-    with crossing("make a folder for a twin"):
-        with image.locked():
-            for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-                _sweep(old)
-            folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with crossing("make a folder for a twin"), image.locked():
+        for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+            _sweep(old)
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         yield folder
     finally:

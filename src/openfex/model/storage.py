@@ -171,11 +171,15 @@ class FunctionGoal:
 
 @dataclass(frozen=True, slots=True)
 class StorageGoal:
-    """What one adapter is to be: how many functions, what each is, and what the primary keeps."""
+    """What one adapter is to be: how many functions, what each is, and what the primary keeps.
+
+    `autoprobe`: whether the kernel is to bind new functions by itself when all is done.
+    """
 
     count: int
     own_queues: int
     own_interrupts: int
+    autoprobe: bool
     functions: tuple[FunctionGoal, ...] = ()
 
     def own(self, resource: Resource) -> int:

@@ -43,7 +43,7 @@ def settle(wish: StorageWish, found: StorageAdapter) -> StorageGoal:
     functions = tuple(_function(number, settings[number], shares, found) for number in range(count))
     gone = tuple(FunctionGoal(one.number, namespaces=()) for one in found.carved if one.number >= count)
     own = {resource: _own(wish, found, resource, shares[resource]) for resource in Resource}
-    return StorageGoal(count, own[Resource.QUEUES], own[Resource.INTERRUPTS], functions + gone)
+    return StorageGoal(count, own[Resource.QUEUES], own[Resource.INTERRUPTS], found.autoprobe, functions + gone)
 
 
 def goal_of(before: StorageAdapter) -> StorageGoal:
@@ -51,7 +51,7 @@ def goal_of(before: StorageAdapter) -> StorageGoal:
     functions = tuple(
         FunctionGoal(one.number, one.queues, one.interrupts, one.namespaces, one.driver) for one in before.functions
     )
-    return StorageGoal(before.count, before.queues.own, before.interrupts.own, functions)
+    return StorageGoal(before.count, before.queues.own, before.interrupts.own, before.autoprobe, functions)
 
 
 def limit(found: StorageAdapter) -> int:

@@ -60,8 +60,12 @@ def steps(goal: StorageGoal, found: StorageAdapter) -> list[StorageStep]:
     for one in found.functions:
         done += _detachments(one, goals.get(one.number))
     done += [_of(one, Verb.OFFLINE) for one in down if one.online or one.queues or one.interrupts]
+    probing = found.autoprobe
     if anew:
         done += _recount(goal, found, own)
+        probing = probing and not goal.count
+    if probing != goal.autoprobe:
+        done.append(StorageStep(Verb.AUTOPROBE, number=int(goal.autoprobe)))
     fresh = {one.number for one in (found.functions if anew else down)}
     carved = [one for one in found.functions if one.number < goal.count and one.number in goals]
     for one in carved:
@@ -133,8 +137,6 @@ def _recount(goal: StorageGoal, found: StorageAdapter, own: list[Resource]) -> I
         if found.autoprobe:
             yield StorageStep(Verb.AUTOPROBE, number=0)
         yield StorageStep(Verb.COUNT, number=goal.count)
-        if found.autoprobe:
-            yield StorageStep(Verb.AUTOPROBE, number=1)
 
 
 def _raise(one: StorageFunction, goal: FunctionGoal, *, fresh: bool) -> Iterator[StorageStep]:

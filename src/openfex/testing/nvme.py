@@ -25,7 +25,7 @@ PRIMARY = 0
 QUEUES, INTERRUPTS = Share(8, most=4), Share(4, most=2)
 
 
-@dataclass
+@dataclass(eq=False)
 class Secondary:
     """A secondary controller's state."""
 
@@ -43,6 +43,7 @@ class FakeAdapter:
     secondaries: list[Secondary]
     shared: dict[int, bool] = field(default_factory=dict)
     attached: dict[int, set[int]] = field(default_factory=dict)
+    eager: set[int] = field(default_factory=set)
     count: int = 0
     autoprobe: bool = True
     own: dict[Resource, int] = field(default_factory=dict)
@@ -70,10 +71,14 @@ class FakeAdapter:
 def make_adapter(
     functions: int = 4, queues: Share = QUEUES, interrupts: Share = INTERRUPTS, namespaces: str = "ppps"
 ) -> FakeAdapter:
-    """An adapter with so many secondaries and private (`p`) and shared (`s`) namespaces, numbered from 1."""
-    shared = {number: kind == "s" for number, kind in enumerate(namespaces, 1)}
+    """An adapter with so many secondaries and private (`p`) and shared (`s`) namespaces, numbered from 1.
+
+    A namespace that is eager (`e`) is a shared one that functions have whenever they are enabled, as with QEMU.
+    """
+    shared = {number: kind in "se" for number, kind in enumerate(namespaces, 1)}
+    eager = {number for number, kind in enumerate(namespaces, 1) if kind == "e"}
     shares = {Resource.QUEUES: queues, Resource.INTERRUPTS: interrupts}
-    return FakeAdapter(shares, [Secondary() for _ in range(functions)], shared, {nsid: set() for nsid in shared})
+    return FakeAdapter(shares, [Secondary() for _ in range(functions)], shared, {nsid: set() for nsid in shared}, eager)
 
 
 def address_of(number: int) -> str:
@@ -129,6 +134,8 @@ class FakeBus(Pci):
         self._adapter.called(f"bind {address} {one.override}")
         if one.override != "nvme" or one.online:
             one.driver = one.override
+            for nsid in self._adapter.eager if one.driver == "nvme" else ():
+                self._adapter.attached[nsid].add(self._adapter.secondaries.index(one) + 1)
 
     def _secondary(self, address: str) -> Secondary:
         there = {address_of(number): number for number in range(self._adapter.count)}

@@ -83,6 +83,12 @@ def test_functions_that_somebody_has_stay() -> None:
     assert adapter.count == 3
 
 
+def test_a_namespace_that_came_by_itself_is_taken_away_where_others_are_asked_for() -> None:
+    adapter = make_adapter(namespaces="pppe")
+    apply(adapter.doors(), ADDRESS, WISH)
+    assert adapter.attached == {1: {1}, 2: {2}, 3: {3}, 4: {4}}
+
+
 class Mounted(FakeControllers):
     def in_use(self, disk: Disk) -> bool:
         return disk.nsid == 2

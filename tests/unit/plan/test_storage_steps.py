@@ -19,7 +19,7 @@ BARE = StorageAdapter(
     Share(4, own=1, most=2),
     tuple(StorageFunction(number, number + 1) for number in range(2)),
 )
-GOAL = StorageGoal(2, 0, 0, (FunctionGoal(0, 4, 2, (1,), "nvme"), FunctionGoal(1, 2, 1, (2, 3), "vfio-pci")))
+GOAL = StorageGoal(2, 0, 0, True, (FunctionGoal(0, 4, 2, (1,), "nvme"), FunctionGoal(1, 2, 1, (2, 3), "vfio-pci")))
 UP = replace(
     BARE,
     count=2,
@@ -84,7 +84,12 @@ def test_what_is_there_needs_no_step() -> None:
 
 
 def test_autoprobe_that_is_off_stays_off() -> None:
-    assert not [word for word in words(GOAL, replace(BARE, autoprobe=False)) if "bind new functions" in word]
+    quiet = replace(GOAL, autoprobe=False)
+    assert not [word for word in words(quiet, replace(BARE, autoprobe=False)) if "bind new functions" in word]
+
+
+def test_autoprobe_that_a_killed_run_has_left_off_is_put_on_again() -> None:
+    assert words(GOAL, replace(UP, autoprobe=False)) == ["let the kernel bind new functions by itself: 1"]
 
 
 def test_another_share_takes_only_that_function_down() -> None:
