@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Suites of Debian that this machine need not use: apt is shown one for a single call, and nothing of the machine changes.
+"""Suites of Debian that this machine need not use: apt is shown one for a single call, and nothing here changes.
 
 The entry that the machine has for its own release is copied with the other suite's name, so no address is ours.
 """
