@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
@@ -11,12 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openfex.adapter.nvme import apply, plan, restore
+from openfex.adapter.nvme import Workplace, apply, plan, release
 from openfex.adapter.nvme_reading import observe
-from openfex.errors import DocumentError, KernelError, WireError
+from openfex.adapter.nvme_steps import perform
+from openfex.errors import DocumentError, KernelError, NotFoundError, WireError
 from openfex.model.functions import FunctionDriver
-from openfex.model.storage import Resource, Share, StorageSettings, StorageWish
-from openfex.testing.nvme import ADDRESS, FakeAdapter, make_adapter
+from openfex.model.storage import Resource, Share, StorageAdapter, StorageSettings, StorageWish
+from openfex.plan.storage_records import from_json, to_json
+from openfex.plan.storage_steps import StorageStep
+from openfex.testing.nvme import ADDRESS, FakeAdapter, FakeJournal, make_adapter
 from openfex.wire import nvme as wire
 from openfex.wire.nvme import Action, AdminCommand, NamespaceIdentity, PrimaryCapabilities, VirtualizationManagement
 
@@ -121,39 +125,82 @@ adapters = st.builds(
 @given(adapters, st.lists(wishes, min_size=1, max_size=4))
 def test_an_adapter_becomes_what_is_asked_and_then_what_it_was(adapter: FakeAdapter, asked: list[StorageWish]) -> None:
     """The controller in memory refuses what is out of order; `apply` reads back itself. No plan is left afterwards."""
-    doors = adapter.doors()
-    before = observe(doors, ADDRESS)
+    place = adapter.workplace()
+    before = observe(place.doors, ADDRESS)
     for wish in asked:
         with suppress(DocumentError):
-            apply(doors, ADDRESS, wish, force=True)
-            assert plan(doors, ADDRESS, wish) == []
+            apply(place, ADDRESS, wish)
+            assert plan(place, ADDRESS, wish) == []
         for resource in Resource:
-            share = observe(doors, ADDRESS).share(resource)
+            share = observe(place.doors, ADDRESS).share(resource)
             assert share.assigned + share.own <= share.flexible
-    restore(doors, before, force=True)
-    assert observe(doors, ADDRESS) == before
+    with suppress(NotFoundError):
+        release(place, ADDRESS)
+    assert observe(place.doors, ADDRESS) == before
+    assert place.journal.read(ADDRESS) is None
 
 
 @given(adapters, wishes, wishes, st.integers(0, 40))
 def test_p6_a_change_that_fails_leaves_what_was_there(
-    adapter: FakeAdapter, first: StorageWish, second: StorageWish, place: int
+    adapter: FakeAdapter, first: StorageWish, second: StorageWish, number: int
 ) -> None:
-    doors = adapter.doors()
+    place = adapter.workplace()
     try:
-        apply(doors, ADDRESS, first, force=True)
-        before = observe(doors, ADDRESS)
-        twin = plan(doors, ADDRESS, second)
-        calls = len(adapter.calls)
-        apply(doors, ADDRESS, second, force=True)
+        apply(place, ADDRESS, first)
+        before = observe(place.doors, ADDRESS)
+        adapter.calls.clear()
+        apply(place, ADDRESS, second, adopt=True)
     except DocumentError:
         return
-    made = adapter.calls[calls:]
-    restore(doors, before, force=True)
-    assert observe(doors, ADDRESS) == before
+    made = list(adapter.calls)
+    again = Workplace(place.doors, FakeJournal())
+    apply_back(place, again, before)
     if not made:
-        assert twin == []
         return
-    adapter.fails = made[place % len(made)]
+    adapter.fails = made[number % len(made)]
     with pytest.raises(KernelError, match="cannot"):
-        apply(doors, ADDRESS, second, force=True)
-    assert observe(doors, ADDRESS) == before
+        apply(again, ADDRESS, second, adopt=True)
+    assert observe(place.doors, ADDRESS) == before
+    assert again.journal.read(ADDRESS) is None
+
+
+def apply_back(place: Workplace, again: Workplace, before: StorageAdapter) -> None:
+    """Release to a state that is no longer the first one."""
+    again.journal.write(before)
+    release(again, ADDRESS)
+    assert observe(place.doors, ADDRESS) == before
+
+
+@given(adapters, wishes, wishes, st.integers(0, 40))
+def test_p6_after_a_run_that_was_killed_the_next_converges(
+    adapter: FakeAdapter, first: StorageWish, second: StorageWish, number: int
+) -> None:
+    """Killed before any step: nothing is put back, and what was there first is given back in the end."""
+    place = adapter.workplace()
+    before = observe(place.doors, ADDRESS)
+    done: list[StorageStep] = []
+    try:
+        with suppress(DocumentError):
+            left = plan(place, ADDRESS, first)
+            if left:
+                place.journal.write(before)
+            for step in left[: number % (len(left) + 1)]:
+                perform(place.doors, ADDRESS, step)
+                done.append(step)
+        apply(place, ADDRESS, second)
+    except DocumentError:
+        pass
+    else:
+        assert plan(place, ADDRESS, second) == []
+    if place.journal.read(ADDRESS) is not None:
+        release(place, ADDRESS)
+    assert observe(place.doors, ADDRESS) == before
+
+
+@given(adapters, wishes)
+def test_a_record_comes_back(adapter: FakeAdapter, wish: StorageWish) -> None:
+    place = adapter.workplace()
+    with suppress(DocumentError):
+        apply(place, ADDRESS, wish)
+    found = observe(place.doors, ADDRESS)
+    assert from_json(json.loads(json.dumps(to_json(found)))) == found

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from openfex.errors import UnsupportedError
 from openfex.linux.nvme import Disk, Nvme
 from openfex.linux.pci import Pci
 from openfex.linux.uevent import Events
+from openfex.linux.whereabouts import vfio_holders
 from openfex.model.storage import Namespace, StorageAdapter, StorageFunction
 from openfex.wire import nvme as wire
 from openfex.wire.nvme import AdminCommand, Cns, identify
@@ -24,6 +25,8 @@ class Doors:
     bus: Pci = field(default_factory=Pci)
     controllers: Nvme = field(default_factory=Nvme)
     listen: Callable[[], Events] = Events
+    vfio_holders: Callable[[], Mapping[str, int]] = vfio_holders
+    """Who has which IOMMU group open: the group's number, and a process."""
 
 
 def observe(doors: Doors, address: str) -> StorageAdapter:
@@ -58,6 +61,19 @@ def disks(doors: Doors, address: str) -> dict[int, tuple[Disk, ...]]:
     """The block devices that the host has of each function, by its number."""
     names = {number: doors.controllers.controller(place) for number, place in places(doors, address).items()}
     return {number: doors.controllers.disks(name) for number, name in names.items() if name}
+
+
+def users(doors: Doors, address: str) -> Iterator[tuple[int, int | None, str]]:
+    """Functions that somebody has: the number, the namespace if it is only that, and who it is, in words."""
+    for number, there in disks(doors, address).items():
+        for disk in there:
+            if user := doors.controllers.user(disk):
+                yield number, disk.nsid, f"disk {disk.name}: {user}"
+    holders = doors.vfio_holders()
+    for number, place in places(doors, address).items():
+        function = doors.bus.function(place)
+        if function.iommu_group in holders:
+            yield number, None, f"process {holders[function.iommu_group]} has it by VFIO"
 
 
 def primary(doors: Doors, address: str) -> str:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import fcntl
 import os
 import re
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openfex.errors import NotFoundError, RefusedError
+from openfex.linux import block
 from openfex.linux.border import crossing
 from openfex.linux.pci import SYSFS
 from openfex.wire.nvme import AdminCommand, Status
@@ -90,18 +90,9 @@ class Nvme:
                 found.append(Disk(match[1] + match[2], int(nsid), int(sectors) * _SECTOR))
         return tuple(sorted(found, key=lambda one: one.nsid))
 
-    def in_use(self, disk: Disk) -> bool:
-        """Whether something has a disk for itself: a file system, a volume. Opening with O_EXCL is how these ask."""
-        with crossing(f"look at {disk.name}"):
-            try:
-                os.close(os.open(self._devices / disk.name, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
-            except FileNotFoundError:
-                return False
-            except OSError as cause:
-                if cause.errno == errno.EBUSY:
-                    return True
-                raise
-        return False
+    def user(self, disk: Disk) -> str:
+        """Who has a disk, in words; empty if nobody has it."""
+        return block.user(self._devices / disk.name)
 
     def submit(self, name: str, command: AdminCommand) -> Answer:
         """Hand an admin command to a controller: `nvme admin-passthru`. Raises RefusedError for what it refuses."""

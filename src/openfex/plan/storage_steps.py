@@ -79,21 +79,6 @@ def steps(goal: StorageGoal, found: StorageAdapter) -> list[StorageStep]:
     return done
 
 
-def victims(goal: StorageGoal, found: StorageAdapter) -> list[StorageFunction]:
-    """Functions that somebody has, and that would be taken away though nothing is asked of themselves."""
-    goals = {one.number: one for one in goal.functions}
-    unbound = {one.function for one in steps(goal, found) if one.verb is Verb.UNBIND}
-    return [
-        one
-        for one in found.carved
-        if one.number in unbound and (one.number >= goal.count or not _is_changed(one, goals.get(one.number)))
-    ]
-
-
-def _is_changed(one: StorageFunction, goal: FunctionGoal | None) -> bool:
-    return _differs(one, goal) or _changes_hands(one, goal)
-
-
 def _differs(one: StorageFunction, goal: FunctionGoal | None) -> bool:
     """Whether a function must be taken down to become what it is to be; namespaces come and go without that."""
     if goal is None:

@@ -7,16 +7,22 @@ same calls as those of `linux.pci` and `linux.nvme`. `calls` holds what was aske
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 
+from openfex.adapter.nvme import Workplace
+from openfex.adapter.nvme_journal import Journal
 from openfex.adapter.nvme_reading import Doors
 from openfex.errors import KernelError
 from openfex.linux.nvme import Answer, Disk, Nvme, refusal
 from openfex.linux.pci import Pci, PciFunction, Sriov
 from openfex.linux.uevent import Events
-from openfex.model.storage import Resource, Share
+from openfex.model.storage import Resource, Share, StorageAdapter
+from openfex.plan.storage_records import from_json, to_json
 from openfex.wire import nvme as wire
 from openfex.wire.nvme import Action, AdminCommand, Cns, NamespaceIdentity, Status, VirtualizationManagement
 
@@ -48,13 +54,21 @@ class FakeAdapter:
     autoprobe: bool = True
     own: dict[Resource, int] = field(default_factory=dict)
     """What the primary will have after its next reset."""
+    users: dict[int, str] = field(default_factory=dict)
+    """Who has the disk of a namespace."""
+    holders: dict[str, int] = field(default_factory=dict)
+    """Who has an IOMMU group: function N is in group N."""
     calls: list[str] = field(default_factory=list)
     fails: str = ""
     """The call that fails, once."""
 
     def doors(self) -> Doors:
         """The doors to it."""
-        return Doors(FakeBus(self), FakeControllers(self), FakeEvents)
+        return Doors(FakeBus(self), FakeControllers(self), FakeEvents, lambda: self.holders)
+
+    def workplace(self) -> Workplace:
+        """The doors to it, with a journal in memory."""
+        return Workplace(self.doors(), FakeJournal())
 
     def called(self, what: str) -> None:
         """Note a call, or fail it."""
@@ -100,9 +114,9 @@ class FakeBus(Pci):
             found = tuple((number, address_of(number)) for number in range(adapter.count))
             total = len(adapter.secondaries)
             sriov = Sriov(total, adapter.count, 1, 1, "0010", adapter.autoprobe, None, found)
-            return _pci(address, "nvme", "", "", sriov)
+            return _pci(address, "nvme", "", "pf", sriov)
         one = self._secondary(address)
-        return _pci(address, one.driver, one.override, ADDRESS, None)
+        return _pci(address, one.driver, one.override, str(adapter.secondaries.index(one)), None)
 
     def set_count(self, address: str, count: int) -> None:
         """As the kernel: only from none, or to none."""
@@ -142,8 +156,9 @@ class FakeBus(Pci):
         return self._adapter.secondaries[there[address]]
 
 
-def _pci(address: str, driver: str, override: str, physfn: str, sriov: Sriov | None) -> PciFunction:
-    return PciFunction(address, "1b36", "0010", "010802", driver, override, None, "", physfn, (), None, sriov)
+def _pci(address: str, driver: str, override: str, group: str, sriov: Sriov | None) -> PciFunction:
+    physfn = "" if sriov else ADDRESS
+    return PciFunction(address, "1b36", "0010", "010802", driver, override, None, group, physfn, (), None, sriov)
 
 
 class FakeControllers(Nvme):
@@ -173,9 +188,9 @@ class FakeControllers(Nvme):
             Disk(f"nvme0n{nsid}", nsid, 1 << 20) for nsid, held in self._adapter.attached.items() if holder in held
         )
 
-    def in_use(self, disk: Disk) -> bool:
-        """Never."""
-        return False
+    def user(self, disk: Disk) -> str:
+        """Whoever the adapter says has it."""
+        return self._adapter.users.get(disk.nsid, "")
 
     def rescan(self, name: str) -> None:
         """Nothing to be done."""
@@ -270,6 +285,31 @@ class FakeControllers(Nvme):
 
 def _behind(numbers: Sequence[int] | set[int], last: int) -> list[int]:
     return [one for one in sorted(numbers) if one > last]
+
+
+class FakeJournal(Journal):
+    """Records in memory, as they would be on disk."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("/dev/null"))
+        self.records: dict[str, str] = {}
+
+    def read(self, address: str) -> StorageAdapter | None:
+        """The record, or none."""
+        return from_json(json.loads(self.records[address])) if address in self.records else None
+
+    def write(self, before: StorageAdapter) -> None:
+        """Keep it."""
+        self.records[before.address] = json.dumps(to_json(before))
+
+    def remove(self, address: str) -> None:
+        """Forget it."""
+        self.records.pop(address, None)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else is here."""
+        yield
 
 
 class FakeEvents(Events):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import os
 import struct
 from pathlib import Path
 
@@ -129,7 +130,9 @@ def test_a_reset_is_that_of_the_pci_function(door: Nvme, tmp_path: Path) -> None
     assert (place / "reset").read_text() == "1"
 
 
-def test_a_disk_that_is_not_there_is_not_in_use(door: Nvme, tmp_path: Path) -> None:
+def test_a_disk_is_somebody_s_while_it_is_open(door: Nvme, tmp_path: Path) -> None:
     (tmp_path / "dev/nvme0n1").touch()
-    assert not door.in_use(Disk("nvme0n1", 1, 0))
-    assert not door.in_use(Disk("nvme0n9", 9, 0))
+    assert door.user(Disk("nvme0n1", 1, 0)) == ""
+    assert door.user(Disk("nvme0n9", 9, 0)) == ""
+    with (tmp_path / "dev/nvme0n1").open("rb"):
+        assert door.user(Disk("nvme0n1", 1, 0)) == f"process {os.getpid()} has it open"

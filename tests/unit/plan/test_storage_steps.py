@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from openfex.model.storage import FunctionGoal, Share, StorageAdapter, StorageFunction, StorageGoal
 from openfex.plan.storage import goal_of
-from openfex.plan.storage_steps import steps, victims
+from openfex.plan.storage_steps import steps
 
 BARE = StorageAdapter(
     "0000:01:00.0",
@@ -80,7 +80,6 @@ def test_down() -> None:
 
 def test_what_is_there_needs_no_step() -> None:
     assert words(GOAL, UP) == []
-    assert victims(GOAL, UP) == []
 
 
 def test_autoprobe_that_is_off_stays_off() -> None:
@@ -131,13 +130,3 @@ def test_what_is_half_done_is_finished() -> None:
         "attach namespace 3 to function 1",
         "bind function 1 to vfio-pci",
     ]
-
-
-def test_another_count_has_victims_and_another_share_has_none() -> None:
-    fewer = replace(GOAL, count=1, functions=GOAL.functions[:1])
-    assert [one.number for one in victims(fewer, UP)] == [0, 1]
-    assert victims(with_function(0, FunctionGoal(0, 2, 1, (1,), "nvme")), UP) == []
-
-
-def test_more_for_the_primary_has_victims() -> None:
-    assert [one.number for one in victims(replace(GOAL, own_queues=2), UP)] == [0, 1]
