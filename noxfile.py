@@ -19,7 +19,7 @@ nox.options.sessions = ["lint", "types", "unit", "bpf"]
 PYTHON_FILES = ("src", "tests", "bpf/build.py", "docs/pages.py", "hatch_build.py", "noxfile.py")
 SHELL_FILES = (
     *("fex", ".ci/run", "src/openfex/machine/guest/setup", "src/openfex/machine/guest/agent"),
-    "tests/vm/init",
+    "src/openfex/machine/guest/twin",
 )
 
 

@@ -14,8 +14,9 @@ import sys
 import pytest
 
 from openfex.errors import UnsupportedError
-from openfex.machine.qemu import check_program
-from tests.vm.kernels import STOCK, Done, Stock, fetch, run_on
+from openfex.machine.emulator import make_emulator
+from openfex.machine.stock import STOCK, Stock, make_stock
+from openfex.machine.twin import Done, Hardware, twin
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.long]
 PYTHON = (sys.executable, "-P", "-m")
@@ -26,6 +27,7 @@ PROOFS = (
     *("counters-add-up", "processes-killed-frames-go-on", "clean-teardown"),
 )
 """All but what is measured in bits a second, which says nothing where every instruction is interpreted."""
+DEADLINE_S = 1800.0
 COMMANDS = {
     "kernel": ("uname", "-r"),
     "programs": (*PYTHON, "openfex", "show", "programs", "--json"),
@@ -39,21 +41,22 @@ COMMANDS = {
 def what_lacks(stock: Stock) -> str:
     """Why a kernel cannot be booted here; empty if it can."""
     try:
-        check_program()
-        fetch(stock)
+        make_emulator()
+        make_stock(stock)
     except UnsupportedError as error:
-        return f"Linux {stock.version} of {stock.suite} cannot be had here: {error.message} ({error.remedy})"
+        return str(error)
     return ""
 
 
 @pytest.fixture(scope="module", params=STOCK, ids=[one.version for one in STOCK])
-def done(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
+def done(request: pytest.FixtureRequest) -> dict[str, Done]:
     stock: Stock = request.param
     if lack := what_lacks(stock):
         if os.environ.get("FEX_ALLOW_SKIP") == "1":
             pytest.skip(lack)
         pytest.fail(f"{lack}; set FEX_ALLOW_SKIP=1 to skip such tests", pytrace=False)
-    found = run_on(stock, COMMANDS, tmp_path_factory.mktemp("kernel"))
+    with twin(hardware=Hardware(stock)) as vm:
+        found = {name: vm.run(argv, DEADLINE_S) for name, argv in COMMANDS.items()}
     assert found["kernel"].output.startswith(f"{stock.version}.")
     return found
 

@@ -79,7 +79,7 @@ def wait_ready(lab: str, wanted: State, say: Say) -> None:
         process = running.get(prefix + key.name)
         if process is None:
             raise VerificationError(f"{key} has just ended", code="guest-not-ready")
-        qemu.wait_ready(process, guest_folder(lab, key.name), READY_S)
+        qemu.wait_ready(process.pid, key.name, guest_folder(lab, key.name), READY_S)
 
 
 def stop_all(lab: str) -> list[str]:

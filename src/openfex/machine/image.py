@@ -58,7 +58,7 @@ def make_image(say: Callable[[str], None] = _silent) -> Image:
     image = Image(place / "kernel", place / "initrd")
     if place.is_dir():
         return image
-    with crossing("make the guest image"), _locked():
+    with crossing("make the guest image"), locked():
         if not place.is_dir():
             say("making the image that virtual machines boot, once")
             try:
@@ -71,8 +71,8 @@ def make_image(say: Callable[[str], None] = _silent) -> Image:
 def _make(place: Path) -> None:
     fetched = CACHE / "packages"
     if not fetched.is_dir():
-        _into_place(fetched, _download)
-    _into_place(place, lambda folder: _build(fetched, folder))
+        into_place(fetched, _download)
+    into_place(place, lambda folder: _build(fetched, folder))
     for older in CACHE.glob("guest-*"):
         if older != place:
             shutil.rmtree(older, ignore_errors=True)
@@ -86,7 +86,7 @@ def _recipe_digest() -> str:
 
 
 @contextmanager
-def _locked() -> Iterator[None]:
+def locked() -> Iterator[None]:
     """One maker at a time; whoever waited finds the image made."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
@@ -94,7 +94,7 @@ def _locked() -> Iterator[None]:
         yield
 
 
-def _into_place(place: Path, fill: Callable[[Path], None]) -> None:
+def into_place(place: Path, fill: Callable[[Path], None]) -> None:
     """A folder, filled before it gets its name."""
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="new-") as folder:
         inner = Path(folder) / "it"

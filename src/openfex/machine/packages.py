@@ -35,7 +35,18 @@ def download(names: Sequence[str], folder: Path, options: Sequence[str] = ()) ->
         _renew_lists(options)
         done = _run(argv, folder)
     if done.returncode:
-        raise _cannot(next(iter(done.stderr.strip().splitlines()[-1:]), "apt-get failed"))
+        raise _cannot(_last_line(done.stderr))
+
+
+def download_lacking(package: str, folder: Path, suite: str, options: Sequence[str] = ()) -> None:
+    """A package of a suite, and what it needs that is not here or too old. Raises UnsupportedError."""
+    (folder / "partial").mkdir()
+    argv = ["apt-get", *options, "--quiet", "--yes", "--download-only", "--no-install-recommends"]
+    argv += ["--target-release", suite, "-o", f"Dir::Cache::archives={folder}", "install", package]
+    _renew_lists(options)
+    done = _run(argv)
+    if done.returncode:
+        raise _cannot(_last_line(done.stderr))
 
 
 def unpack(packages: Path, folder: Path) -> None:
@@ -44,6 +55,10 @@ def unpack(packages: Path, folder: Path) -> None:
         done = _run(["dpkg-deb", "--extract", str(package), str(folder)])
         if done.returncode:
             raise _cannot(done.stderr.strip())
+
+
+def _last_line(errors: str) -> str:
+    return next(iter(errors.strip().splitlines()[-1:]), "apt-get failed")
 
 
 def _renew_lists(options: Sequence[str]) -> None:
