@@ -59,7 +59,7 @@ def budgets_table() -> str:
 def block(name: str) -> str:
     """What stands in a block: a table of its own, or that of a kind's keys."""
     tables = {"values": values_table, "budgets": budgets_table}
-    return tables[name]() if name in tables else keys_table(name)
+    return tables[name]() if name in tables else keys_table(name.replace("_", "-"))
 
 
 def page(text: str) -> str:

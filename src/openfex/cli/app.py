@@ -11,7 +11,7 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 from openfex import __version__
-from openfex.cli import bench, explain, machine, plan, show, trace
+from openfex.cli import bench, explain, here, machine, plan, show, trace
 from openfex.cli import lab as labs
 from openfex.cli.arguments import shield_command, wants_json
 from openfex.cli.capture import capture
@@ -54,6 +54,10 @@ app.command(labs.app)
 app.command(show.app)
 app.command(plan.plan, help_epilogue="")
 app.command(plan.apply, help_epilogue="")
+app.command(here.give, help_epilogue="")
+app.command(here.release, help_epilogue="")
+app.command(here.adopt, help_epilogue="")
+app.command(here.gc, help_epilogue="")
 app.command(explain.explain, help_epilogue="")
 app.command(capture, help_epilogue="")
 app.command(trace.trace_frame, help_epilogue=trace.EXAMPLES)

@@ -20,6 +20,20 @@ def _vlans(row: Row) -> object:
     return f"{plain}{native}" + (f", in service {row['service']}" if row["service"] else "")
 
 
+def _real_vlan(row: Row) -> object:
+    """A port VLAN with its QoS and protocol, where these say something."""
+    if not row["vlan"]:
+        return None
+    qos = f" qos {row['qos']}" if row["qos"] else ""
+    return f"{row['vlan']}{qos}" + (f" {row['protocol']}" if row["protocol"] == "802.1ad" else "")
+
+
+def _real_rate(row: Row) -> object:
+    """Rates in Mbit/s: what there is at least, and at most."""
+    least, most = row["min_rate"], row["max_rate"]
+    return f"{least or 0}..{most or ''} Mbit" if least or most else None
+
+
 CATALOGUE = keyed("model", "limit", "storage", "what")
 ADAPTERS = keyed("name", "host", "model", "backing", "limit", "nic", "storage", "bound")
 FUNCTIONS = keyed("name", "host", "purpose", "channel", "state", "nic", "mac", "where", "note")
@@ -27,6 +41,26 @@ PROFILES: tuple[Column, ...] = (*keyed("name", "mode"), ("vlan", _vlans), *keyed
 HOSTS = keyed("name", "channel", "uplinks", "datapath", "adapters", "functions", "bound", "machines")
 MACHINES = keyed("name", "host", "type", "namespace", "state", "nics")
 BINDINGS = keyed("name", "function", "port", "fabric", "state", "profile", "vlan", "mac", "addresses", "generation")
+REAL_ADAPTERS: tuple[Column, ...] = (
+    *keyed("address", "name", "what", "driver"),
+    ("device", lambda row: f"{row['vendor']}:{row['device']}"),
+    *keyed("limit", "functions", "numa", "link", "speed", "hwmode", "managed", "note"),
+)
+REAL_FUNCTIONS: tuple[Column, ...] = (
+    *keyed("address", "pf", "index", "driver", "owner", "where", "mac"),
+    ("vlan", _real_vlan),
+    ("rate", _real_rate),
+    *keyed("spoof_check", "trust"),
+    ("link", "link_state"),
+    *keyed("purpose", "note"),
+)
+REAL_FUNCTIONS_NARROW: tuple[Column, ...] = (
+    ("function", lambda row: _lines(row["address"], f"{row['pf']} {row['index']}", row["purpose"])),
+    ("owner", lambda row: _lines(row["owner"], row["driver"], row["where"])),
+    ("mac, vlan, rate", lambda row: _lines(row["mac"], _real_vlan(row), _real_rate(row))),
+    *keyed("note"),
+)
+STEPS = keyed("step", "what", "disturbs")
 NODES = keyed(
     *("name", "kind", "in_frames", "replicated", "out_frames", "drops"),
     *("stations", "learnt", "moved", "aged", "not_learnt"),

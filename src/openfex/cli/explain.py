@@ -67,7 +67,7 @@ def _view(key: Key) -> Row:
 
 
 def _lines(key: Key) -> list[str]:
-    from openfex.model.documents import SPECS
+    from openfex.model.kinds import FORMS
     from openfex.model.reference import all_below, kind_example
 
     parts = [key.path, _folded(_plain(key.meaning), "  ")]
@@ -83,7 +83,7 @@ def _lines(key: Key) -> list[str]:
     ]
     if rows:
         parts.append(table(rows, KEYS))
-    if key.path in SPECS:
+    if key.path in FORMS:
         parts.append("For example:\n\n" + indent(kind_example(key.path), "  ").rstrip())
     return "\n\n".join(parts).split("\n")
 

@@ -47,13 +47,17 @@ def up(file: File, /, *, foreground: Foreground = False, json: Json = False) -> 
 
     Example: fex lab up examples/two-hosts.yaml
     """
+    if foreground:  # a shell starts what is in its background deaf to SIGINT
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    bring_up(*read_text(file), foreground=foreground, json=json)
+
+
+def bring_up(text: str, name: str, *, foreground: bool = False, json: bool = False) -> None:
+    """Build what a text of documents says; `name` is what messages call it."""
     from openfex.lab import lab as labs
     from openfex.lab.view.plan import report_line, report_view
 
-    if foreground:  # a shell starts what is in its background deaf to SIGINT
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     start = time.monotonic()
-    text, name = read_text(file)
     with progress(quiet=json) as step:
         report = labs.up(text, name, step)
     lab, duration_s = report.layout.lab, time.monotonic() - start

@@ -1,24 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fex plan` and `fex apply`."""
+"""`fex plan` and `fex apply`: of a lab, or of this machine's real adapters. The documents of FILE say which."""
 
 from __future__ import annotations
 
-from openfex.cli import lab
-from openfex.cli.arguments import File, Json, read_text
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from openfex.cli import here, lab
+from openfex.cli.arguments import File, Flag, Json, read_text
+from openfex.cli.failure import Misuse
 from openfex.cli.paper import Column, print_json, table
 
 COLUMNS: tuple[Column, ...] = (("step", "step"), ("do", "verb"), ("what", "what"), ("difference", "difference"))
+Force = Annotated[Flag, Parameter(help="Real adapters only: also where a function is in use, whose holder loses it.")]
 
 
-def plan(file: File, /, *, json: Json = False) -> None:
+def plan(file: File, /, *, force: Force = False, json: Json = False) -> None:
     """Show what `apply FILE` would do, and do nothing.
 
-    Example: fex plan examples/two-hosts.yaml
+    Examples: fex plan examples/two-hosts.yaml; fex plan examples/adapter.yaml
     """
     from openfex.lab import lab as labs
     from openfex.lab.view.plan import counts, operation_rows
+    from openfex.model.reader import read_documents
 
-    report = labs.plan(*read_text(file))
+    text, name = read_text(file)
+    reading = read_documents(text, name)
+    if here.is_about_here(reading):
+        here.plan_here(reading, force=force, json=json)
+        return
+    _no_force(force, "fex plan")
+    report = labs.plan(text, name)
     rows, found = operation_rows(report.operations), counts(report.operations)
     if json:
         print_json({"lab": report.layout.lab, **found, "operations": rows})
@@ -29,11 +42,25 @@ def plan(file: File, /, *, json: Json = False) -> None:
         print(f"\nto be {', '.join(f'{word}: {count}' for word, count in found.items())}")
 
 
-def apply(file: File, /, *, json: Json = False) -> None:
+def apply(file: File, /, *, force: Force = False, json: Json = False) -> None:
     """Make this machine what FILE says.
 
-    For now this is the same as `fex lab up`: FILE is a lab.
+    FILE is a lab, then this is the same as `fex lab up`; or it holds only
+    documents of real adapters (`driver: sriov`), then these are changed.
 
-    Example: fex apply examples/two-hosts.yaml
+    Examples: fex apply examples/two-hosts.yaml; fex apply examples/adapter.yaml
     """
-    lab.up(file, json=json)
+    from openfex.model.reader import read_documents
+
+    text, name = read_text(file)
+    reading = read_documents(text, name)
+    if here.is_about_here(reading):
+        here.apply_here(reading, force=force, json=json)
+        return
+    _no_force(force, "fex apply")
+    lab.bring_up(text, name, json=json)
+
+
+def _no_force(force: bool, command: str) -> None:
+    if force:
+        raise Misuse("--force is for real adapters, this file is a lab", command)

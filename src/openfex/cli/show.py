@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from openfex.cli import columns
+from openfex.cli import here as real
 from openfex.cli.arguments import Flag, Json, Lab
 from openfex.cli.paper import Row, print_json, print_rows, table
 
@@ -30,6 +31,7 @@ WATCH_S = 1.0
 CLEAR = "\x1b[H\x1b[J"
 
 Catalogue = Annotated[Flag, Parameter(help="The adapter models there are, with their limits, instead.")]
+Here = Annotated[Flag, Parameter(help="The real ones of this machine (SR-IOV) instead of a lab's.")]
 Nic = Annotated[str, Parameter(help="MACHINE/NIC, for example vm1/eth0.")]
 Whose = Annotated[
     str,
@@ -50,21 +52,32 @@ def _look(lab: str | None) -> Sight:
 
 
 @app.command(help_epilogue="")
-def adapters(*, catalogue: Catalogue = False, lab: Lab = None, json: Json = False) -> None:
-    """Adapters: model and limit, functions carved and bound."""
+def adapters(*, catalogue: Catalogue = False, here: Here = False, lab: Lab = None, json: Json = False) -> None:
+    """Adapters: model and limit, functions carved and bound.
+
+    Examples: fex show adapters; fex show adapters --here
+    """
     from openfex.lab.view.inventory import adapter_rows, catalogue_rows
 
-    if catalogue:
+    if here:
+        real.show_adapters(json=json)
+    elif catalogue:
         print_rows(catalogue_rows(), columns.CATALOGUE, "no models", as_json=json)
     else:
         print_rows(adapter_rows(_look(lab)), columns.ADAPTERS, "no adapters", as_json=json)
 
 
 @app.command(help_epilogue="")
-def functions(*, lab: Lab = None, json: Json = False) -> None:
-    """Functions: free or bound, to which NIC, and where they are."""
+def functions(*, here: Here = False, lab: Lab = None, json: Json = False) -> None:
+    """Functions: free or bound, to which NIC, and where they are.
+
+    Examples: fex show functions; fex show functions --here --json
+    """
     from openfex.lab.view.inventory import function_rows
 
+    if here:
+        real.show_functions(json=json)
+        return
     print_rows(function_rows(_look(lab)), columns.FUNCTIONS, "no functions", as_json=json)
 
 

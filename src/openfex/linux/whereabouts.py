@@ -11,7 +11,9 @@ from pathlib import Path
 from openfex.errors import NotFoundError, OpenfexError
 from openfex.linux import netns
 from openfex.linux.border import crossing
+from openfex.linux.links import RTM_SETLINK, LinkChange
 from openfex.linux.netlink import Netlink
+from openfex.linux.rtnetlink import Request, RouteSocket
 from openfex.model.adapters import NetDevice
 
 PID = "pid:"
@@ -77,6 +79,23 @@ def devices() -> dict[str, NetDevice]:
             if link.pci and link.pci not in found:
                 found[link.pci] = NetDevice(space, link.name, link.index, link.mac, link.up, link.carrier)
     return found
+
+
+def move(device: NetDevice, space: str, name: str) -> None:
+    """Put a device into a name space, down and renamed in one step: `ip link set DEV down netns SPACE name NAME`."""
+    with entered(space):
+        target = netns.current()
+    try:
+        with entered(device.space):
+            socket = RouteSocket()
+        try:
+            change = LinkChange(up=False, new_name=name, netns_fd=None if space == device.space else target)
+            action = f"move {device.name} to {space or 'the host'}"
+            socket.do([Request(RTM_SETLINK, change.body(index=device.index), action, missing=device.name)])
+        finally:
+            socket.close()
+    finally:
+        os.close(target)
 
 
 def vfio_holders() -> Mapping[str, int]:

@@ -70,13 +70,13 @@ def write_command(name: str, spec: GuestSpec, hardware: Hardware, folder: Path) 
     argv += ["-machine", "q35", "-accel", hardware.accelerator, "-cpu", "max"]
     argv += ["-m", str(spec.memory_mib), "-smp", str(spec.cpus), "-sandbox", _SANDBOX]
     argv += ["-kernel", str(hardware.kernel), "-initrd", str(hardware.initrd), "-append", _KERNEL_ARGUMENTS]
-    argv += ["-chardev", f"file,id=serial,path={_quote(folder / SERIAL_LOG)}", "-serial", "chardev:serial"]
-    argv += ["-qmp", f"unix:{_quote(folder / QMP)},server=on,wait=off"]
-    argv += ["-fw_cfg", _SETUP + _quote(write_setup(spec))]
+    argv += ["-chardev", f"file,id=serial,path={quote(folder / SERIAL_LOG)}", "-serial", "chardev:serial"]
+    argv += ["-qmp", f"unix:{quote(folder / QMP)},server=on,wait=off"]
+    argv += ["-fw_cfg", _SETUP + quote(write_setup(spec))]
     argv += ["-device", f"virtio-serial-pci,max_ports={SESSIONS + 1}"]
     for number in range(1, SESSIONS + 1):
         socket = session_socket(number)
-        argv += ["-chardev", f"socket,id={socket},path={_quote(folder / socket)},server=on,wait=off"]
+        argv += ["-chardev", f"socket,id={socket},path={quote(folder / socket)},server=on,wait=off"]
         argv += ["-device", f"virtserialport,nr={number},chardev={socket},name=org.openfex.{socket}"]
     for number, nic in enumerate(spec.nics):
         argv += ["-netdev", f"tap,id=nic{number},ifname={nic.device},script=no,downscript=no,vhost=off"]
@@ -96,6 +96,6 @@ def read_command(argv: Sequence[str]) -> tuple[str, GuestSpec] | None:
         return None
 
 
-def _quote(value: object) -> str:
+def quote(value: object) -> str:
     """QEMU reads a double comma as one that does not end an option."""
     return str(value).replace(",", ",,")

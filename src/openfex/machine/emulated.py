@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openfex.errors import InputError
+from openfex.machine.command_line import quote
 from openfex.model.values import Mac
 
 _FIRST_SLOT, _LAST_SLOT = 0x10, 0x1E
@@ -118,7 +119,7 @@ def _nvme(one: Nvme, folder: Path) -> list[str]:
     argv = ["-device", f"nvme-subsys,id=subsystem-{one.name},nqn={one.name}", "-device", controller]
     for nsid, path in media(folder, one).items():
         drive = f"medium-{one.name}-{nsid}"
-        argv += ["-drive", f"if=none,id={drive},format=raw,file={str(path).replace(',', ',,')}"]
+        argv += ["-drive", f"if=none,id={drive},format=raw,file={quote(path)}"]
         holders = "shared=on" if nsid == 1 else "shared=off,detached=on"
         argv += ["-device", f"nvme-ns,bus={one.name},drive={drive},nsid={nsid},{holders}"]
     return argv

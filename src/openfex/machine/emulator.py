@@ -28,10 +28,9 @@ _DATA = ("usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu")
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A QEMU: how its command begins, and what its environment must hold."""
+    """A QEMU: how its command begins."""
 
     argv: tuple[str, ...]
-    environment: tuple[tuple[str, str], ...] = ()
 
 
 def has_emulator() -> bool:
@@ -76,8 +75,7 @@ def _works(place: Path) -> bool:
 
 
 def _version(emulator: Emulator) -> int:
-    argv = ["env", *(f"{name}={value}" for name, value in emulator.environment), *emulator.argv, "--version"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    done = subprocess.run([*emulator.argv, "--version"], capture_output=True, text=True, check=False)
     return major_version(done.stdout)
 
 
@@ -94,8 +92,8 @@ def _unpacked(root: Path) -> Emulator:
     data = [word for folder in _DATA if (root / folder).is_dir() for word in ("-L", str(root / folder))]
     found = [path.parent for folder in ("usr/lib", "lib") for path in (root / folder).glob("*/*.so*")]
     libraries = ":".join(sorted(set(map(str, found))))
-    program = root / "usr/bin" / PROGRAM
-    return Emulator((str(program), *data), (("LD_LIBRARY_PATH", libraries),) if libraries else ())
+    before = ["env", f"LD_LIBRARY_PATH={libraries}"] if libraries else []
+    return Emulator((*before, str(root / "usr/bin" / PROGRAM), *data))
 
 
 def _unpack(root: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from openfex.machine.command_line import PROGRAM
@@ -20,11 +21,14 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _RUNS = "runs"
 
 
-def kvm_runs() -> bool:
-    """Whether a stock kernel has said its first words within ten seconds; tried once for each start of this machine."""
+def kvm_runs(program: Sequence[str] = (PROGRAM,)) -> bool:
+    """Whether a stock kernel has said its first words within ten seconds; tried once for each start of this machine.
+
+    `program` is how the command of the QEMU begins that tries it.
+    """
     known = read_answer()
     if known is None:
-        known = _try_kvm(make_image().kernel)
+        known = _try_kvm(make_image().kernel, program)
         (CACHE / "kvm").write_text(f"{_boot()} {_RUNS if known else 'fails'}\n")
     return known
 
@@ -52,9 +56,20 @@ def _boot() -> str:
     return _BOOT_ID.read_text().strip()
 
 
-def _try_kvm(kernel: Path) -> bool:
+def _try_kvm(kernel: Path, program: Sequence[str]) -> bool:
     """Boot a kernel without a file system: it says its first words, finds nothing to start, and ends by rebooting."""
-    argv = [PROGRAM, "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-accel", "kvm", "-cpu", "max"]
+    argv = [
+        *program,
+        "-no-user-config",
+        "-nodefaults",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-accel",
+        "kvm",
+        "-cpu",
+        "max",
+    ]
     argv += ["-m", "256", "-kernel", str(kernel), "-append", "console=ttyS0 earlyprintk=ttyS0 panic=-1"]
     argv += ["-serial", "stdio"]
     try:

@@ -130,18 +130,23 @@ def wait_ready(pid: int, name: str, folder: Path, deadline_s: float) -> None:
     """Wait until a guest says that it is ready. Raises VerificationError with the end of its console."""
     log, end = folder / SERIAL_LOG, time.monotonic() + deadline_s
     with crossing(f"watch process {pid}"), _watched(pid) as (handle, ended):
-        while READY not in (said := log.read_bytes() if log.exists() else b""):
+        while READY not in _read_log(log):
             what = ""
-            if PANIC in said:
-                what = "does not boot"
-            elif time.monotonic() >= end:
+            if time.monotonic() >= end:
                 what = f"did not say within {deadline_s:.0f} s that it is ready"
             elif handle is None or ended.poll(LOOK_S * 1000):
                 what = "ended while it booted"
+            said = _read_log(log)  # what it said last before it ended
+            if PANIC in said:
+                what = "does not boot"
             if what:
                 tail = "\n".join(said.decode(errors="replace").splitlines()[-TAIL_LINES:]) or "(nothing)"
                 message = f"guest {name} {what}; the end of its console:\n{tail}"
                 raise VerificationError(message, code="guest-not-ready")
+
+
+def _read_log(log: Path) -> bytes:
+    return log.read_bytes() if log.exists() else b""
 
 
 @contextmanager

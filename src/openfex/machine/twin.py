@@ -25,7 +25,7 @@ from openfex.errors import NotFoundError, UnsupportedError, VerificationError
 from openfex.linux import netns, tap
 from openfex.linux.border import crossing
 from openfex.machine import agent, image, qemu
-from openfex.machine.command_line import SERIAL_LOG, SESSIONS, session_socket
+from openfex.machine.command_line import SERIAL_LOG, SESSIONS, quote, session_socket
 from openfex.machine.emulated import Device, Igb, Nvme, kernel_words, media, root_port, write_devices
 from openfex.machine.emulator import Emulator, make_emulator
 from openfex.machine.image import Image
@@ -113,28 +113,28 @@ def twin(devices: Sequence[Device] = (), hardware: Hardware = Hardware()) -> Ite
     with ExitStack() as held:
         folder = held.enter_context(_folder())
         shared = folder / "shared"
-        with crossing(f"make {shared}"):
+        wires = {one.name: held.enter_context(_wire(one)) for one in devices if isinstance(one, Igb)}
+        ends = [wire.fileno() for wire in wires.values()]
+        argv = [*emulator.argv, *_machine(emulator, hardware, booted, devices), *_shares(shared), *_doors(folder)]
+        argv += write_devices(devices, dict(zip(wires, ends, strict=True)), folder)
+        with crossing(f"fill {folder}"):
             shared.mkdir()
             for one in devices:
                 if isinstance(one, Nvme):
                     for path in media(folder, one).values():
                         path.touch()
                         os.truncate(path, one.size_mib << 20)
-        wires = {one.name: held.enter_context(_wire(one)) for one in devices if isinstance(one, Igb)}
-        ends = [wire.fileno() for wire in wires.values()]
-        argv = [*emulator.argv, *_machine(hardware, booted, devices), *_shares(shared), *_doors(folder)]
-        argv += write_devices(devices, dict(zip(wires, ends, strict=True)), folder)
         begun = time.monotonic()
-        process = held.enter_context(_running(emulator, argv, ends, folder))
+        process = held.enter_context(_running(argv, ends, folder))
         for wire in wires.values():
             wire.close()
         qemu.wait_ready(process.pid, "twin", folder, READY_S)
         yield Twin(shared, time.monotonic() - begun, tuple(devices), folder)
 
 
-def _machine(hardware: Hardware, booted: Image, devices: Sequence[Device]) -> list[str]:
+def _machine(emulator: Emulator, hardware: Hardware, booted: Image, devices: Sequence[Device]) -> list[str]:
     argv = ["-name", "openfex-twin", "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-nic", "none"]
-    argv += ["-machine", "q35", "-accel", "kvm" if kvm_runs() else "tcg", "-cpu", "max"]
+    argv += ["-machine", "q35", "-accel", "kvm" if kvm_runs(emulator.argv) else "tcg", "-cpu", "max"]
     argv += ["-m", str(hardware.memory_mib), "-smp", str(hardware.cpus)]
     words = ["console=ttyS0", "quiet", "panic=-1", "edd=off", *kernel_words(devices), hardware.append]
     argv += ["-kernel", str(booted.kernel), "-initrd", str(booted.initrd), "-append", " ".join(words).strip()]
@@ -143,7 +143,7 @@ def _machine(hardware: Hardware, booted: Image, devices: Sequence[Device]) -> li
 
 def _shares(shared: Path) -> list[str]:
     root = "local,path=/,mount_tag=machine,security_model=none,readonly=on,multidevs=remap"
-    return ["-virtfs", root, "-virtfs", f"local,path={shared},mount_tag=results,security_model=none"]
+    return ["-virtfs", root, "-virtfs", f"local,path={quote(shared)},mount_tag=results,security_model=none"]
 
 
 def _doors(folder: Path) -> list[str]:
@@ -151,7 +151,7 @@ def _doors(folder: Path) -> list[str]:
     argv = ["-serial", f"file:{folder / SERIAL_LOG}", "-device", f"virtio-serial-pci,max_ports={SESSIONS + 1}"]
     for number in range(1, SESSIONS + 1):
         name = session_socket(number)
-        argv += ["-chardev", f"socket,id={name},path={folder / name},server=on,wait=off"]
+        argv += ["-chardev", f"socket,id={name},path={quote(folder / name)},server=on,wait=off"]
         argv += ["-device", f"virtserialport,nr={number},chardev={name},name=org.openfex.{name}"]
     return argv
 
@@ -163,9 +163,7 @@ def _wire(one: Igb) -> Iterator[tap.Tap]:
 
 
 @contextmanager
-def _running(
-    emulator: Emulator, argv: Sequence[str], wires: Sequence[int], folder: Path
-) -> Iterator[subprocess.Popen[bytes]]:
+def _running(argv: Sequence[str], wires: Sequence[int], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The QEMU, which ends with the block, and with this thread however that ends."""
     errors = folder / "errors"
     with errors.open("wb") as said:
@@ -175,7 +173,6 @@ def _running(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,
-            env={**os.environ, **dict(emulator.environment)},
             pass_fds=wires,
             start_new_session=True,
         )

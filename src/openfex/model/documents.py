@@ -261,7 +261,11 @@ class AdapterSpec(Spec):
     """An adapter of a host, and how many functions to carve."""
 
     host: HostName = Field(description="where it is (`unknown-host`)", examples=["h1"])
-    driver: Literal["soft"] = Field("soft", description="`soft` adapters are emulated", examples=["soft"])
+    driver: Literal["soft", "sriov"] = Field(
+        "soft",
+        description="`soft` adapters are emulated; with `sriov` it is a real one, and has the keys of `adapter-sriov`",
+        examples=["soft"],
+    )
     model: Model = Field(
         description="what it emulates (`unknown-model`); `fex show adapters --catalogue` lists the models",
         examples=["vic-1280"],

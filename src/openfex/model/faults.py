@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from openfex.errors import InputError
-from openfex.model.documents import SPECS
+from openfex.model.kinds import FORMS, form_of
 from openfex.model.reference import Key, all_below, key_at, kind_key
 from openfex.model.spec import Spec
 from openfex.model.wording import choose, either, nearest, shown
@@ -34,10 +34,11 @@ class Fault:
 
 def check_spec(kind: str, value: object) -> Spec | list[Fault]:
     """A spec from plain values, or everything that is wrong with it."""
+    form = form_of(kind, value)
     try:
-        return SPECS[kind].model_validate(value)
+        return FORMS[form].model_validate(value)
     except ValidationError as error:
-        return list(_faults(kind, error.errors(include_url=False)))
+        return list(_faults(form, error.errors(include_url=False)))
 
 
 def _faults(kind: str, errors: Sequence[ErrorDetails]) -> Iterator[Fault]:

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
+from typing import Any
 
 from openfex.model.values import Mac
 
@@ -58,6 +59,8 @@ class Settings:
     rss_query: bool | None = None
     driver: FunctionDriver | None = None
     purpose: str | None = None
+    mac_pool: Mac | None = None
+    """The MAC of the first function of the range that it is said of; plan/wishes.py makes a `mac` of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +93,26 @@ class AdapterWish:
     autoprobe: bool | None = None
     numbers: tuple[int, int] | None = None
     settings: tuple[tuple[int, int, Settings], ...] = ()
+
+
+ATTRIBUTES = {
+    "mac": "mac",
+    "vlan": "vlan",
+    "qos": "qos",
+    "protocol": "protocol",
+    "min_rate": "rate.min",
+    "max_rate": "rate.max",
+    "spoof_check": "spoof-check",
+    "trust": "trust",
+    "link": "link",
+    "rss_query": "rss-query",
+}
+"""The settings that a PF's driver keeps (IFLA_VF_*), and their keys in documents."""
+ALL_FUNCTIONS = (0, 65_535)
+"""The range of settings that are said of all functions, however many there are."""
+
+
+def said(settings: Settings) -> dict[str, Any]:
+    """The settings that are said, by field."""
+    values = {one.name: getattr(settings, one.name) for one in fields(settings)}
+    return {name: value for name, value in values.items() if value is not None}

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from openfex.errors import NotFoundError
-from openfex.model.documents import EXAMPLES, SPECS
 from openfex.model.forms import Named, NameOf, Otherwise, Shorthand, Written
+from openfex.model.kinds import FORM_EXAMPLES, FORMS
 from openfex.model.spec import Spec
 from openfex.model.wording import as_yaml, choose, either, nearest
 
@@ -112,7 +112,7 @@ def _type(annotation: Any, more: Sequence[Any] = ()) -> Type:
     if get_origin(annotation) in (list, tuple):
         item = _type(get_args(annotation)[0])
         if item.inner is not None:
-            return Type(f"list of {marks[Named].what}s", inner=item.inner, named=marks[Named].word)
+            return Type(f"{short}list of {marks[Named].what}s", inner=item.inner, named=marks[Named].word)
         return Type(f"{short}a list of these" if short else f"list of {item.words}s", item.form)
     return Type("anything")
 
@@ -133,13 +133,13 @@ def _key(path: str, field: FieldInfo) -> Key:
 
 def kind_key(kind: str) -> Key:
     """A whole document of a kind, as if it were a key."""
-    return Key(kind, Type("mapping", inner=SPECS[kind]), _first_line(SPECS[kind]))
+    return Key(kind, Type("mapping", inner=FORMS[kind]), _first_line(FORMS[kind]))
 
 
 def kind_example(kind: str) -> str:
     """A document of a kind."""
-    name, spec = EXAMPLES[kind]
-    return f"kind: {kind}\nname: {name}\nspec: {as_yaml(spec)}\n"
+    word, name, spec = FORM_EXAMPLES[kind]
+    return f"kind: {word}\nname: {name}\nspec: {as_yaml(spec)}\n"
 
 
 def all_below(key: Key) -> Iterator[Key]:
@@ -175,8 +175,8 @@ def find_key(path: str) -> Key:
     Raises NotFoundError, which names the nearest.
     """
     kind, *parts = path.split(".")
-    if kind not in SPECS:
-        raise NotFoundError(f"there is no kind {kind}", code="unknown-kind", remedy=choose(kind, SPECS, "kinds"))
+    if kind not in FORMS:
+        raise NotFoundError(f"there is no kind {kind}", code="unknown-kind", remedy=choose(kind, FORMS, "kinds"))
     found = kind_key(kind)
     if parts[:1] == ["spec"]:
         del parts[0]

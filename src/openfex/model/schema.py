@@ -7,7 +7,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from openfex.model import written
-from openfex.model.documents import EXAMPLES, SPECS
+from openfex.model.documents import SPECS
+from openfex.model.kinds import FORM_EXAMPLES, FORMS, REAL_ADAPTER
+from openfex.model.spec import Spec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TITLE = "A document of openfex"
@@ -41,9 +43,23 @@ class _Plain(GenerateJsonSchema):
         return made | ({"minProperties": schema["min_length"]} if "min_length" in schema else {})
 
 
+def _fits(spec: type[Spec]) -> JsonSchemaValue:
+    return {"properties": {"spec": {"$ref": _DEFINITIONS.format(model=spec.__name__)}}}
+
+
+def _adapters() -> JsonSchemaValue:
+    """Which of its two forms an adapter has is said by its driver."""
+    real = {"properties": {"driver": {"const": "sriov"}}, "required": ["driver"]}
+    return {
+        "if": {"properties": {"spec": real}},
+        "then": _fits(FORMS[REAL_ADAPTER]),
+        "else": _fits(SPECS["adapter"]),
+    }
+
+
 def document_schema() -> JsonSchemaValue:
     """The schema that each document of a file fits."""
-    specs = [(spec, "validation") for spec in SPECS.values()]
+    specs = [(spec, "validation") for spec in FORMS.values()]
     _, made = models_json_schema(specs, schema_generator=_Plain, ref_template=_DEFINITIONS)  # type: ignore[arg-type]
     return {
         "$schema": DIALECT,
@@ -59,10 +75,10 @@ def document_schema() -> JsonSchemaValue:
         "allOf": [
             {
                 "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
-                "then": {"properties": {"spec": {"$ref": _DEFINITIONS.format(model=spec.__name__)}}},
+                "then": _adapters() if kind == "adapter" else _fits(spec),
             }
             for kind, spec in SPECS.items()
         ],
-        "examples": [{"kind": kind, "name": name, "spec": spec} for kind, (name, spec) in EXAMPLES.items()],
+        "examples": [{"kind": kind, "name": name, "spec": spec} for kind, name, spec in FORM_EXAMPLES.values()],
         "$defs": made["$defs"],
     }

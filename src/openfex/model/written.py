@@ -10,6 +10,7 @@ from openfex.model import addresses, names, quantities
 from openfex.model.catalogue import CATALOGUE
 from openfex.model.forms import Json, Written, whole
 from openfex.model.values import LAST_VLAN
+from openfex.model.written_functions import FUNCTION_VALUES
 from openfex.model.written_policy import POLICY_VALUES
 
 LEAST_MTU, MOST_MTU = 68, 65_535
@@ -147,5 +148,6 @@ VALUES = (
     MODEL,
     TRUTH,
     *POLICY_VALUES,
+    *FUNCTION_VALUES,
 )
 """All kinds of values there are."""

@@ -25,6 +25,7 @@ from openfex.plan.nics import (
     check_mtus,
     check_pins,
 )
+from openfex.plan.reality import check_real_adapters
 from openfex.plan.references import check_hosts, check_machines, check_network, check_ports
 from openfex.plan.rules import check_rates, check_rules
 from openfex.plan.shapes import check_shapes
@@ -42,6 +43,7 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_shapes,
     check_host_devices,
     check_adapters,
+    check_real_adapters,
     check_machines,
     check_machine_devices,
     check_fabrics,

@@ -120,8 +120,8 @@ def test_the_octets_are_those_of_ip(command: str) -> None:
 
 def test_the_octets_of_a_mode_are_those_of_bridge() -> None:
     """Recorded: `bridge link set dev DEV hwmode vepa`; its empty IFLA_PROTINFO is left out."""
-    assert vf.bridge_mode(1, HwMode.VEPA).hex() == "07000000010000000000000000000000" + (
-        "14001a0006000000020000000600010001000000"
+    assert vf.bridge_mode(1, HwMode.VEPA).hex() == (
+        "0700000001000000000000000000000014001a0006000000020000000600010001000000"
     )
 
 

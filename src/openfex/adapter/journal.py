@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal of real adapters: a record a file, on disk before what it is about is changed.
+
+A record is written beside its file, flushed to the disk, and put in its place by one rename; then the folder is
+flushed. So at every moment, whatever ends the process or the machine, there is the old record or the new one. What is
+in a record: plan/records.py.
+
+Beside them `seen.json` holds where the network device of each function was when one of our commands last looked.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from openfex.errors import RefusedError, VerificationError
+from openfex.linux.border import crossing
+from openfex.linux.pci import ADDRESS
+from openfex.model.adapters import RealAdapter
+from openfex.plan.records import Record, from_json, to_json
+
+FOLDER = Path("/var/lib/openfex/functions")
+SEEN = "seen.json"
+PATIENCE_S = 3.0
+_LOOK_AGAIN_S = 0.02
+
+
+class Journal:
+    """The records in a folder."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self.folder = folder
+
+    def read(self) -> dict[str, Record]:
+        """All records, by the addresses of their adapters. Raises VerificationError for one that cannot be read."""
+        if not self.folder.is_dir():
+            return {}
+        found: dict[str, Record] = {}
+        for path in sorted(self.folder.glob("*.json")):
+            if ADDRESS.fullmatch(path.stem):
+                found[path.stem] = self._read_one(path)
+        return found
+
+    def _read_one(self, path: Path) -> Record:
+        remedy = f"look into {path}; `fex gc` does not touch it"
+        try:
+            with crossing(f"read {path}"):
+                record = from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, VerificationError) as cause:
+            message = f"{path} was not written by this version"
+            raise VerificationError(message, code="record-unreadable", remedy=remedy) from cause
+        if record.adapter != path.stem:
+            raise VerificationError(f"{path} is of {record.adapter}", code="record-unreadable", remedy=remedy)
+        return record
+
+    def write(self, record: Record) -> None:
+        """Keep a record in place of the older one of its adapter."""
+        self._put(f"{record.adapter}.json", to_json(record))
+
+    def remove(self, adapter: str) -> None:
+        """Forget an adapter."""
+        with crossing(f"remove the record of {adapter}"):
+            (self.folder / f"{adapter}.json").unlink(missing_ok=True)
+            self._flush_folder()
+
+    def seen(self) -> dict[str, str]:
+        """Where the network device of each function was seen last. What is not readable is nothing: it is no record."""
+        try:
+            raw = json.loads((self.folder / SEEN).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return {str(address): str(place) for address, place in raw.items()} if isinstance(raw, dict) else {}
+
+    def note_places(self, adapters: Sequence[RealAdapter]) -> None:
+        """Note where network devices are now; of one that cannot be found what was known stays."""
+        before = self.seen()
+        there = {one.address: one for adapter in adapters for one in adapter.functions}
+        places = {address: place for address, place in before.items() if address in there}
+        places |= {one.address: f"{one.net.name} in {one.net.space or 'host'}" for one in there.values() if one.net}
+        if places != before:
+            self._put(SEEN, places)
+
+    def _put(self, name: str, value: Mapping[str, object]) -> None:
+        with crossing(f"write {self.folder / name}"):
+            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            new = self.folder / f"{name}.new"
+            with new.open("w", encoding="utf-8") as file:
+                json.dump(value, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self.folder / name)
+            self._flush_folder()
+
+    def _flush_folder(self) -> None:
+        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only one who changes adapters. Raises RefusedError if somebody else goes on doing so for PATIENCE_S.
+
+        The lock ends with the process, however that ends.
+        """
+        with crossing(f"lock {self.folder}"):
+            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._lock(handle)
+            yield
+        finally:
+            os.close(handle)
+
+    @staticmethod
+    def _lock(handle: int) -> None:
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError as cause:
+                if time.monotonic() >= end:
+                    message, remedy = "another command is changing adapters", "wait until that command has ended"
+                    raise RefusedError(message, code="adapters-busy", remedy=remedy) from cause
+            time.sleep(_LOOK_AGAIN_S)
