@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openfex.adapter.nvme import Workplace, apply, plan, release
+from openfex.adapter.nvme import Workplace, adopt, apply, plan, release
 from openfex.adapter.nvme_reading import observe
 from openfex.adapter.nvme_steps import perform
 from openfex.errors import DocumentError, KernelError, NotFoundError, WireError
@@ -149,26 +150,26 @@ def test_p6_a_change_that_fails_leaves_what_was_there(
         apply(place, ADDRESS, first)
         before = observe(place.doors, ADDRESS)
         adapter.calls.clear()
-        apply(place, ADDRESS, second, adopt=True)
+        apply(place, ADDRESS, second)
     except DocumentError:
         return
     made = list(adapter.calls)
     again = Workplace(place.doors, FakeJournal())
-    apply_back(place, again, before)
+    _go_back(again, before)
     if not made:
         return
     adapter.fails = made[number % len(made)]
     with pytest.raises(KernelError, match="cannot"):
-        apply(again, ADDRESS, second, adopt=True)
+        apply(again, ADDRESS, second)
     assert observe(place.doors, ADDRESS) == before
-    assert again.journal.read(ADDRESS) is None
 
 
-def apply_back(place: Workplace, again: Workplace, before: StorageAdapter) -> None:
-    """Release to a state that is no longer the first one."""
-    again.journal.write(before)
-    release(again, ADDRESS)
+def _go_back(place: Workplace, before: StorageAdapter) -> None:
+    """To a state that is not the first one, which the journal has then."""
+    place.journal.write(before)
+    release(place, ADDRESS)
     assert observe(place.doors, ADDRESS) == before
+    adopt(place, ADDRESS)
 
 
 @given(adapters, wishes, wishes, st.integers(0, 40))
@@ -195,6 +196,25 @@ def test_p6_after_a_run_that_was_killed_the_next_converges(
     if place.journal.read(ADDRESS) is not None:
         release(place, ADDRESS)
     assert observe(place.doors, ADDRESS) == before
+
+
+@given(adapters, wishes, st.integers(0, 40))
+def test_p6_after_a_run_that_was_killed_the_same_run_does_what_it_would_have_done(
+    adapter: FakeAdapter, wish: StorageWish, number: int
+) -> None:
+    undisturbed, place = copy.deepcopy(adapter).workplace(), adapter.workplace()
+    try:
+        left = plan(place, ADDRESS, wish)
+    except DocumentError:
+        return
+    if left:
+        place.journal.write(observe(place.doors, ADDRESS))
+    for step in left[: number % (len(left) + 1)]:
+        perform(place.doors, ADDRESS, step)
+    for one in (place, undisturbed):
+        apply(one, ADDRESS, wish)
+    found, wanted = (observe(one.doors, ADDRESS) for one in (place, undisturbed))
+    assert found == wanted
 
 
 @given(adapters, wishes)

@@ -15,6 +15,7 @@ from openfex.adapter.nvme_journal import Journal
 from openfex.adapter.nvme_reading import Doors, observe, users
 from openfex.adapter.nvme_steps import perform
 from openfex.errors import NotFoundError, OpenfexError, RefusedError, VerificationError
+from openfex.linux.signals import undisturbed
 from openfex.model.storage import StorageAdapter, StorageGoal, StorageWish
 from openfex.plan.storage import goal_of, settle
 from openfex.plan.storage_steps import StorageStep, Verb, steps
@@ -42,12 +43,10 @@ def plan(place: Workplace, address: str, wish: StorageWish) -> list[StorageStep]
     return steps(_goal(wish, found, place.journal.read(address)), found)
 
 
-def apply(
-    place: Workplace, address: str, wish: StorageWish, *, force: bool = False, adopt: bool = False
-) -> list[StorageStep]:
+def apply(place: Workplace, address: str, wish: StorageWish, *, force: bool = False) -> list[StorageStep]:
     """Make an adapter what is asked for; gives the steps that were done.
 
-    Raises DocumentError for what cannot be, RefusedError where others made the functions there are, unless `adopt`
+    Raises DocumentError for what cannot be, RefusedError where others made the functions there are
     (`functions-not-ours`), or where functions or disks that somebody uses would have to go, unless `force`
     (`function-in-use`), and VerificationError if it reads back different.
     """
@@ -56,9 +55,9 @@ def apply(
         goal = _goal(wish, found, record)
         if not steps(goal, found):
             return []
-        if record is None and found.count and not adopt:
+        if record is None and found.count:
             message = f"adapter {address} has {found.count} functions that others have made"
-            raise RefusedError(message, code="functions-not-ours", remedy="adopt them, or take them away first")
+            raise RefusedError(message, code="functions-not-ours", remedy=f"`fex adopt {address}` takes them over")
         _refuse_to_disturb(place.doors, goal, found, force=force)
         if record is None:
             place.journal.write(found)
@@ -68,6 +67,15 @@ def apply(
             if record is None and _is_still(place.doors, found):
                 place.journal.remove(address)
             raise
+
+
+def adopt(place: Workplace, address: str) -> bool:
+    """Take over an adapter as it is: nothing is changed, and release gives it back so. False if it is ours already."""
+    with place.journal.locked():
+        if place.journal.read(address) is not None:
+            return False
+        place.journal.write(observe(place.doors, address))
+        return True
 
 
 def release(place: Workplace, address: str, *, force: bool = False) -> list[StorageStep]:
@@ -104,7 +112,8 @@ def _bring(place: Workplace, found: StorageAdapter, goal: StorageGoal) -> list[S
         message = f"adapter {found.address} reads back different; still to do: {left[0]}"
         raise VerificationError(message, code="not-verified")
     except BaseException:
-        _put_back(place.doors, found)
+        with undisturbed():
+            _put_back(place.doors, found)
         raise
 
 

@@ -118,7 +118,6 @@ class StorageSettings:
     interrupts: int | None = None
     namespaces: tuple[int, ...] | None = None
     driver: FunctionDriver | None = None
-    purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,13 @@ class StorageStep:
     resource: Resource = Resource.QUEUES
     driver: str = ""
 
+    @property
+    def disturbs(self) -> tuple[str, ...]:
+        """What stops working by it, for a moment or for good."""
+        if self.verb in {Verb.UNBIND, Verb.DETACH}:
+            return (f"function {self.function}",)
+        return ("the PF's own disks, for a moment",) if self.verb is Verb.RESET else ()
+
     def __str__(self) -> str:
         return self.verb.value.format(
             function=self.function, number=self.number, resource=self.resource.value, driver=self.driver

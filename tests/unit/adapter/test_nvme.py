@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from openfex.adapter.nvme import Workplace, apply, plan, release
+from openfex.adapter.nvme import Workplace, adopt, apply, plan, release
 from openfex.adapter.nvme_reading import Doors, disks, observe
 from openfex.adapter.nvme_steps import perform
 from openfex.errors import NotFoundError, OpenfexError, RefusedError, UnsupportedError, VerificationError
@@ -82,7 +82,9 @@ def test_functions_of_others_are_changed_only_when_they_are_adopted(adapter: Fak
     with pytest.raises(RefusedError) as refused:
         apply(place, ADDRESS, WISH)
     assert refused.value.code == "functions-not-ours"
-    apply(place, ADDRESS, WISH, adopt=True)
+    assert adopt(place, ADDRESS)
+    assert not adopt(place, ADDRESS)
+    apply(place, ADDRESS, WISH)
     release(place, ADDRESS)
     assert observe(place.doors, ADDRESS) == before
 
