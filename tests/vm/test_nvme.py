@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 PYTHON = (sys.executable, "-P")
 CLI = image.CACHE / "nvme-cli"
 CLI_PACKAGES = ("nvme-cli", "libnvme1", "libjson-c5")
+FILE = "/mnt/storage.yaml"
 DOCUMENT = """
 kind: adapter
 name: ssd0
@@ -76,11 +77,21 @@ for change, last in points:
     assert observe(place.doors, address) == before, f"given back after step {last} of {change.__name__}"
 print(len(points), "of", up + down)
 """
-STATE = """
-import sys
+SESSION = """
+import contextlib, io, json, sys
 from openfex.adapter.nvme_reading import Doors, observe
-print(observe(Doors(), sys.argv[1]))
+from openfex.cli.app import run
+
+for words in json.loads(sys.argv[2]):
+    out, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        if words == ["state"]:
+            status = print(observe(Doors(), sys.argv[1])) or 0
+        else:
+            status = run(words)
+    print(json.dumps([status, out.getvalue(), errors.getvalue()]))
 """
+"""Commands of ours, one after another in one process: it starts slowly where every instruction is interpreted."""
 
 
 @pytest.fixture(scope="module")
@@ -99,21 +110,12 @@ def proofs(machine: Twin) -> dict[str, Proof]:
     return {one.name: one for one in in_twin(machine)}
 
 
-def fex(machine: Twin, *words: str) -> Done:
-    return machine.run([*PYTHON, "-m", "openfex", *words])
-
-
-def state(machine: Twin, address: str) -> str:
-    return machine.run([*PYTHON, "-c", STATE, address], check=True).output
-
-
-@pytest.fixture
-def file(machine: Twin) -> Iterator[str]:
-    """The document, as the twin has it; what it asked for is taken back afterwards."""
-    path = machine.shared / "storage.yaml"
-    path.write_text(DOCUMENT)
-    yield "/mnt/storage.yaml"
-    fex(machine, "release", "/mnt/storage.yaml", "--force")
+def fex(machine: Twin, address: str, *commands: str) -> list[Done]:
+    """Run commands of ours (`state` is what the adapter is); what they made is taken back first, if one was left."""
+    (machine.shared / "storage.yaml").write_text(DOCUMENT)
+    words = [one.split() for one in (f"release {address} --force", *commands)]
+    script = [*PYTHON, "-c", SESSION, address, json.dumps(words)]
+    return [Done(*json.loads(line)) for line in machine.run(script, 120, check=True).output.splitlines()][1:]
 
 
 @pytest.mark.parametrize("name", [*CLAIMS, "on-the-media"])
@@ -122,49 +124,46 @@ def test_what_is_claimed_of_storage_functions_holds(proofs: dict[str, Proof], na
     assert one.ok, one.measured
 
 
-def test_a_document_is_planned_applied_shown_and_given_back(machine: Twin, address: str, file: str) -> None:
-    before = state(machine, address)
-    planned = json.loads(fex(machine, "plan", "--json", file).output)
-    assert planned["adapters"] == [address]
-    assert state(machine, address) == before
-    done = fex(machine, "apply", "--json", file)
+def test_a_document_is_planned_applied_shown_and_given_back(machine: Twin, address: str) -> None:
+    plan, apply = f"plan --json {FILE}", f"apply --json {FILE}"
+    before, planned, still, done, again, shown, released, after = fex(
+        machine, address, "state", plan, "state", apply, plan, "show storage --json", f"release {address}", "state"
+    )
+    assert json.loads(planned.output)["adapters"] == [address]
+    assert before == still
     assert done.status == 0, done.errors
-    assert json.loads(fex(machine, "plan", "--json", file).output)["steps"] == []
-    primary, *functions = json.loads(fex(machine, "show", "storage", "--json").output)
+    assert json.loads(again.output)["steps"] == []
+    primary, *functions = json.loads(shown.output)
     assert (primary["address"], primary["state"], primary["note"]) == (address, "4 of 4 carved", "ours")
     assert [(one["state"], one["queues"], one["interrupts"]) for one in functions] == [("online", 2, 1)] * 4
     assert [one["namespaces"] for one in functions] == [[2], [3, 4], [], []]
     assert [len(one["disks"]) for one in functions] == [1, 2, 0, 0]
-    released = fex(machine, "release", address)
     assert released.status == 0, released.errors
-    assert state(machine, address) == before
+    assert after == before
 
 
-def test_what_cannot_be_is_refused_with_its_line(machine: Twin, address: str, file: str) -> None:
+def test_what_cannot_be_is_refused_with_its_line(machine: Twin, address: str) -> None:
     greedy = DOCUMENT.replace("queues: 2", "queues: 3").replace("namespaces: [3, 4]", "namespaces: [2, 9]")
     (machine.shared / "greedy.yaml").write_text(greedy)
-    before = state(machine, address)
-    done = fex(machine, "apply", "--json", "/mnt/greedy.yaml")
+    before, done, after = fex(machine, address, "state", "apply --json /mnt/greedy.yaml", "state")
     assert done.status == 1
     problems = {one["code"]: one for one in json.loads(done.output)["problems"]}
     assert problems.keys() == {"storage-overcommitted", "namespace-private", "no-such-namespace"}
     assert problems["storage-overcommitted"]["message"] == "4 functions need 12 queues, and there are 8 to share out"
-    assert problems["storage-overcommitted"]["line"] == 7
-    assert problems["no-such-namespace"]["line"] == 8
-    assert state(machine, address) == before
+    assert [problems[code]["line"] for code in ("storage-overcommitted", "no-such-namespace")] == [7, 8]
+    assert after == before
 
 
-def test_functions_of_others_are_adopted_or_left_alone(machine: Twin, address: str, file: str) -> None:
+def test_functions_of_others_are_adopted_or_left_alone(machine: Twin, address: str) -> None:
     carve = f"cd /sys/bus/pci/devices/{address}; echo 0 >sriov_drivers_autoprobe; echo 1 >sriov_numvfs"
     machine.run(["sh", "-ec", f"{carve}; echo 1 >sriov_drivers_autoprobe"], check=True)
-    before = state(machine, address)
-    refused = fex(machine, "apply", "--json", file)
-    assert json.loads(refused.output)["code"] == "functions-not-ours"
-    assert fex(machine, "adopt", address).status == 0
-    done = fex(machine, "apply", file)
-    assert done.status == 0, done.errors
-    assert fex(machine, "release", address).status == 0
-    assert state(machine, address) == before
+    before, refused, adopted, done, released, after = fex(
+        *(machine, address, "state", f"apply --json {FILE}", f"adopt {address}", f"apply {FILE}"),
+        *(f"release {FILE}", "state"),
+    )
+    assert json.loads(refused.output)["code"] == "not-ours"
+    assert [one.status for one in (adopted, done, released)] == [0, 0, 0], (done.errors, released.errors)
+    assert after == before
     machine.run(["sh", "-ec", f"echo 0 >/sys/bus/pci/devices/{address}/sriov_numvfs"], check=True)
 
 
@@ -200,8 +199,9 @@ def _unpack(folder: Path) -> None:
     packages.unpack(folder, folder)
 
 
-def test_nvme_cli_says_the_same(machine: Twin, address: str, file: str, nvme_cli: list[str]) -> None:
-    assert fex(machine, "apply", file).status == 0
+def test_nvme_cli_says_the_same(machine: Twin, address: str, nvme_cli: list[str]) -> None:
+    (done,) = fex(machine, address, f"apply {FILE}")
+    assert done.status == 0, done.errors
     name = machine.run(["ls", f"/sys/bus/pci/devices/{address}/nvme"], check=True).output.strip()
 
     def ask(*words: str) -> dict[str, object]:
@@ -217,4 +217,3 @@ def test_nvme_cli_says_the_same(machine: Twin, address: str, file: str, nvme_cli
     shares = ask("primary-ctrl-caps", f"/dev/{name}")
     assert (shares["vqfrt"], shares["vqrfa"], shares["vqrfap"]) == (8, 8, 0)
     assert (shares["vifrt"], shares["virfa"], shares["virfap"]) == (8, 4, 0)
-    fex(machine, "release", address)

@@ -47,7 +47,7 @@ def apply(place: Workplace, address: str, wish: StorageWish, *, force: bool = Fa
     """Make an adapter what is asked for; gives the steps that were done.
 
     Raises DocumentError for what cannot be, RefusedError where others made the functions there are
-    (`functions-not-ours`), or where functions or disks that somebody uses would have to go, unless `force`
+    (`not-ours`), or where functions or disks that somebody uses would have to go, unless `force`
     (`function-in-use`), and VerificationError if it reads back different.
     """
     with place.journal.locked():
@@ -57,7 +57,7 @@ def apply(place: Workplace, address: str, wish: StorageWish, *, force: bool = Fa
             return []
         if record is None and found.count:
             message = f"adapter {address} has {found.count} functions that others have made"
-            raise RefusedError(message, code="functions-not-ours", remedy=f"`fex adopt {address}` takes them over")
+            raise RefusedError(message, code="not-ours", remedy=f"`fex adopt {address}` takes them over")
         _refuse_to_disturb(place.doors, goal, found, force=force)
         if record is None:
             place.journal.write(found)

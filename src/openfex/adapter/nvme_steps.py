@@ -110,7 +110,7 @@ def _manage(doors: Doors, address: str, step: StorageStep) -> None:
 
 def _wait(events: Events, holds: Callable[[], bool], otherwise: str) -> None:
     if not events.wait(holds, DEADLINE_S):
-        raise VerificationError(f"{otherwise} within {DEADLINE_S:.0f} s", code="storage-timeout")
+        raise VerificationError(f"{otherwise} within {DEADLINE_S:.0f} s", code="functions-late")
 
 
 def _place(doors: Doors, address: str, number: int) -> str:

@@ -81,7 +81,7 @@ def test_functions_of_others_are_changed_only_when_they_are_adopted(adapter: Fak
     before = observe(place.doors, ADDRESS)
     with pytest.raises(RefusedError) as refused:
         apply(place, ADDRESS, WISH)
-    assert refused.value.code == "functions-not-ours"
+    assert refused.value.code == "not-ours"
     assert adopt(place, ADDRESS)
     assert not adopt(place, ADDRESS)
     apply(place, ADDRESS, WISH)
@@ -187,7 +187,7 @@ def test_a_driver_that_does_not_come_is_told(place: Workplace) -> None:
     perform(place.doors, ADDRESS, StorageStep(Verb.COUNT, number=1))
     with pytest.raises(VerificationError) as failed:
         perform(place.doors, ADDRESS, StorageStep(Verb.BIND, 0, 1, driver="nvme"))
-    assert failed.value.code == "storage-timeout"
+    assert failed.value.code == "functions-late"
 
 
 def test_a_function_that_is_not_there_is_told(place: Workplace) -> None:

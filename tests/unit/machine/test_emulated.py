@@ -61,7 +61,10 @@ def test_private_namespaces_have_media_of_their_own_and_nobody_has_them() -> Non
     _, _, nvme, first, *private = devices(argv)
     assert (nvme["sriov_vq_flexible"], nvme["sriov_max_vq_per_vf"], nvme["sriov_max_vi_per_vf"]) == ("8", "3", "3")
     assert (first["nsid"], first["shared"]) == ("1", "on")
-    assert [(one["nsid"], one["shared"], one["detached"]) for one in private] == [("2", "off", "on"), ("3", "off", "on")]
+    assert [(one["nsid"], one["shared"], one["detached"]) for one in private] == [
+        ("2", "off", "on"),
+        ("3", "off", "on"),
+    ]
     assert [path.name for path in media(FOLDER, Nvme("ssd0", private=2)).values()] == [
         "ssd0.raw",
         "ssd0-2.raw",

@@ -20,13 +20,26 @@ from openfex.wire.nvme import (
     identify,
 )
 
-# What QEMU 10's controller (sriov_vq_flexible=8,sriov_vi_flexible=4,max_ioqpairs=12,msix_qsize=12) gave for CNS 0x14
-# while its four functions had 2 queues and 1 interrupt each; nvme-cli 2.3 printed the same numbers.
+# The beginnings of what QEMU 10.0.2's controller answered with, which had 8 queues and 8 interrupts to share out, when
+# its four functions had 2 queues and 1 interrupt each. nvme-cli 2.3 read the same numbers from it (tests/vm).
 QEMU_PRIMARY = bytes.fromhex(
-    "00000000 03" + "00" * 27 + "08000000 08000000 0000 0500 0400 0100" + "00" * 16
-    + "04000000 04000000 0000 0800 0200 0100"
+    "0000000003000000000000000000000000000000000000000000000000000000"
+    "0800000008000000000005000300010000000000000000000000000000000000"
+    "0800000004000000000004000300010000000000000000000000000000000000"
 )  # fmt: skip
-QEMU_SECONDARY = bytes.fromhex("0200 0000 01 000000 0200 0200 0100" + "00" * 18)
+QEMU_SECONDARIES = bytes.fromhex(
+    "0400000000000000000000000000000000000000000000000000000000000000"
+    "0100000001000000010002000100000000000000000000000000000000000000"
+    "0200000001000000020002000100000000000000000000000000000000000000"
+)  # fmt: skip
+QEMU_CONTROLLER = bytes.fromhex(
+    "361bf41a737364302020202020202020202020202020202051454d55204e564d"
+    "65204374726c202020202020202020202020202020202020202020202020202031302e302e322020"
+    "060054520207000000040100"
+)
+QEMU_NAMESPACE = bytes.fromhex("000002000000000000000200000000000000020000000000340700031f000000")
+QEMU_FORMATS = bytes.fromhex("0000090008000900100009004000090000000c0008000c0010000c0040000c00")
+SECONDARY = QEMU_SECONDARIES[64:]
 
 
 def test_virtualization_management_is_in_dwords_10_and_11() -> None:
@@ -58,7 +71,7 @@ def test_data_pointers_stand_at_24_and_32() -> None:
 
 def test_qemu_s_primary_capabilities_are_read() -> None:
     found = PrimaryCapabilities.decode(QEMU_PRIMARY.ljust(4096, b"\0"))
-    assert found == PrimaryCapabilities(0, Share(8, 8, 0, 5, 4, 1), Share(4, 4, 0, 8, 2, 1))
+    assert found == PrimaryCapabilities(0, Share(8, 8, 0, 5, 3, 1), Share(8, 4, 0, 4, 3, 1))
     assert found.encode() == QEMU_PRIMARY.ljust(4096, b"\0")
 
 
@@ -68,18 +81,23 @@ def test_a_resource_that_is_not_flexible_is_none() -> None:
     assert PrimaryCapabilities.decode(bytes(octets)).interrupts == Share(0)
 
 
-def test_qemu_s_secondary_is_read() -> None:
-    octets = (b"\1".ljust(32, b"\0") + QEMU_SECONDARY).ljust(4096, b"\0")
-    assert wire.decode_secondaries(octets) == [wire.Secondary(2, 0, True, 2, 2, 1)]
+def test_qemu_s_secondaries_are_read() -> None:
+    octets = b"\2" + QEMU_SECONDARIES[1:].ljust(4095, b"\0")
+    assert wire.decode_secondaries(octets) == [wire.Secondary(number, 0, True, number, 2, 1) for number in (1, 2)]
 
 
-def test_who_a_controller_is() -> None:
-    octets = bytearray(4096)
-    octets[4:24], octets[24:64] = b"S1".ljust(20), b"QEMU NVMe Ctrl".ljust(40)
-    octets[78:80], octets[256:258] = b"\1\2", b"\xaa\1"  # OACS as QEMU has it, 0x1aa
-    assert ControllerIdentity.decode(bytes(octets)) == ControllerIdentity(0x201, "S1", "QEMU NVMe Ctrl", True, True)
-    octets[256] = 0x2A
-    assert not ControllerIdentity.decode(bytes(octets)).virtualizes
+def test_who_qemu_s_controller_is() -> None:
+    octets = bytearray(QEMU_CONTROLLER.ljust(4096, b"\0"))
+    octets[256:258] = b"\xaa\1"
+    assert ControllerIdentity.decode(bytes(octets)) == ControllerIdentity(0, "ssd0", "QEMU NVMe Ctrl", True, True)
+    octets[78:80], octets[256] = b"\1\2", 0x2A
+    found = ControllerIdentity.decode(bytes(octets))
+    assert (found.controller, found.virtualizes, found.manages_namespaces) == (0x201, False, True)
+
+
+def test_qemu_s_namespace_is_read() -> None:
+    octets = (QEMU_NAMESPACE.ljust(128, b"\0") + QEMU_FORMATS).ljust(4096, b"\0")
+    assert NamespaceIdentity.decode(octets) == NamespaceIdentity(1 << 17, 512, shared=False)
 
 
 def test_a_namespace_s_size_is_that_of_the_format_in_use() -> None:
@@ -95,7 +113,7 @@ def test_a_namespace_s_size_is_that_of_the_format_in_use() -> None:
     [
         (bytes(100), "truncated-frame"),
         (bytes([128]).ljust(4096, b"\0"), "field-out-of-range"),
-        ((b"\2".ljust(32, b"\0") + QEMU_SECONDARY * 2).ljust(4096, b"\0"), "list-not-ascending"),
+        ((b"\2".ljust(32, b"\0") + SECONDARY * 2).ljust(4096, b"\0"), "list-not-ascending"),
     ],
 )
 def test_an_odd_secondary_list_is_refused(octets: bytes, code: str) -> None:
