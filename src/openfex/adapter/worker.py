@@ -10,6 +10,7 @@ from openfex.adapter.host import Host
 from openfex.errors import VerificationError
 from openfex.model.adapters import RealAdapter, RealFunction
 from openfex.model.functions import FunctionDriver
+from openfex.model.quirks import quirks_of
 from openfex.plan.steps import Bind, Carve, SetAttributes, SetAutoprobe, SetHwMode, Step, Unbind
 
 WAIT_S = 10.0
@@ -44,6 +45,7 @@ def _perform_one(host: Host, step: Step) -> None:
     elif isinstance(step, Carve):
         _carve(host, step)
     elif isinstance(step, SetAttributes):
+        _wait_link(host, step)
         host.set_attributes(step.adapter, step.number, step.new)
     elif isinstance(step, Unbind):
         function = _function(_adapter(host, step.adapter), step.number)
@@ -60,6 +62,17 @@ def _carve(host: Host, step: Carve) -> None:
     if step.new:
         host.set_count(step.adapter, step.new)
         _wait(host, step.adapter, step.new, "there")
+
+
+def _wait_link(host: Host, step: SetAttributes) -> None:
+    """Carving resets some adapters, whose link is then down for seconds; and some take rates only with a link."""
+    adapter = _adapter(host, step.adapter)
+    if step.new.max_rate and quirks_of(adapter.driver).rate_needs_link and not _has_link(adapter):
+        host.wait(lambda: _has_link(_adapter(host, step.adapter)), WAIT_S)
+
+
+def _has_link(adapter: RealAdapter) -> bool:
+    return adapter.net is not None and adapter.net.carrier and adapter.speed is not None
 
 
 def _wait(host: Host, adapter: str, count: int, state: str) -> None:

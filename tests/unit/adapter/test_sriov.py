@@ -111,6 +111,30 @@ def test_rows_say_what_is_not_as_usual(tmp_path: Path) -> None:
     assert row["managed"] == "by others"
 
 
+def test_what_is_wrong_is_told(tmp_path: Path) -> None:
+    add_adapter(tmp_path, PF, count=2)
+    (tmp_path / "bus/pci/devices" / function_address(PF, 1)).rename(tmp_path / "gone")
+    for kind in ("correctable", "nonfatal", "fatal"):
+        (tmp_path / "bus/pci/devices" / function_address(PF, 0) / f"aer_dev_{kind}").write_text("TOTAL 4\n")
+    dark = NetDevice("", "eno1", 2, MAC, up=True, carrier=False)
+    (found,) = KernelHost(tmp_path, ToldNets({PF: dark})).observe()
+    assert found.health == ("no carrier", "1 functions missing")
+    assert found.functions[0].health == ("lost", "4 PCIe errors", "4 fatal PCIe errors")
+    (row,) = function_rows([found], {}, {})
+    assert row["errors"] == {"corrected": 4, "nonfatal": 4, "fatal": 4}
+
+
+def test_a_driver_that_is_not_there_is_loaded_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_adapter(tmp_path, PF, count=1)
+    loaded: list[str] = []
+    monkeypatch.setattr("openfex.adapter.sriov.load", loaded.append)
+    host, function = KernelHost(tmp_path, ToldNets({})), function_address(PF, 0)
+    host.set_override(function, "vfio-pci")
+    host.set_override(function, "igbvf")
+    host.set_override(function, "")
+    assert loaded == ["vfio-pci"]
+
+
 def test_a_record_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     monkeypatch.setattr("os.fsync", lambda handle: done.append("flush"))

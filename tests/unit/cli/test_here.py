@@ -111,7 +111,7 @@ def test_functions_are_given_and_taken_back(host: FakeHost, file: Path, capsys: 
 
 def test_what_others_have_carved_is_adopted(host: FakeHost, file: Path, capsys: Said) -> None:
     host.set_count(PF, 2)
-    host.adapters[PF].late = 0
+    host.adapters[PF].late = host.adapters[PF].dark = 0
     assert told(capsys, "apply", str(file), status=1)["code"] == "not-ours"
     assert told(capsys, "adopt", PF)["adopted"]
     host.function(vf_address(PF, 1)).space = "blue"

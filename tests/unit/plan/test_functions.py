@@ -39,7 +39,7 @@ def adapter(count: int = 0, address: str = PF, name: str = "eno1", **more: objec
     host = FakeHost(FakeAdapter(address, name))
     if count:
         host.set_count(address, count)
-    host.adapters[address].late = 0
+    host.adapters[address].late = host.adapters[address].dark = 0
     (found,) = host.observe()
     return replace(found, **more)  # type: ignore[arg-type]
 
