@@ -10,7 +10,6 @@ from openfex.adapter.host import Host
 from openfex.errors import VerificationError
 from openfex.model.adapters import RealAdapter, RealFunction
 from openfex.model.functions import FunctionDriver
-from openfex.model.quirks import quirks_of
 from openfex.plan.steps import Bind, Carve, SetAttributes, SetAutoprobe, SetHwMode, Step, Unbind
 
 WAIT_S = 10.0
@@ -45,7 +44,6 @@ def _perform_one(host: Host, step: Step) -> None:
     elif isinstance(step, Carve):
         _carve(host, step)
     elif isinstance(step, SetAttributes):
-        _wait_link(host, step)
         host.set_attributes(step.adapter, step.number, step.new)
     elif isinstance(step, Unbind):
         function = _function(_adapter(host, step.adapter), step.number)
@@ -55,24 +53,20 @@ def _perform_one(host: Host, step: Step) -> None:
 
 
 def _carve(host: Host, step: Carve) -> None:
-    """Through 0: the kernel refuses any other way with EBUSY. What is read back is what there is."""
-    if _adapter(host, step.adapter).count:
+    """Through 0: the kernel refuses any other way with EBUSY. What is read back is what there is.
+
+    Some adapters reset when they are carved, and have no link for seconds; then rates are refused. It is waited for, if
+    there was one.
+    """
+    before = _adapter(host, step.adapter)
+    if before.count:
         host.set_count(step.adapter, 0)
         _wait(host, step.adapter, 0, "gone")
     if step.new:
         host.set_count(step.adapter, step.new)
         _wait(host, step.adapter, step.new, "there")
-
-
-def _wait_link(host: Host, step: SetAttributes) -> None:
-    """Carving resets some adapters, whose link is then down for seconds; and some take rates only with a link."""
-    adapter = _adapter(host, step.adapter)
-    if step.new.max_rate and quirks_of(adapter.driver).rate_needs_link and not _has_link(adapter):
-        host.wait(lambda: _has_link(_adapter(host, step.adapter)), WAIT_S)
-
-
-def _has_link(adapter: RealAdapter) -> bool:
-    return adapter.net is not None and adapter.net.carrier and adapter.speed is not None
+    if before.has_link:
+        host.wait(lambda: _adapter(host, step.adapter).has_link, WAIT_S)
 
 
 def _wait(host: Host, adapter: str, count: int, state: str) -> None:

@@ -173,6 +173,11 @@ class RealAdapter:
         return CLASSES.get(self.kind[:2], "other")
 
     @property
+    def has_link(self) -> bool:
+        """Whether frames can pass: carrier, and at a speed that is known."""
+        return self.net is not None and self.net.carrier and self.speed is not None
+
+    @property
     def is_network(self) -> bool:
         """Whether it is a NIC."""
         return self.kind.startswith(NETWORK_CLASS)

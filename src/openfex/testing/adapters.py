@@ -4,7 +4,8 @@
 What it does as Linux does: the count goes through 0 only; functions are new when they are carved, and appear late;
 drivers_probe finds no driver for a function whose adapter has autoprobe off, unless it has an override; a device goes
 with its driver and comes back in the first name space; an MAC set by the PF reaches a driver only when it starts; what
-a driver has no operation for is refused with EOPNOTSUPP, and a rate without a link with EINVAL. It can be killed at its n-th change.
+a driver has no operation for is refused with EOPNOTSUPP, and a rate without a link with EINVAL. It can be killed at its
+n-th change.
 """
 
 from __future__ import annotations

@@ -238,6 +238,13 @@ def test_rates_need_a_link_where_the_driver_says_so() -> None:
     assert refused(down, wish(None, (0, 0, Settings(max_rate=10)))) == ["rate-needs-link"]
 
 
+def test_an_mac_does_not_reach_a_function_of_a_pf_that_is_down() -> None:
+    pf = adapter(1)
+    assert pf.net
+    down = replace(pf, net=replace(pf.net, up=False, carrier=False))
+    assert refused(down, wish(2, (*EVERY, Settings(mac_pool=MAC)))) == ["pf-down"]
+
+
 def test_what_a_driver_does_not_show_it_does_not_have() -> None:
     pf = with_function(adapter(1, driver="new"), 0, settings=replace(CARVED, trust=None))
     assert refused(pf, wish(None, (0, 0, Settings(trust=True)))) == ["attribute-not-supported"]
