@@ -23,7 +23,7 @@ from openfex.machine.twin import Hardware, twin
 from openfex.model.values import Mac
 from openfex.wire.ethernet import Frame
 from openfex.wire.vlan import VlanTag
-from tests.vm.rig import BROADCAST, NETNS, NOBODY, OUTSIDE, ROOT, TAP, Rig
+from tests.vm.rig import BROADCAST, DEADLINE_S, NETNS, NOBODY, OUTSIDE, ROOT, TAP, Rig
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 V100, V200, V5 = VlanTag(100), VlanTag(200), VlanTag(5)
@@ -106,6 +106,14 @@ def test_a_command_gives_its_status_and_both_of_its_outputs(bare: Rig) -> None:
     assert (done.status, done.output, done.errors) == (3, "out\n", "err\n")
 
 
+def test_a_driver_that_comes_while_the_pf_is_down_gives_a_random_mac(bare: Rig) -> None:
+    """Before the others: they have it up."""
+    folder = f"/sys/class/net/{bare.vm.netdev('nic0')}/device"
+    bare.sh(f"echo 1 >{folder}/sriov_numvfs")
+    assert bare.sh(f"cat {folder}/virtfn0/net/*/addr_assign_type") == "1\n", "NET_ADDR_RANDOM"
+    bare.sh(f"echo 0 >{folder}/sriov_numvfs")
+
+
 def test_seven_functions_are_carved_and_not_eight(rig: Rig) -> None:
     rig.sh("test $(cat /sys/class/net/pf/device/sriov_totalvfs) = 7")
     script = "import os\nf = os.open('/sys/class/net/pf/device/sriov_numvfs', os.O_WRONLY)\nos.write(f, b'%d')"
@@ -117,6 +125,14 @@ def test_seven_functions_are_carved_and_not_eight(rig: Rig) -> None:
     assert rig.sh("ls -d /sys/class/net/pf/device/virtfn* | wc -l").strip() == "7"
     rows = {one["ifname"]: one["address"] for one in json.loads(rig.sh("ip -j link"))}
     assert {name: rows[name] for name in MACS} == {name: str(mac) for name, mac in MACS.items()}
+
+
+def test_without_automatic_drivers_a_function_takes_none_by_hand_either(rig: Rig) -> None:
+    rig.sh("echo 0 >/sys/class/net/pf/device/sriov_drivers_autoprobe")
+    bind = "basename $(readlink /sys/class/net/pf/device/virtfn3) >/sys/bus/pci/drivers/igbvf/bind"
+    assert rig.vm.run(["sh", "-c", bind]).status != 0
+    rig.sh(f"echo 1 >/sys/class/net/pf/device/sriov_drivers_autoprobe; {bind}")
+    rig.sh("basename $(readlink /sys/class/net/pf/device/virtfn3) >/sys/bus/pci/drivers/igbvf/unbind")
 
 
 def test_every_function_is_an_iommu_group_of_its_own(rig: Rig) -> None:
@@ -180,10 +196,11 @@ def test_a_function_sends_in_its_port_vlan_and_the_pf_untagged(rig: Rig) -> None
     assert wire == [("pf", ()), ("vf0", (V100,)), ("vf1", (VlanTag(200, pcp=QOS),))]
 
 
-@pytest.mark.parametrize("tag", [V5, V100, V200, VlanTag(0, pcp=7)], ids=["other", "own", "neighbour's", "priority"])
-def test_what_a_function_tags_itself_is_tagged_twice(rig: Rig, tag: VlanTag) -> None:
-    _, wire = rig.inside([("vf0", rig.frame("it", "vf0", OUTSIDE, tag))], {}, ("pf", rig.frame("last", "pf", OUTSIDE)))
-    assert wire == [("it", (V100, tag))]
+def test_what_a_function_tags_itself_is_tagged_twice(rig: Rig) -> None:
+    tags = {"neighbour": V200, "other": V5, "own": V100, "priority": VlanTag(0, pcp=7)}
+    sent = [("vf0", rig.frame(name, "vf0", OUTSIDE, tag)) for name, tag in tags.items()]
+    _, wire = rig.inside(sent, {}, ("pf", rig.frame("last", "pf", OUTSIDE)))
+    assert wire == [(name, (V100, tag)) for name, tag in tags.items()]
 
 
 def test_a_broadcast_in_a_vlan_reaches_its_functions_alone(rig: Rig) -> None:
@@ -203,6 +220,15 @@ def test_a_unicast_needs_the_functions_mac_and_its_vlan(rig: Rig) -> None:
     sent += [rig.frame("unknown", OUTSIDE, NOBODY, V100), rig.frame("none", OUTSIDE, "vf0")]
     heard = rig.outside(sent, last(rig, "pf", "vf0", "vf1"))
     assert heard == {"pf": [("200", (V200,)), ("none", ()), ("unknown", (V100,))], "vf0": [("100", ())], "vf1": []}
+
+
+def test_while_the_pf_is_promiscuous_what_is_unknown_goes_to_the_functions_of_the_vlan(rig: Rig) -> None:
+    rig.sh("ip link set pf promisc on")
+    try:
+        heard = rig.outside([rig.frame("it", OUTSIDE, NOBODY, V100)], last(rig, "pf", "vf0", "vf1"))
+    finally:
+        rig.sh("ip link set pf promisc off")
+    assert heard == {"pf": [], "vf0": [("it", ())], "vf1": []}
 
 
 def test_functions_of_different_vlans_do_not_reach_each_other_and_neither_does_the_bridge_hear(rig: Rig) -> None:
@@ -269,8 +295,29 @@ def test_without_its_loopback_every_frame_goes_out_and_the_bridge_can_send_it_ba
 def test_functions_of_nvme_are_carved(bare: Rig) -> None:
     folder = f"/sys/bus/pci/devices/{bare.vm.address('ssd0')}"
     bare.sh(f"test $(cat {folder}/sriov_totalvfs) = 4; echo 2 >{folder}/sriov_numvfs")
-    classes = bare.sh(f"cat {folder}/class {folder}/virtfn*/class").split()
-    assert classes == ["0x010802"] * 3
+    try:
+        assert bare.sh(f"cat {folder}/class {folder}/virtfn*/class").split() == ["0x010802"] * 3
+        assert bare.sh(f"cat {folder}/nvme/nvme*/state") == "live\n"
+        bare.sh("until [ $(dmesg | grep -c 'nvme.*Device not ready') = 2 ]; do sleep 0.1; done", DEADLINE_S)
+        assert bare.vm.run(["ls", f"{folder}/virtfn0/nvme"]).status != 0
+    finally:
+        bare.sh(f"echo 0 >{folder}/sriov_numvfs")
+
+
+def test_functions_of_nvme_are_online_once_they_have_queues_and_interrupts(bare: Rig) -> None:
+    folder = f"/sys/bus/pci/devices/{bare.vm.address('ssd0')}"
+    device = f"/dev/{bare.sh(f'ls {folder}/nvme').strip()}"
+    script = f"{sys.executable} {ROOT}/tests/vm/secondaries.py"
+    offline = [f"{number} 0 0 0" for number in (1, 2, 3, 4)]
+    assert bare.sh(f"{script} take {device}").splitlines() == offline
+    bare.sh(f"echo 1 >{folder}/nvme/nvme0/reset_controller")
+    bare.sh(f"echo 0 >{folder}/sriov_drivers_autoprobe; echo 2 >{folder}/sriov_numvfs")
+    assert bare.sh(f"{script} give {device}").splitlines() == ["1 1 2 2", "2 1 2 2", *offline[2:]]
+    bare.sh(f"echo 1 >{folder}/sriov_drivers_autoprobe")
+    for number in (0, 1):
+        bare.sh(f"basename $(readlink {folder}/virtfn{number}) >/sys/bus/pci/drivers/nvme/bind")
+    states = f"cat {folder}/virtfn0/nvme/*/state {folder}/virtfn1/nvme/*/state"
+    bare.sh(f'until [ "$({states} | sort -u)" = live ]; do sleep 0.1; done', DEADLINE_S)
 
 
 XDP = r"""
@@ -293,6 +340,7 @@ def test_xdp_on_the_pf_sees_tags_only_without_their_offload(rig: Rig) -> None:
     source, built = (str(rig.vm.shared / name) for name in ("it.c", "it.o"))
     include = f"-I/usr/include/{subprocess.check_output(['clang', '-print-multiarch'], text=True).strip()}"
     subprocess.run(["clang", "-O2", "-g", "-target", "bpf", include, "-c", source, "-o", built], check=True)
+    rig.python(LOOPBACK.replace("ON", "False"))
     rig.sh("ip link set dev pf xdpdrv obj /mnt/it.o sec xdp")
     (row,) = json.loads(rig.sh("ip -d -j link show pf"))
     assert row["xdp"]["mode"] == 1, "native"
@@ -301,5 +349,8 @@ def test_xdp_on_the_pf_sees_tags_only_without_their_offload(rig: Rig) -> None:
         rig.sh(f"ethtool -K pf {words}")
         assert rig.python(READY).strip() == "[]"
         assert rig.outside(tagged, last(rig, "pf")) == {"pf": passed}, words
+    assert rig.python(LOOPBACK.replace("ON", "True")).strip() == "True", "the reset has switched it on again"
     done = rig.vm.run(["ip", "link", "set", "dev", "vf0", "xdpdrv", "obj", "/mnt/it.o", "sec", "xdp"])
     assert "does not support XDP in native mode" in done.errors
+    offloads = rig.sh("ethtool -k vf0").splitlines()
+    assert {"rx-vlan-offload: on [fixed]", "tx-vlan-offload: on [fixed]"} <= set(offloads)
