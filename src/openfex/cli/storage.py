@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from openfex.cli import columns
@@ -22,12 +23,18 @@ if TYPE_CHECKING:
 NOTHING = "all is as wanted: nothing to do"
 
 
+def workplace() -> Workplace:
+    """This machine's NVMe adapters, and their journal."""
+    from openfex.adapter import nvme
+
+    return nvme.Workplace()
+
+
 def show_storage(*, json: bool) -> None:
     """`show storage`."""
-    from openfex.adapter.nvme import Workplace
     from openfex.adapter.nvme_jobs import storage_rows
 
-    rows = list(storage_rows(Workplace()))
+    rows = list(storage_rows(workplace()))
     print_rows(rows, columns.STORAGE, "no NVMe adapters with SR-IOV", as_json=json)
 
 
@@ -64,7 +71,6 @@ def _raise(problems: list[Problem]) -> None:
 def _told(reading: Reading) -> Iterator[list[Job]]:
     """The jobs of a file; problems of theirs that the block raises get their lines."""
     from openfex.adapter.nvme_jobs import find_jobs
-    from openfex.adapter.nvme_reading import Doors
     from openfex.errors import DocumentError
     from openfex.plan.storage_wishes import place_of, wish_of
 
@@ -75,16 +81,15 @@ def _told(reading: Reading) -> Iterator[list[Job]]:
         document, spec = by_name[name]
         return document.problem(one.code, one.message, one.remedy, place_of(spec, one))
 
-    jobs, problems = find_jobs(Doors(), [wish_of(document.name, spec) for document, spec in documents])
+    jobs, problems = find_jobs(workplace().doors, [wish_of(document.name, spec) for document, spec in documents])
     _raise([told(wish.name, one) for wish, one in problems])
     try:
         yield jobs
     except DocumentError as cause:
         names = {job.address: job.wish.name for job in jobs}
-        found = [
-            (one, next(name for address, name in names.items() if address in one.subject)) for one in cause.problems
-        ]
-        raise DocumentError([told(name, one) for one, name in found]) from cause
+        found = [(next(names[address] for address in names if address in one.subject), one) for one in cause.problems]
+        problems = [told(name, one) for name, one in found]
+        raise DocumentError(sorted(problems, key=lambda one: (one.line, one.column))) from cause
 
 
 def _plans(place: Workplace, jobs: list[Job]) -> list[tuple[Job, list[StorageStep]]]:
@@ -105,11 +110,10 @@ def _plans(place: Workplace, jobs: list[Job]) -> list[tuple[Job, list[StorageSte
 
 def plan_storage(reading: Reading, *, json: bool) -> None:
     """`plan FILE` of NVMe adapters."""
-    from openfex.adapter.nvme import Workplace
     from openfex.adapter.nvme_jobs import step_rows
 
     with _told(reading) as jobs:
-        made = _plans(Workplace(), jobs)
+        made = _plans(workplace(), jobs)
     rows = [row for job, steps in made for row in step_rows(job.address, steps)]
     if json:
         print_json({"adapters": [job.address for job in jobs], "steps": rows})
@@ -124,7 +128,7 @@ def apply_storage(reading: Reading, *, force: bool, json: bool) -> None:
 
     rows: list[dict[str, object]] = []
     with _told(reading) as jobs, progress(quiet=json) as tell:
-        made = _plans(nvme.Workplace(), jobs)
+        made = _plans(workplace(), jobs)
         total = sum(len(steps) for _, steps in made)
         told: list[StorageStep] = []
 
@@ -133,7 +137,7 @@ def apply_storage(reading: Reading, *, force: bool, json: bool) -> None:
             told.append(step)
 
         for job, _ in made:
-            done = nvme.apply(nvme.Workplace(say=say), job.address, job.wish, force=force)
+            done = nvme.apply(replace(workplace(), say=say), job.address, job.wish, force=force)
             rows += step_rows(job.address, done)
     _report(rows, NOTHING, json=json)
 
@@ -143,7 +147,7 @@ def adopt_storage(address: str, *, json: bool) -> bool:
     from openfex.adapter import nvme
     from openfex.adapter.nvme_jobs import pfs
 
-    place = nvme.Workplace()
+    place = workplace()
     if address not in {one.address for one in pfs(place.doors)}:
         return False
     adopted = nvme.adopt(place, address)
@@ -159,7 +163,7 @@ def release_storage(what: str, address: str, *, force: bool, json: bool) -> bool
     from openfex.adapter import nvme
     from openfex.adapter.nvme_jobs import step_rows
 
-    place = nvme.Workplace()
+    place = workplace()
     wanted = [address] if address else _of_file(what)
     ours = [one for one in wanted if place.journal.read(one) is not None]
     if not ours:

@@ -107,6 +107,10 @@ class FakeBus(Pci):
         super().__init__()
         self._adapter = adapter
 
+    def carvable(self) -> list[str]:
+        """The PF."""
+        return [ADDRESS]
+
     def function(self, address: str) -> PciFunction:
         """The PF, or a function that there is."""
         adapter = self._adapter
