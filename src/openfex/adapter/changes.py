@@ -18,12 +18,13 @@ from openfex.errors import NotFoundError, OpenfexError, RefusedError, Verificati
 from openfex.linux.signals import undisturbed
 from openfex.model.adapters import Owner, RealAdapter
 from openfex.model.functions import AdapterWish
+from openfex.model.quirks import quirks_of
 from openfex.model.wording import choose, many
 from openfex.plan.functions import FunctionPlan, disturbed, plan_functions, refuse
 from openfex.plan.records import Pending, Record, noted, settled, target_of
 from openfex.plan.steps import Step, Target, steps
 
-PATIENCE_S = 3.0
+PATIENCE_S = 10.0
 MOST_PASSES = 3
 """One does it; the second is for what a driver had set in fresh functions otherwise than most do."""
 
@@ -67,8 +68,11 @@ def whole(host: Host, records: Mapping[str, Record]) -> tuple[RealAdapter, ...]:
 def _is_partial(adapter: RealAdapter, record: Record | None) -> bool:
     if adapter.count != len(adapter.functions):
         return True
-    pending = record is not None and record.pending is not None
-    return pending and any(one.owner is Owner.LOST for one in adapter.functions)
+    if record is None or record.pending is None:
+        return False
+    dark = adapter.net is not None and adapter.net.up and not adapter.net.carrier
+    waits = dark and quirks_of(adapter.driver).rate_needs_link  # it was reset, and will soon have its link again
+    return waits or any(one.owner is Owner.LOST for one in adapter.functions)
 
 
 def apply(

@@ -5,7 +5,7 @@ A record is written beside its file, flushed to the disk, and put in its place b
 flushed. So at every moment, whatever ends the process or the machine, there is the old record or the new one. What is
 in a record: plan/records.py.
 
-Beside them `seen.json` holds where the network device of each function was when one of our commands last looked.
+Beside them `seen.json` holds where the network device of each function was when one of our commands last changed one.
 """
 
 from __future__ import annotations

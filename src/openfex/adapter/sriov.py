@@ -16,6 +16,7 @@ from typing import Protocol
 from openfex.errors import NotFoundError, UnsupportedError
 from openfex.linux import whereabouts
 from openfex.linux.functions import VfInfo
+from openfex.linux.kmod import load
 from openfex.linux.netlink import Netlink
 from openfex.linux.pci import SYSFS, Pci, PciFunction, Sriov
 from openfex.linux.uevent import Events
@@ -129,6 +130,7 @@ class KernelHost:
             hwmode=self._nets.hwmode(net) if net else None,
             functions=tuple(self._function(one, numbers[one.address], told, seen) for one in functions),
             msix_pool=sriov.msix_pool,
+            errors=pf.errors,
         )
 
     def _function(self, vf: PciFunction, index: int, told: Mapping[int, VfInfo], seen: _Seen) -> RealFunction:
@@ -148,6 +150,7 @@ class KernelHost:
             settings=info.settings,
             counters=info.counters,
             msix=vf.msix,
+            errors=vf.errors,
         )
 
     def _company(self, vf: PciFunction) -> tuple[str, ...]:
@@ -194,7 +197,9 @@ class KernelHost:
         self._pci.unbind(function)
 
     def set_override(self, function: str, driver: str) -> None:
-        """The only driver that it may get; empty: any."""
+        """The only driver that it may get, which is loaded if it is not there; empty: any."""
+        if driver and not self._pci.has_driver(driver):
+            load(driver)
         self._pci.set_override(function, driver)
 
     def probe(self, function: str) -> None:

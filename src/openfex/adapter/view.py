@@ -39,6 +39,8 @@ def _adapter_row(one: RealAdapter, record: Record | None) -> Row:
         "speed": one.speed,
         "mac": str(one.net.mac) if one.net else None,
         "msix_pool": one.msix_pool,
+        "errors": _errors(one.errors),
+        "health": list(one.health),
         "managed": _managed(one, record),
         "generation": record.generation if record else None,
         "note": "a run was interrupted: apply or release it" if record and record.pending else "",
@@ -49,6 +51,10 @@ def _managed(one: RealAdapter, record: Record | None) -> str:
     if record is not None:
         return "adopted" if record.adopted else "ours"
     return "by others" if one.count else "-"
+
+
+def _errors(errors: tuple[int, int, int] | None) -> Row | None:
+    return None if errors is None else dict(zip(("corrected", "nonfatal", "fatal"), errors, strict=True))
 
 
 def _link(net: NetDevice | None) -> str | None:
@@ -82,6 +88,8 @@ def _function_row(adapter: RealAdapter, one: RealFunction, record: Record | None
         "msix": one.msix,
         **_attributes(one),
         "counters": asdict(one.counters),
+        "errors": _errors(one.errors),
+        "health": list(one.health),
         "purpose": record.purposes.get(one.index) if record else None,
         "given": _gift_view(gift) if gift else None,
         "note": _note(one, gift, seen),

@@ -53,13 +53,20 @@ def _perform_one(host: Host, step: Step) -> None:
 
 
 def _carve(host: Host, step: Carve) -> None:
-    """Through 0: the kernel refuses any other way with EBUSY. What is read back is what there is."""
-    if _adapter(host, step.adapter).count:
+    """Through 0: the kernel refuses any other way with EBUSY. What is read back is what there is.
+
+    Some adapters reset when they are carved, and have no link for seconds; then rates are refused. It is waited for, if
+    there was one.
+    """
+    before = _adapter(host, step.adapter)
+    if before.count:
         host.set_count(step.adapter, 0)
         _wait(host, step.adapter, 0, "gone")
     if step.new:
         host.set_count(step.adapter, step.new)
         _wait(host, step.adapter, step.new, "there")
+    if before.has_link:
+        host.wait(lambda: _adapter(host, step.adapter).has_link, WAIT_S)
 
 
 def _wait(host: Host, adapter: str, count: int, state: str) -> None:

@@ -44,7 +44,7 @@ BINDINGS = keyed("name", "function", "port", "fabric", "state", "profile", "vlan
 REAL_ADAPTERS: tuple[Column, ...] = (
     *keyed("address", "name", "what", "driver"),
     ("device", lambda row: f"{row['vendor']}:{row['device']}"),
-    *keyed("limit", "functions", "numa", "link", "speed", "hwmode", "managed", "note"),
+    *keyed("limit", "functions", "numa", "link", "speed", "hwmode", "managed", "health", "note"),
 )
 REAL_FUNCTIONS: tuple[Column, ...] = (
     *keyed("address", "pf", "index", "driver", "owner", "where", "mac"),
@@ -52,13 +52,16 @@ REAL_FUNCTIONS: tuple[Column, ...] = (
     ("rate", _real_rate),
     *keyed("spoof_check", "trust"),
     ("link", "link_state"),
-    *keyed("purpose", "note"),
+    *keyed("purpose", "health", "note"),
 )
 REAL_FUNCTIONS_NARROW: tuple[Column, ...] = (
     ("function", lambda row: _lines(row["address"], f"{row['pf']} {row['index']}", row["purpose"])),
     ("owner", lambda row: _lines(row["owner"], row["driver"], row["where"])),
     ("mac, vlan, rate", lambda row: _lines(row["mac"], _real_vlan(row), _real_rate(row))),
-    *keyed("note"),
+    *keyed("health", "note"),
+)
+STORAGE = keyed(
+    *("address", "number", "driver", "state", "queues", "interrupts", "namespaces", "disks", "note"),
 )
 STEPS = keyed("step", "what", "disturbs")
 NODES = keyed(

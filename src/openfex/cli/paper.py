@@ -19,7 +19,7 @@ Row = Mapping[str, object]
 Column = tuple[str, str | Callable[[Row], object]]
 """A heading, and the key of the row or a function of it."""
 
-LEFT_OUT_IF_EMPTY = frozenset({"note", "difference", "missing", "policy"})
+LEFT_OUT_IF_EMPTY = frozenset({"note", "difference", "missing", "policy", "health"})
 """Columns that say what is not as usual."""
 AS_WIDE_AS_NEEDED = 100_000
 Columns = Sequence[Column]

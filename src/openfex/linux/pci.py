@@ -54,6 +54,8 @@ class PciFunction:
     msix: int | None
     """Vectors it has been given (msi_irqs); None: none are set up."""
     sriov: Sriov | None
+    errors: tuple[int, int, int] | None = None
+    """Errors of PCIe (AER) since the start: corrected, not fatal, fatal; None: it does not report any."""
 
 
 class Pci:
@@ -89,6 +91,7 @@ class Pci:
                 net=_names(place / "net"),
                 msix=len(_names(place / "msi_irqs")) or None,
                 sriov=_sriov(place) if (place / "sriov_totalvfs").exists() else None,
+                errors=_errors(place),
             )
 
     def group(self, name: str) -> list[tuple[str, str]]:
@@ -97,6 +100,10 @@ class Pci:
             (one, _link(self._devices / one / "driver"))
             for one in _names(self.root / "kernel/iommu_groups" / name / "devices")
         ]
+
+    def has_driver(self, name: str) -> bool:
+        """Whether a driver is loaded: `ls /sys/bus/pci/drivers/NAME`."""
+        return (self.root / "bus/pci/drivers" / name).is_dir()
 
     def net_value(self, device: str, name: str) -> str:
         """A file of a network device in this mount's name space (`speed`, `carrier`); empty where there is none.
@@ -163,6 +170,15 @@ def _sriov(place: Path) -> Sriov:
         msix_pool=int(pool) if pool.isdecimal() else None,
         functions=tuple(sorted(found)),
     )
+
+
+def _errors(place: Path) -> tuple[int, int, int] | None:
+    """The last line of each of the files is their sum: `TOTAL_ERR_FATAL 0`."""
+    totals = [_text(place / f"aer_dev_{kind}").rpartition(" ")[2] for kind in ("correctable", "nonfatal", "fatal")]
+    if not all(text.isdecimal() and len(text) < 19 for text in totals):
+        return None
+    corrected, nonfatal, fatal = map(int, totals)
+    return corrected, nonfatal, fatal
 
 
 def _text(path: Path) -> str:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Door to the kernel's events about devices (NETLINK_KOBJECT_UEVENT): what udev listens to.
+"""Door to the kernel's events about devices (NETLINK_KOBJECT_UEVENT), what udev listens to, and about links.
 
 Each is a datagram of texts ended by zeroes: `add@/devices/...`, then `ACTION=add`, `DEVPATH=...`, `SUBSYSTEM=pci` ...
-The kernel's own come from port 0 in group 1; what udev sends on, in group 2, is not asked for.
+The kernel's own come from port 0 in group 1; what udev sends on, in group 2, is not asked for. That a link gets carrier
+or another name is told by rtnetlink (group RTMGRP_LINK) alone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from types import TracebackType
 from openfex.linux.border import crossing
 
 _KOBJECT_UEVENT = 15
-_KERNEL_GROUP = 1
+_KERNEL_GROUP, _LINK_GROUP = 1, 1
 _ROOM = 1 << 16
 _SO_RCVBUFFORCE = 33
 _QUEUE = 4 << 20
@@ -37,18 +38,20 @@ class Events:
     """Device events from when this is made; close it, or use it in a `with`."""
 
     def __init__(self) -> None:
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         with crossing("listen to device events"):
-            self._socket = socket.socket(
-                socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, _KOBJECT_UEVENT
-            )
+            self._socket = socket.socket(socket.AF_NETLINK, kind, _KOBJECT_UEVENT)
+            self._links = socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE)
             self._enlarge()
             self._socket.bind((0, _KERNEL_GROUP))
+            self._links.bind((0, _LINK_GROUP))
 
     def __enter__(self) -> Events:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._socket.close()
+        self._links.close()
 
     def wait(self, holds: Callable[[], bool], deadline_s: float) -> bool:
         """Wait until something holds, asked now and whenever an event has come; whether it does in the end."""
@@ -58,25 +61,31 @@ class Events:
             if left <= 0:
                 return False
             with crossing("wait for a device event"):
-                select.select([self._socket], [], [], min(left, _LOST_EVENTS_S))
+                select.select([self._socket, self._links], [], [], min(left, _LOST_EVENTS_S))
             self.take()
         return True
 
     def take(self) -> list[dict[str, str]]:
         """What has come since the last time."""
-        found: list[dict[str, str]] = []
-        while True:
-            try:
-                octets, (port, _) = self._socket.recvfrom(_ROOM)
-            except BlockingIOError:
-                return found
-            except OSError:  # ENOBUFS: some were lost, so whoever asks looks again
-                continue
-            event = read_event(octets) if port == 0 else {}
-            found += [event] if event else []
+        _drain(self._links)
+        events = (read_event(octets) for octets, port in _drain(self._socket) if port == 0)
+        return [event for event in events if event]
 
     def _enlarge(self) -> None:
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _QUEUE)
         except PermissionError:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE)
+
+
+def _drain(door: socket.socket) -> list[tuple[bytes, int]]:
+    """All datagrams that are there, and whose they are."""
+    found: list[tuple[bytes, int]] = []
+    while True:
+        try:
+            octets, (port, _) = door.recvfrom(_ROOM)
+        except BlockingIOError:
+            return found
+        except OSError:  # ENOBUFS: some were lost, so whoever asks looks again
+            continue
+        found.append((octets, port))

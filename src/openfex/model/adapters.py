@@ -60,6 +60,13 @@ class NetDevice:
     carrier: bool
 
 
+def _ill(errors: tuple[int, int, int] | None) -> tuple[str, ...]:
+    """Errors that nothing has corrected."""
+    _, nonfatal, fatal = errors or (0, 0, 0)
+    counted = ((nonfatal, "PCIe errors"), (fatal, "fatal PCIe errors"))
+    return tuple(f"{count} {words}" for count, words in counted if count)
+
+
 @dataclass(frozen=True, slots=True)
 class RealFunction:
     """A virtual function. In `settings` None is what the PF's driver does not say."""
@@ -80,6 +87,8 @@ class RealFunction:
     settings: Settings = field(default_factory=Settings)
     counters: FunctionCounters = field(default_factory=FunctionCounters)
     msix: int | None = None
+    errors: tuple[int, int, int] | None = None
+    """Of PCIe: corrected, not fatal, fatal; None: it does not say."""
 
     @property
     def is_network(self) -> bool:
@@ -103,6 +112,14 @@ class RealFunction:
         if self.net is None:
             return Owner.LOST if self.is_network else Owner.HOST
         return Owner.NAMESPACE if self.net.space else Owner.HOST
+
+    @property
+    def health(self) -> tuple[str, ...]:
+        """What is wrong with it, in words; nothing if it is well."""
+        found = ["lost"] if self.owner is Owner.LOST else []
+        if self.net and self.net.up and not self.net.carrier:
+            found.append("no carrier")
+        return (*found, *_ill(self.errors))
 
     @property
     def in_use(self) -> str:
@@ -136,11 +153,29 @@ class RealAdapter:
     hwmode: HwMode | None = None
     functions: tuple[RealFunction, ...] = ()
     msix_pool: int | None = None
+    errors: tuple[int, int, int] | None = None
+
+    @property
+    def health(self) -> tuple[str, ...]:
+        """What is wrong with it, in words; nothing if it is well."""
+        found = [] if self.driver else ["no driver"]
+        if self.is_network and self.driver and self.net is None:
+            found.append("no network device")
+        if self.net and self.net.up and not self.net.carrier:
+            found.append("no carrier")
+        if self.count != len(self.functions):
+            found.append(f"{self.count - len(self.functions)} functions missing")
+        return (*found, *_ill(self.errors))
 
     @property
     def what(self) -> str:
         """What kind of device it is, in a word."""
         return CLASSES.get(self.kind[:2], "other")
+
+    @property
+    def has_link(self) -> bool:
+        """Whether frames can pass: carrier, and at a speed that is known."""
+        return self.net is not None and self.net.carrier and self.speed is not None
 
     @property
     def is_network(self) -> bool:

@@ -274,9 +274,10 @@ class AdapterSpec(Spec):
     """An adapter of a host, and how many functions to carve."""
 
     host: HostName = Field(description="where it is (`unknown-host`)", examples=["h1"])
-    driver: Literal["soft", "sriov"] = Field(
+    driver: Literal["soft", "sriov", "nvme"] = Field(
         "soft",
-        description="`soft` adapters are emulated; with `sriov` it is a real one, and has the keys of `adapter-sriov`",
+        description="`soft` adapters are emulated; with `sriov` or `nvme` it is a real one, and has the keys of "
+        "`adapter-sriov` or `adapter-nvme`",
         examples=["soft"],
     )
     model: Model = Field(

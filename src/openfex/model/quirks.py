@@ -29,6 +29,8 @@ class Quirks:
     """Rates are rounded to whole multiples of so many Mbit/s."""
     rate_needs_link: bool = False
     """It takes a rate only while the PF has carrier, and none above the link's speed."""
+    mac_needs_up: bool = False
+    """A function's driver gets its MAC by the PF's mailbox, which answers only while the PF is up."""
     hwmode: bool = True
     """Whether it can show and set IFLA_BRIDGE_MODE."""
     tried: bool = False
@@ -43,6 +45,7 @@ QUIRKS: dict[str, Quirks] = {
         protocols=DOT1Q_ONLY,
         probe_for_mac=True,
         rate_needs_link=True,
+        mac_needs_up=True,
         hwmode=False,
         tried=True,
     ),

@@ -28,7 +28,8 @@ def parse_numbers(text: str, whole_text: object) -> Numbers:
     """First and last of `5` or `0-3`. Raises InputError."""
     match = _NUMBERS.fullmatch(text)
     if match is None:
-        raise InputError(f"{shown(whole_text)} is not a range of functions like 0-3", code="bad-range")
+        message, remedy = f"{shown(whole_text)} is not a range of functions like 0-3", "write all, 5 or 0-3"
+        raise InputError(message, code="bad-range", remedy=remedy)
     first, last = int(match[1]), int(match[2] or match[1])
     if last < first:
         remedy = f"write {last}-{first}"

@@ -101,6 +101,9 @@ def _check_together(index: int, asked: Asked, function: RealFunction | None, wis
 
 
 def _check_link(adapter: RealAdapter, quirks: Quirks, asked: Asked, wish: str) -> Iterator[Refusal]:
+    if asked.settings.mac and quirks.mac_needs_up and adapter.net and not adapter.net.up:
+        message = f"{adapter.name} is down, and then {adapter.driver} gives functions no MAC when their driver starts"
+        yield Refusal("pf-down", wish, message, f"ip link set {adapter.name} up", asked.by["mac"], "mac")
     rate = asked.settings.max_rate
     if not rate or not quirks.rate_needs_link:
         return

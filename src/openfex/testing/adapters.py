@@ -4,7 +4,8 @@
 What it does as Linux does: the count goes through 0 only; functions are new when they are carved, and appear late;
 drivers_probe finds no driver for a function whose adapter has autoprobe off, unless it has an override; a device goes
 with its driver and comes back in the first name space; an MAC set by the PF reaches a driver only when it starts; what
-a driver has no operation for is refused with EOPNOTSUPP. It can be killed at its n-th change.
+a driver has no operation for is refused with EOPNOTSUPP, and a rate without a link with EINVAL. It can be killed at its
+n-th change.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ class FakeAdapter:
     functions: list[FakeFunction] = field(default_factory=list)
     late: int = 0
     """Functions that the kernel has not shown yet."""
+    dark: int = 0
+    """How many waits it takes until its link is up again: igb resets when it is carved."""
 
 
 class FakeHost:
@@ -130,7 +133,7 @@ class FakeHost:
             raise KernelError("device or resource busy", errno.EBUSY)
         pf.numvfs = count
         pf.functions = [FakeFunction(vf_address(pf.address, index), index) for index in range(count)]
-        pf.late = count // 2
+        pf.late, pf.dark = count // 2, 2
         for one in pf.functions:
             if pf.autoprobe:
                 self._start(pf, one)
@@ -198,7 +201,7 @@ class FakeHost:
             if holds():
                 return True
             for adapter in self.adapters.values():
-                adapter.late = max(0, adapter.late - 1)
+                adapter.late, adapter.dark = max(0, adapter.late - 1), max(0, adapter.dark - 1)
         return holds()
 
 
@@ -220,6 +223,8 @@ def _set(pf: FakeAdapter, index: int, name: str, value: object) -> None:
         raise UnsupportedError(f"cannot set {name}: Operation not supported")
     if isinstance(value, TagProtocol) and value not in quirks.protocols:
         raise UnsupportedError("cannot set the VLAN: Protocol not supported")
+    if quirks.rate_needs_link and ATTRIBUTES[name].startswith("rate") and value and pf.dark:
+        raise KernelError("cannot set the rates: Invalid argument", errno.EINVAL)
     one = next(one for one in pf.functions if one.index == index)
     one.settings = replace(one.settings, **{name: value})  # type: ignore[arg-type]
 
@@ -240,8 +245,8 @@ def _adapter(pf: FakeAdapter, hidden: set[str]) -> RealAdapter:
         stride=2,
         vf_device="10ca",
         autoprobe=pf.autoprobe,
-        net=NetDevice("", pf.name, 2, Mac(b"\x52\x54\0\0\0\1"), True, True) if pf.name else None,
-        speed=1000,
+        net=NetDevice("", pf.name, 2, Mac(b"\x52\x54\0\0\0\1"), True, not pf.dark) if pf.name else None,
+        speed=None if pf.dark else 1000,
         hwmode=pf.hwmode,
         functions=tuple(_function(pf, one, hidden) for one in shown),
     )

@@ -61,13 +61,13 @@ def carved(count: int = 4, **more: object) -> FakeAdapter:
     pf = FakeAdapter(**more)  # type: ignore[arg-type]
     host = FakeHost(pf)
     host.set_count(pf.address, count)
-    pf.late = 0
+    pf.late = pf.dark = 0
     return pf
 
 
 def state(host: FakeHost) -> tuple[RealAdapter, ...]:
     for adapter in host.adapters.values():
-        adapter.late = 0
+        adapter.late = adapter.dark = 0
     return host.observe()
 
 

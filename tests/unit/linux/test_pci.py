@@ -99,3 +99,12 @@ def test_a_driver_that_comes_is_seen(tmp_path: Path) -> None:
     vf = function_address(PF, 0)
     set_driver(tmp_path, vf, "vfio-pci")
     assert Pci(tmp_path).function(vf).driver == "vfio-pci"
+
+
+def test_errors_of_pcie_are_summed_by_the_kernel(tmp_path: Path) -> None:
+    add_adapter(tmp_path, PF)
+    assert Pci(tmp_path).function(PF).errors is None
+    for kind, word, count in (("correctable", "COR", 3), ("nonfatal", "NONFATAL", 0), ("fatal", "FATAL", 2)):
+        text = f"Undefined 0\nDLP {count}\nTOTAL_ERR_{word} {count}\n"
+        (tmp_path / "bus/pci/devices" / PF / f"aer_dev_{kind}").write_text(text)
+    assert Pci(tmp_path).function(PF).errors == (3, 0, 2)
