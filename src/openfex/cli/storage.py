@@ -88,8 +88,8 @@ def _told(reading: Reading) -> Iterator[list[Job]]:
     except DocumentError as cause:
         names = {job.address: job.wish.name for job in jobs}
         found = [(next(names[address] for address in names if address in one.subject), one) for one in cause.problems]
-        problems = [told(name, one) for name, one in found]
-        raise DocumentError(sorted(problems, key=lambda one: (one.line, one.column))) from cause
+        said = [told(name, one) for name, one in found]
+        raise DocumentError(sorted(said, key=lambda one: (one.line, one.column))) from cause
 
 
 def _plans(place: Workplace, jobs: list[Job]) -> list[tuple[Job, list[StorageStep]]]:
