@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from openfex.datapath.tables import read_counters, read_drops
-from openfex.errors import VerificationError
+from openfex.errors import RefusedError, VerificationError
 from openfex.formats.document import write_document
-from openfex.lab import lab
+from openfex.lab import kept, lab
 from openfex.lab.names import netns_of
 from openfex.lab.workshop import Workshop
 from openfex.linux.netlink import Netlink
@@ -34,14 +34,14 @@ from openfex.proof.bed import Proof
 from openfex.proof.real_nic_claims import DENIED_PORT, ROUNDS
 
 NAME = "igb"
-LAB = "demo"
+LAB = "demo-igb"
 CABLE, ADAPTER = "fex-igb0", "nic0"
 BRIDGE, HOST = "sw-a", "real"
 DEVICES = (Iommu(), Igb(ADAPTER, None, CABLE))
 DEADLINE_S = 120.0
 _CARVED = """
 kind: network
-name: demo
+name: demo-igb
 spec: {{bridges: {{sw-a: {{ports: [up0]}}}}}}
 ---
 kind: profile
@@ -100,7 +100,7 @@ class Trial:
 
 def real_nic_proofs() -> Iterator[Proof]:
     """Boot the twin, put a bridge at its wire, and try every claim. The lab is removed at the end."""
-    lab.down(LAB)
+    _make_room()
     with _cable(), twin(DEVICES, Hardware(append="iomem=relaxed")) as machine:
         pf = machine.netdev(ADAPTER)
         mac = machine.run(["cat", f"/sys/class/net/{pf}/address"], check=True).output.strip()
@@ -108,6 +108,15 @@ def real_nic_proofs() -> Iterator[Proof]:
             yield from _proofs(Trial(machine, pf, mac))
         finally:
             lab.down(LAB)
+
+
+def _make_room() -> None:
+    """Remove what an earlier proof left that was killed. Raises RefusedError where it is somebody's own lab."""
+    found = kept.read(LAB)
+    if found is not None and f"port: {CABLE}" not in found.text:
+        remedy = f"give it another name, or take it down with `fex lab down {LAB}`"
+        raise RefusedError(f"a lab named {LAB} is up that no demo made", code="lab-exists", remedy=remedy)
+    lab.down(LAB)
 
 
 @contextmanager
@@ -148,7 +157,8 @@ def _carved(trial: Trial, workshop: Workshop, layout: Layout, found: dict[str, o
     measured = (
         f"{len(channels)} functions of igb, S-channels {channels} as port VLANs (802.1Q), read back; twice is once; "
     )
-    measured += f"before the vEths are up {down} frames ended at the bridge; booted in {trial.machine.boot_s:.0f} s"
+    measured += f"before the vEths are up {down} frames ended at the bridge; booted in {trial.machine.boot_s:.0f} s, "
+    measured += "then its own switch's loopback was switched off (DTXSWC)"
     return Proof(f"{NAME}-carved", ok, measured)
 
 
