@@ -8,7 +8,7 @@ what is left to do, and a release what there was before us.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from openfex.adapter.host import Host
@@ -20,9 +20,10 @@ from openfex.model.adapters import Owner, RealAdapter
 from openfex.model.functions import AdapterWish
 from openfex.model.quirks import quirks_of
 from openfex.model.wording import choose, many
-from openfex.plan.functions import FunctionPlan, disturbed, plan_functions, refuse
+from openfex.plan.functions import FunctionPlan, Job, disturbed, plan_functions, refuse
 from openfex.plan.records import Pending, Record, noted, settled, target_of
 from openfex.plan.steps import Carve, Step, Target, steps
+from openfex.plan.watch import Driven, remembering, spared
 
 PATIENCE_S = 10.0
 MOST_PASSES = 3
@@ -83,24 +84,43 @@ def apply(
         records = journal.read()
         made = plan_functions(whole(host, records), wishes, records, force=force)
         refuse(made)
-        aims: list[_Aim] = []
-        kept: dict[str, Record] = {}
-        for job in made.jobs:
-            old = records.get(job.adapter.address, Record(job.adapter.address))
-            same = old.pending is None and job.purposes.items() <= old.purposes.items()
-            if not job.steps and (same or old.adapter not in records):
-                continue
-            new = noted(old, job.adapter, job.steps)
-            if any(isinstance(step, Carve) for step in job.steps):  # forced: whoever had functions has none any more
-                new = replace(new, gifts={})
-            pending = Pending(job.target.autoprobe, job.target.drivers)
-            kept[old.adapter] = replace(
-                new, generation=old.generation + 1, pending=pending, purposes={**old.purposes, **job.purposes}
-            )
-            aims.append(_Aim(job.adapter, job.target, job.steps))
-        outcome = _change(host, journal, aims, (records, kept), progress)
-        journal.note_places(host.observe())
-        return outcome
+        return _apply_jobs(host, journal, made.jobs, records, progress)
+
+
+def repair(
+    host: Host, journal: Journal, wishes: Sequence[AdapterWish], adapters: Collection[str], driven: Driven
+) -> Outcome:
+    """Make some of the adapters what wishes say, where nobody who uses one is disturbed. Raises RefusedError."""
+    with journal.locked():
+        records = journal.read()
+        there = whole(host, records)
+        made = plan_functions(there, wishes, remembering(records, there, driven))
+        jobs = tuple(job for job in made.jobs if job.adapter.address in adapters)
+        refuse(FunctionPlan(jobs, tuple(one for job in jobs for one in spared(job))))
+        return _apply_jobs(host, journal, jobs, records, silent)
+
+
+def _apply_jobs(
+    host: Host, journal: Journal, jobs: Sequence[Job], records: Mapping[str, Record], progress: Progress
+) -> Outcome:
+    aims: list[_Aim] = []
+    kept: dict[str, Record] = {}
+    for job in jobs:
+        old = records.get(job.adapter.address, Record(job.adapter.address))
+        same = old.pending is None and job.purposes.items() <= old.purposes.items()
+        if not job.steps and (same or old.adapter not in records):
+            continue
+        new = noted(old, job.adapter, job.steps)
+        if any(isinstance(step, Carve) for step in job.steps):  # forced: whoever had functions has none any more
+            new = replace(new, gifts={})
+        pending = Pending(job.target.autoprobe, job.target.drivers)
+        kept[old.adapter] = replace(
+            new, generation=old.generation + 1, pending=pending, purposes={**old.purposes, **job.purposes}
+        )
+        aims.append(_Aim(job.adapter, job.target, job.steps))
+    outcome = _change(host, journal, aims, (records, kept), progress)
+    journal.note_places(host.observe())
+    return outcome
 
 
 def _change(

@@ -26,6 +26,7 @@ from openfex.plan.records import Record, from_json, to_json
 
 FOLDER = Path("/var/lib/openfex/functions")
 SEEN = "seen.json"
+WATCHED = "host.lock"
 PATIENCE_S = 3.0
 _LOOK_AGAIN_S = 0.02
 
@@ -114,6 +115,22 @@ class Journal:
             handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._lock(handle)
+            yield
+        finally:
+            os.close(handle)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Be the only one who keeps adapters as a file says. Raises RefusedError at once; others may change them."""
+        with crossing(f"lock {self.folder / WATCHED}"):
+            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            handle = os.open(self.folder / WATCHED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as cause:
+                remedy = "one is enough: SIGHUP makes it read its file again"
+                raise RefusedError("`fex host` runs already", code="host-runs", remedy=remedy) from cause
             yield
         finally:
             os.close(handle)

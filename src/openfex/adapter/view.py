@@ -16,8 +16,10 @@ Row = dict[str, object]
 
 
 def adapter_rows(adapters: Iterable[RealAdapter], records: Mapping[str, Record]) -> list[Row]:
-    """A row an adapter."""
-    return [_adapter_row(one, records.get(one.address)) for one in adapters]
+    """A row an adapter; and one for each that a record is of and that is not there."""
+    there = {one.address: _adapter_row(one, records.get(one.address)) for one in adapters}
+    gone = {address: _gone_row(record) for address, record in records.items() if address not in there}
+    return [row for _, row in sorted((there | gone).items())]
 
 
 def _adapter_row(one: RealAdapter, record: Record | None) -> Row:
@@ -40,10 +42,23 @@ def _adapter_row(one: RealAdapter, record: Record | None) -> Row:
         "mac": str(one.net.mac) if one.net else None,
         "msix_pool": one.msix_pool,
         "errors": _errors(one.errors),
-        "health": list(one.health),
+        "health": list(one.health) or ["good"],
         "managed": _managed(one, record),
         "generation": record.generation if record else None,
         "note": "a run was interrupted: apply or release it" if record and record.pending else "",
+    }
+
+
+def _gone_row(record: Record) -> Row:
+    """As of an adapter, with what can be known of one that is not there."""
+    names = ("name", "driver", "hwmode", "numa", "iommu_group", "link", "speed", "mac", "msix_pool", "errors")
+    return {
+        "address": record.adapter,
+        **dict.fromkeys((*names, "what", "vendor", "device", "limit", "functions", "autoprobe")),
+        "health": ["removed"],
+        "managed": "adopted" if record.adopted else "ours",
+        "generation": record.generation,
+        "note": "it is not here any more; `fex gc` forgets it",
     }
 
 
@@ -89,7 +104,7 @@ def _function_row(adapter: RealAdapter, one: RealFunction, record: Record | None
         **_attributes(one),
         "counters": asdict(one.counters),
         "errors": _errors(one.errors),
-        "health": list(one.health),
+        "health": list(one.health) or ["good"],
         "purpose": record.purposes.get(one.index) if record else None,
         "given": _gift_view(gift) if gift else None,
         "note": _note(one, gift, seen),

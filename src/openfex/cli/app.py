@@ -11,7 +11,7 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 from openfex import __version__
-from openfex.cli import bench, explain, foreign, here, machine, plan, show, trace
+from openfex.cli import bench, explain, foreign, here, host, machine, plan, show, trace
 from openfex.cli import lab as labs
 from openfex.cli.arguments import shield_command, wants_json
 from openfex.cli.capture import capture
@@ -55,6 +55,7 @@ app.command(labs.app)
 app.command(show.app)
 app.command(plan.plan, help_epilogue="")
 app.command(plan.apply, help_epilogue="")
+app.command(host.host, help_epilogue="")
 app.command(here.give, help_epilogue="")
 app.command(here.release, help_epilogue="")
 app.command(here.adopt, help_epilogue="")

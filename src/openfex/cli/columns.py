@@ -43,7 +43,7 @@ MACHINES = keyed("name", "host", "type", "namespace", "state", "nics")
 BINDINGS = keyed("name", "function", "port", "fabric", "state", "profile", "vlan", "mac", "addresses", "generation")
 REAL_ADAPTERS: tuple[Column, ...] = (
     *keyed("address", "name", "what", "driver"),
-    ("device", lambda row: f"{row['vendor']}:{row['device']}"),
+    ("device", lambda row: f"{row['vendor']}:{row['device']}" if row["vendor"] else None),
     *keyed("limit", "functions", "numa", "link", "speed", "hwmode", "managed", "health", "note"),
 )
 REAL_FUNCTIONS: tuple[Column, ...] = (

@@ -75,7 +75,7 @@ def is_about_here(reading: Reading) -> bool:
     return {kind for kind, _ in reading.unread} <= {"adapter"} if not reading.good else True
 
 
-def _wishes(reading: Reading) -> list[AdapterWish]:
+def wishes_in(reading: Reading) -> list[AdapterWish]:
     """What the documents ask for. Raises DocumentError with all that is wrong with them."""
     from openfex.errors import DocumentError
     from openfex.model.reader import of_spec
@@ -115,7 +115,7 @@ def plan_here(reading: Reading, *, force: bool, json: bool) -> None:
     from openfex.adapter import changes
     from openfex.adapter.view import plan_view, step_rows
 
-    wishes = _wishes(reading)
+    wishes = wishes_in(reading)
     with machine() as (host, journal):
         made = changes.plan(host, journal, wishes, force=force)
     _refuse(made, reading)
@@ -131,7 +131,7 @@ def apply_here(reading: Reading, *, force: bool, json: bool) -> None:
     """`apply FILE` of real adapters."""
     from openfex.adapter import changes
 
-    wishes = _wishes(reading)
+    wishes = wishes_in(reading)
     with machine() as (host, journal), progress(quiet=json) as step:
         _refuse(changes.plan(host, journal, wishes, force=force), reading)
         done = changes.apply(host, journal, wishes, force=force, progress=step)
@@ -230,7 +230,7 @@ def _of_file(file: str, host: KernelHost) -> list[str]:
     from openfex.model.reader import read_documents
     from openfex.plan.wishes import matches
 
-    wishes = _wishes(read_documents(*read_text(file)))
+    wishes = wishes_in(read_documents(*read_text(file)))
     selectors = [one for wish in wishes for one in wish.pfs]
     return [one.address for one in host.observe() if any(matches(selector, one) for selector in selectors)]
 

@@ -19,7 +19,7 @@ Row = Mapping[str, object]
 Column = tuple[str, str | Callable[[Row], object]]
 """A heading, and the key of the row or a function of it."""
 
-LEFT_OUT_IF_EMPTY = frozenset({"note", "difference", "missing", "policy", "health"})
+LEFT_OUT_IF_EMPTY = frozenset({"note", "difference", "missing", "policy"})
 """Columns that say what is not as usual."""
 AS_WIDE_AS_NEEDED = 100_000
 Columns = Sequence[Column]
@@ -29,6 +29,12 @@ Progress = Callable[[int, int, object], None]
 def print_json(value: object, *, one_line: bool = False) -> None:
     """A value as JSON."""
     print(json.dumps(value, indent=None if one_line else 2))
+
+
+def print_line(value: object) -> None:
+    """A line of a log, at once: a text without what a terminal would obey, or a value as JSON."""
+    text = "".join(one if one.isprintable() else " " for one in value) if isinstance(value, str) else json.dumps(value)
+    print(text, flush=True)
 
 
 def print_rows(rows: Sequence[Row], columns: Columns, nothing: str, *, as_json: bool, narrow: Columns = ()) -> None:

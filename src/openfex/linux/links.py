@@ -21,6 +21,7 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_QDISC, _IFLA_TXQLEN, _
 _IFLA_IFALIAS, _IFLA_STATS64, _IFLA_GROUP, _IFLA_NET_NS_FD, _IFLA_EXT_MASK, _IFLA_CARRIER = 20, 23, 27, 28, 29, 33
 _IFLA_LINK_NETNSID = 37
 _IFLA_PARENT_NAME, _IFLA_PARENT_BUS = 56, 57
+NLMSG_HDRLEN = 16
 _IFLA_OPERSTATE, _UNKNOWN, _UP = 16, 0, 6
 _IFLA_XDP, _XDP_FD, _XDP_FLAGS, _XDP_NATIVE_ID, _XDP_EXPECTED_FD = 43, 1, 3, 5, 8
 _XDP_NATIVE, _XDP_REPLACE = 1 << 2, 1 << 4
@@ -171,6 +172,11 @@ def read_link(answer: Answer) -> Link:
         xdp=number(attributes(found.get(_IFLA_XDP, b"")).get(_XDP_NATIVE_ID, b"")),
         pci=string(found[_IFLA_PARENT_NAME]) if found.get(_IFLA_PARENT_BUS) == b"pci\0" else "",
     )
+
+
+def event_is_of_pci(octets: bytes) -> bool:
+    """Whether an event (RTM_NEWLINK, RTM_DELLINK, with its header) is of a PCI function's network device."""
+    return attributes(octets, NLMSG_HDRLEN + IFINFO.size).get(_IFLA_PARENT_BUS) == b"pci\0"
 
 
 def read_statistics(answer: Answer) -> tuple[str, LinkStatistics]:

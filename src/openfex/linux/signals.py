@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,21 @@ def noted() -> Iterator[list[int]]:
     asked: list[int] = []
     with _handled(lambda number, _: asked.append(number)):
         yield asked
+
+
+@contextmanager
+def waking() -> Iterator[socket.socket]:
+    """A socket that can be read when a signal has come, so that whoever waits for it and other things wakes up."""
+    ours, kernels = socket.socketpair()
+    for one in (ours, kernels):
+        one.setblocking(False)
+    before = signal.set_wakeup_fd(kernels.fileno(), warn_on_full_buffer=False)
+    try:
+        yield ours
+    finally:
+        signal.set_wakeup_fd(before)
+        ours.close()
+        kernels.close()
 
 
 @contextmanager

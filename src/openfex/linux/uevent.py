@@ -38,6 +38,8 @@ class Events:
     """Device events from when this is made; close it, or use it in a `with`."""
 
     def __init__(self) -> None:
+        self.lost = 0
+        """How many times the kernel said that events were lost."""
         kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         with crossing("listen to device events"):
             self._socket = socket.socket(socket.AF_NETLINK, kind, _KOBJECT_UEVENT)
@@ -65,10 +67,25 @@ class Events:
             self.take()
         return True
 
+    @property
+    def doors(self) -> tuple[socket.socket, socket.socket]:
+        """What can be read when something has come: device events, and events of links."""
+        return self._socket, self._links
+
     def take(self) -> list[dict[str, str]]:
-        """What has come since the last time."""
-        _drain(self._links)
-        events = (read_event(octets) for octets, port in _drain(self._socket) if port == 0)
+        """The device events that have come since the last time; those of links are dropped."""
+        self._drain(self._links)
+        return self._take_devices()
+
+    def take_all(self) -> tuple[list[dict[str, str]], list[bytes], bool]:
+        """Device events, the octets of link events, and whether some were lost (ENOBUFS)."""
+        before = self.lost
+        links = [octets for octets, port in self._drain(self._links) if port == 0]
+        devices = self._take_devices()
+        return devices, links, self.lost != before
+
+    def _take_devices(self) -> list[dict[str, str]]:
+        events = (read_event(octets) for octets, port in self._drain(self._socket) if port == 0)
         return [event for event in events if event]
 
     def _enlarge(self) -> None:
@@ -77,15 +94,15 @@ class Events:
         except PermissionError:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE)
 
-
-def _drain(door: socket.socket) -> list[tuple[bytes, int]]:
-    """All datagrams that are there, and whose they are."""
-    found: list[tuple[bytes, int]] = []
-    while True:
-        try:
-            octets, (port, _) = door.recvfrom(_ROOM)
-        except BlockingIOError:
-            return found
-        except OSError:  # ENOBUFS: some were lost, so whoever asks looks again
-            continue
-        found.append((octets, port))
+    def _drain(self, door: socket.socket) -> list[tuple[bytes, int]]:
+        """All datagrams that are there, and whose they are."""
+        found: list[tuple[bytes, int]] = []
+        while True:
+            try:
+                octets, (port, _) = door.recvfrom(_ROOM)
+            except BlockingIOError:
+                return found
+            except OSError:  # ENOBUFS: some were lost, so whoever asks looks again
+                self.lost += 1
+                continue
+            found.append((octets, port))

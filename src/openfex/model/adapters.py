@@ -63,8 +63,8 @@ class NetDevice:
 def _ill(errors: tuple[int, int, int] | None) -> tuple[str, ...]:
     """Errors that nothing has corrected."""
     _, nonfatal, fatal = errors or (0, 0, 0)
-    counted = ((nonfatal, "PCIe errors"), (fatal, "fatal PCIe errors"))
-    return tuple(f"{count} {words}" for count, words in counted if count)
+    counted = ((nonfatal, "errors"), (fatal, "fatal-errors"))
+    return tuple(word for count, word in counted if count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +115,10 @@ class RealFunction:
 
     @property
     def health(self) -> tuple[str, ...]:
-        """What is wrong with it, in words; nothing if it is well."""
-        found = ["lost"] if self.owner is Owner.LOST else []
+        """What is wrong with it, in stable words; nothing if it is well. `no-driver` may be as it was asked for."""
+        found = {Owner.LOST: ["lost"], Owner.NOBODY: ["no-driver"]}.get(self.owner, [])
         if self.net and self.net.up and not self.net.carrier:
-            found.append("no carrier")
+            found = [*found, "no-carrier"]
         return (*found, *_ill(self.errors))
 
     @property
@@ -157,14 +157,14 @@ class RealAdapter:
 
     @property
     def health(self) -> tuple[str, ...]:
-        """What is wrong with it, in words; nothing if it is well."""
-        found = [] if self.driver else ["no driver"]
+        """What is wrong with it, in stable words; nothing if it is well."""
+        found = [] if self.driver else ["no-driver"]
         if self.is_network and self.driver and self.net is None:
-            found.append("no network device")
+            found.append("lost")
         if self.net and self.net.up and not self.net.carrier:
-            found.append("no carrier")
+            found.append("no-carrier")
         if self.count != len(self.functions):
-            found.append(f"{self.count - len(self.functions)} functions missing")
+            found.append("functions-missing")
         return (*found, *_ill(self.errors))
 
     @property

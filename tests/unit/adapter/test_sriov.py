@@ -108,7 +108,15 @@ def test_rows_say_what_is_not_as_usual(tmp_path: Path) -> None:
     (row,) = adapter_rows(found, {PF: record})
     assert (row["managed"], row["limit"], row["generation"]) == ("ours", 7, 4)
     (row,) = adapter_rows(found, {})
-    assert row["managed"] == "by others"
+    assert (row["managed"], row["health"]) == ("by others", ["good"])
+
+
+def test_an_adapter_that_has_gone_is_told_as_long_as_something_is_kept_of_it(tmp_path: Path) -> None:
+    add_adapter(tmp_path, PF, count=0)
+    found = KernelHost(tmp_path, ToldNets({PF: net("eno1")})).observe()
+    there, gone = adapter_rows(found, {"0000:09:00.0": Record("0000:09:00.0", 4, count=0)})
+    assert gone.keys() == there.keys()
+    assert (gone["address"], gone["health"], gone["generation"]) == ("0000:09:00.0", ["removed"], 4)
 
 
 def test_what_is_wrong_is_told(tmp_path: Path) -> None:
@@ -118,8 +126,8 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
         (tmp_path / "bus/pci/devices" / function_address(PF, 0) / f"aer_dev_{kind}").write_text("TOTAL 4\n")
     dark = NetDevice("", "eno1", 2, MAC, up=True, carrier=False)
     (found,) = KernelHost(tmp_path, ToldNets({PF: dark})).observe()
-    assert found.health == ("no carrier", "1 functions missing")
-    assert found.functions[0].health == ("lost", "4 PCIe errors", "4 fatal PCIe errors")
+    assert found.health == ("no-carrier", "functions-missing")
+    assert found.functions[0].health == ("lost", "errors", "fatal-errors")
     (row,) = function_rows([found], {}, {})
     assert row["errors"] == {"corrected": 4, "nonfatal": 4, "fatal": 4}
 
