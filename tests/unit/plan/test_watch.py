@@ -40,7 +40,7 @@ def raised(function: RealFunction) -> dict[str, object]:
 class Watched:
     """A watch over time: each look is decided about with what the one before left."""
 
-    def __init__(self, wishes: Sequence[AdapterWish], *adapters: RealAdapter, **gifts: Gift) -> None:
+    def __init__(self, wishes: Sequence[AdapterWish], *adapters: RealAdapter) -> None:
         self.wishes = wishes
         self.records = {one.address: Record(one.address, 1, count=0) for one in adapters}
         self.watch = Watch(members_of(wishes, adapters))
@@ -100,11 +100,12 @@ def test_functions_in_use_are_spared_and_that_is_told_once(why: str) -> None:
     there, now = Watched([WISH], adapter()), adapter(3)
     function = now.functions[0]
     assert function.net
-    used = {
+    uses: dict[str, dict[str, object]] = {
         "name space": {"net": replace(function.net, space="blue")},
         "vfio": {"driver": "vfio-pci", "net": None, "open": True},
         "up": raised(function),
-    }[why]
+    }
+    used = uses[why]
     verdict = there.look(0, with_function(now, 0, **used))
     assert (verdict.repair, verdict.whole, verdict.again_at) == ((), False, None)
     assert [one.more["code"] for one in verdict.told if one.event == "held"] == ["function-in-use"]

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fex host`: which files it takes, and how its log reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from openfex.cli.app import run
+from openfex.cli.host import _write, wishes_of_file
+from openfex.errors import DocumentError, InputError, NotFoundError
+from openfex.plan.watch import Told
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_documents_of_adapters_are_taken() -> None:
+    (wish,) = wishes_of_file(str(ROOT / "examples/adapter.yaml"))
+    assert wish.name == "nic0"
+
+
+@pytest.mark.parametrize("example", ["storage", "two-hosts"])
+def test_other_documents_are_refused(example: str) -> None:
+    with pytest.raises(InputError) as refused:
+        wishes_of_file(str(ROOT / f"examples/{example}.yaml"))
+    assert refused.value.code == "not-for-host"
+
+
+def test_problems_of_documents_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "host.yaml"
+    file.write_text("kind: adapter\nname: a\nspec: {driver: sriov, pfs: [eno1], functions: many}\n")
+    with pytest.raises(DocumentError):
+        wishes_of_file(str(file))
+
+
+def test_a_file_that_is_not_there_is_told() -> None:
+    with pytest.raises(NotFoundError):
+        wishes_of_file("/nonexistent/host.yaml")
+
+
+def test_a_line_of_the_log_is_words_or_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    told = Told("health", "0000:01:00.0", "eno1 was good\x1b[1m", {"was": ["good"], "is": ["no-carrier"]})
+    _write(told, json=False)
+    _write(told, json=True)
+    plain, line = capsys.readouterr().out.splitlines()
+    assert plain == "health: 0000:01:00.0 eno1 was good [1m"
+    assert json.loads(line) == {"event": "health", "object": "0000:01:00.0", "what": told.words, **told.more}
+
+
+@pytest.mark.parametrize("arguments", [["-"], ["x.yaml", "--wait", "-1"], ["x.yaml", "--wait", "nan"]])
+def test_what_cannot_be_is_a_usage_error(arguments: list[str]) -> None:
+    assert run(["host", *arguments]) == 2
