@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests/vm/test_host.py runs inside the twin: `fex host` for a while, and what is done behind its back.
 
-`python host_day.py FOLDER PF` writes FOLDER/day.json: what each hour of the day was like. Everything is waited for with
-a deadline; what does not come ends the day with an error.
+`python host_day.py FOLDER PF CAPABILITIES` writes FOLDER/day.json: what each hour of the day was like. Everything is
+waited for with a deadline; what does not come ends the day with an error. CAPABILITIES are all that it may have, as
+setpriv(1) takes them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 
 DEADLINE_S = 60.0
 FOLDER, PF = Path(sys.argv[1]), Path("/sys/bus/pci/devices") / sys.argv[2]
+CAPABILITIES = sys.argv[3]
 FILE, EAR = Path("/tmp/host.yaml"), Path("/tmp/notify")
 DOCUMENT = f"""
 kind: adapter
@@ -40,8 +42,8 @@ Line = dict[str, Any]
 
 def functions() -> list[dict[str, Any]]:
     """The functions as the kernel has them, without a word of ours."""
-    (link,) = json.loads(subprocess.check_output(["ip", "-d", "-j", "link", "show", netdev(PF)]))
-    told = {one["vf"]: one for one in link.get("vfinfo_list", [])}
+    links: list[dict[str, Any]] = json.loads(subprocess.check_output(["ip", "-d", "-j", "link", "show", netdev(PF)]))
+    told = {one["vf"]: one for one in links[0].get("vfinfo_list", [])}
     found = []
     for path in sorted(PF.glob("virtfn*")):
         one, driver = told.get(int(path.name.removeprefix("virtfn")), {}), path / "driver"
@@ -66,7 +68,8 @@ class Running:
         self.ear.bind(str(EAR))
         self.lines: queue.Queue[Line] = queue.Queue()
         self.notified: queue.Queue[tuple[str, list[Any]]] = queue.Queue()
-        argv = [sys.executable, "-m", "openfex", "host", str(FILE), "--json", *options]
+        least = ["setpriv", "--no-new-privs", "--inh-caps=-all", f"--bounding-set={CAPABILITIES}"]
+        argv = [*least, sys.executable, "-m", "openfex", "host", str(FILE), "--json", *options]
         self.process = subprocess.Popen(
             argv, stdout=subprocess.PIPE, text=True, env={**os.environ, "NOTIFY_SOCKET": str(EAR)}
         )
@@ -121,7 +124,6 @@ def unbind() -> None:
 def a_day() -> dict[str, Any]:
     day: dict[str, Any] = {}
     FILE.write_text(DOCUMENT.replace("COUNT", "3"))
-    subprocess.run(["ip", "link", "set", netdev(PF), "up"], check=True)
     running = Running()
     day["ready"] = running.ready()
     running.until("ready")
@@ -149,7 +151,7 @@ def a_day() -> dict[str, Any]:
 
 if __name__ == "__main__":
     try:
-        result = {"day": a_day()}
+        result: dict[str, object] = {"day": a_day()}
     except Exception:  # noqa: BLE001 -- it is told, and fails the tests
         result = {"error": traceback.format_exc()}
     (FOLDER / "day.json").write_text(json.dumps(result))

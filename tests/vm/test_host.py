@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`fex host` on a stock kernel: ready when the functions of an emulated igb are there, and they stay whatever happens.
 
-One day of it in one boot (host_day.py); the tests look at what it was like.
+One day of it in one boot (host_day.py), with the capabilities that its service has; the tests look at what it was like.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tests.vm.rig import NETNS, ROOT, TAP
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 DEVICES = (Iommu(), Igb("nic0", NETNS, TAP, Mac.parse("52:54:00:00:00:01")))
 SCRIPT = str(ROOT / "tests/vm/host_day.py")
+SERVICE = ROOT / "packaging/openfex-host.service"
 DEADLINE_S = 300.0
 WANTED = [{"driver": "igbvf", "device": True, "vlan": 10, "mac": f"52:54:00:00:10:{index:02x}"} for index in range(3)]
 
@@ -38,12 +39,20 @@ def day() -> Iterator[Day]:
             netlink.add_tap(TAP, 9216, vnet_hdr=False)
             netlink.set(TAP, up=True)
         with twin(DEVICES) as vm:
-            vm.run([sys.executable, SCRIPT, "/mnt", vm.address("nic0")], DEADLINE_S, check=True)
+            words = [sys.executable, SCRIPT, "/mnt", vm.address("nic0"), capabilities()]
+            vm.run(words, DEADLINE_S, check=True)
             found = json.loads((vm.shared / "day.json").read_text())
         assert "error" not in found, found["error"]
         yield found["day"]
     finally:
         netns.delete(NETNS)
+
+
+def capabilities() -> str:
+    """Those that the service has and no others, as setpriv takes them."""
+    line = next(line for line in SERVICE.read_text().splitlines() if line.startswith("CapabilityBoundingSet="))
+    names = line.partition("=")[2].split()
+    return ",".join(["-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in names)])
 
 
 def of(lines: list[dict[str, Any]], event: str) -> list[dict[str, Any]]:

@@ -43,5 +43,8 @@ class Host(Protocol):
     def move(self, device: NetDevice, space: str, name: str) -> None:
         """Put a network device into a name space (empty: this one), down and under another name."""
 
+    def set_up(self, device: NetDevice) -> None:
+        """Set a network device up."""
+
     def wait(self, holds: Callable[[], bool], deadline_s: float) -> bool:
         """Wait until something holds, asked again at each event of the kernel; whether it does."""

@@ -18,7 +18,7 @@ from openfex.errors import OpenfexError, VerificationError
 from openfex.model.functions import AdapterWish
 from openfex.model.wording import many
 from openfex.plan.functions import plan_functions, refuse
-from openfex.plan.watch import Told, Verdict, Watch, decide, is_passing, members_of, remembering
+from openfex.plan.watch import Told, Verdict, Watch, decide, is_passing, members_of, remembering, to_be_raised
 
 LOOK_AGAIN_S = 1.0
 """After an adapter could not be read: it may have gone meanwhile."""
@@ -101,6 +101,9 @@ class Keeper:
                     remedy = "the kernel's log may say why (dmesg)"
                     raise VerificationError(message, code="host-not-ready", remedy=remedy)
             missing = "; ".join(one.message for one in plan.all_refusals) or "adapters are changing"
+            for device in to_be_raised(plan):
+                self.host.set_up(device)
+                self.door.tell(Told("raised", "", f"{device.name} was down, and has to be up for what is asked for"))
             self.door.notify(f"STATUS=waiting: {missing}")
             self.door.tell(Told("waiting", "", missing))
             if self.door.wait(deadline).end:

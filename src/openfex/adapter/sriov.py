@@ -211,6 +211,11 @@ class KernelHost:
         """Put a network device into a name space (empty: this one), down and under another name."""
         whereabouts.move(device, space, name)
 
+    def set_up(self, device: NetDevice) -> None:
+        """Set a network device up."""
+        with whereabouts.entered(device.space), Netlink() as netlink:
+            netlink.set(device.name, up=True)
+
     def wait(self, holds: Callable[[], bool], deadline_s: float) -> bool:
         """Wait until something holds, asked again at each event of the kernel; whether it does."""
         return self._listen().wait(holds, deadline_s)

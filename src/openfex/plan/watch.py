@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from openfex.model.adapters import RealAdapter
+from openfex.model.adapters import NetDevice, RealAdapter
 from openfex.model.functions import AdapterWish, FunctionDriver
 from openfex.model.wording import many
 from openfex.plan.functions import FunctionPlan, Job
@@ -24,8 +24,9 @@ GOOD, REMOVED = ("good",), ("removed",)
 MOST_PAUSE_S = 60.0
 FORGOTTEN_S = 120.0
 """An adapter that was left alone for so long is repaired at once again."""
-PASSING = frozenset({"no-such-pf", "pf-without-driver", "no-hwmode"})
-"""Refusals that time may mend while a machine starts: devices are found, and get their drivers and names."""
+WAITS_FOR_UP = frozenset({"pf-down", "rate-needs-link"})
+PASSING = frozenset({"no-such-pf", "pf-without-driver", "no-hwmode"}) | WAITS_FOR_UP
+"""Refusals that time may mend while a machine starts: devices are found, get their drivers and names, and carrier."""
 
 Errors = tuple[int, int, int]
 Driven = Mapping[str, frozenset[int]]
@@ -88,6 +89,15 @@ def is_passing(plan: FunctionPlan) -> bool:
     """Whether a plan is refused, and only for what time may mend."""
     found = plan.all_refusals
     return bool(found) and all(one.code in PASSING for one in found)
+
+
+def to_be_raised(plan: FunctionPlan) -> list[NetDevice]:
+    """The PFs that are down and have to be up for what is asked for: nobody raises them before the network is there."""
+    return [
+        job.adapter.net
+        for job in plan.jobs
+        if job.adapter.net and not job.adapter.net.up and any(one.code in WAITS_FOR_UP for one in job.refusals)
+    ]
 
 
 def remembering(records: Mapping[str, Record], adapters: Sequence[RealAdapter], driven: Driven) -> dict[str, Record]:

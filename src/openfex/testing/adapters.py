@@ -66,6 +66,7 @@ class FakeAdapter:
     """Functions that the kernel has not shown yet."""
     dark: int = 0
     """How many waits it takes until its link is up again: igb resets when it is carved."""
+    up: bool = True
 
 
 class FakeHost:
@@ -194,6 +195,11 @@ class FakeHost:
                     return
         raise NotFoundError(f"there is no link {device.name}", code="link-not-found")
 
+    def set_up(self, device: NetDevice) -> None:
+        """IFF_UP of a PF."""
+        pf = next(one for one in self.adapters.values() if one.name == device.name)
+        self.count(f"set_up {device.name}", lambda: setattr(pf, "up", True))
+
     def wait(self, holds: Callable[[], bool], deadline_s: float) -> bool:
         """As if an event came each time, until all that was late is there."""
         self.die()
@@ -245,7 +251,7 @@ def _adapter(pf: FakeAdapter, hidden: set[str]) -> RealAdapter:
         stride=2,
         vf_device="10ca",
         autoprobe=pf.autoprobe,
-        net=NetDevice("", pf.name, 2, Mac(b"\x52\x54\0\0\0\1"), True, not pf.dark) if pf.name else None,
+        net=NetDevice("", pf.name, 2, Mac(b"\x52\x54\0\0\0\1"), pf.up, pf.up and not pf.dark) if pf.name else None,
         speed=None if pf.dark else 1000,
         hwmode=pf.hwmode,
         functions=tuple(_function(pf, one, hidden) for one in shown),

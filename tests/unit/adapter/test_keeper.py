@@ -14,6 +14,7 @@ from openfex.adapter.journal import Journal
 from openfex.adapter.keeper import Keeper, Woken
 from openfex.errors import InputError, RefusedError, VerificationError
 from openfex.model.functions import AdapterWish, Selector, Settings
+from openfex.model.values import Mac
 from openfex.plan.records import Record
 from openfex.plan.watch import Told
 from openfex.testing.adapters import FakeAdapter, FakeHost
@@ -135,6 +136,21 @@ def test_an_adapter_that_is_late_is_waited_for(scene: Scene) -> None:
     day = scene.keep(lambda: EVENT, comes)
     assert day.ready == 1
     assert [one.words for one in day.of("waiting")] == [f"no PF here is {PF}"] * 2
+
+
+def test_a_pf_that_is_down_is_raised_where_its_functions_need_it(scene: Scene) -> None:
+    settings = ((0, 1, Settings(mac_pool=Mac.parse("52:54:00:00:10:00"))),)
+    scene.wishes = [AdapterWish("nic0", (Selector(address=PF),), 2, settings=settings)]
+    scene.pf.up = False
+    day = scene.keep(lambda: EVENT)
+    assert scene.host.changes[0] == "set_up eno1"
+    assert [one.event for one in day.told] == ["raised", "waiting", *["done"] * 7, "applied", "ready", "ended"]
+
+
+def test_a_pf_that_is_down_stays_so_where_nothing_needs_it(scene: Scene) -> None:
+    scene.pf.up = False
+    assert scene.keep().ready == 1
+    assert not scene.pf.up
 
 
 def test_one_that_never_comes_is_an_error_and_it_is_not_ready(scene: Scene) -> None:
