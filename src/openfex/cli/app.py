@@ -33,6 +33,7 @@ Examples:
   fex lab exec vm1 ip address          a command inside a machine
   fex lab down                         remove it all again
   fex show functions --here            this machine's own SR-IOV functions
+  fex host /etc/openfex/host.yaml      keep them as that file says, from boot on
 
 Exit status: 0 done, 1 refused or failed, 2 wrongly used.
 Programs read the same with --json. The tests of a clone: ./fex test"""
