@@ -22,7 +22,7 @@ from openfex.model.quirks import quirks_of
 from openfex.model.wording import choose, many
 from openfex.plan.functions import FunctionPlan, disturbed, plan_functions, refuse
 from openfex.plan.records import Pending, Record, noted, settled, target_of
-from openfex.plan.steps import Step, Target, steps
+from openfex.plan.steps import Carve, Step, Target, steps
 
 PATIENCE_S = 10.0
 MOST_PASSES = 3
@@ -91,6 +91,8 @@ def apply(
             if not job.steps and (same or old.adapter not in records):
                 continue
             new = noted(old, job.adapter, job.steps)
+            if any(isinstance(step, Carve) for step in job.steps):  # forced: whoever had functions has none any more
+                new = replace(new, gifts={})
             pending = Pending(job.target.autoprobe, job.target.drivers)
             kept[old.adapter] = replace(
                 new, generation=old.generation + 1, pending=pending, purposes={**old.purposes, **job.purposes}
@@ -148,9 +150,9 @@ def _reach(host: Host, aims: Sequence[_Aim], progress: Progress) -> list[Step]:
 def _put_back(
     host: Host, journal: Journal, aims: Sequence[_Aim], before: Mapping[str, Record], cause: BaseException
 ) -> None:
-    """What adapters were when this run began, and then the records that there were."""
-    try:
-        for aim in aims:
+    """What adapters were when this run began, and then the records that there were; each for itself."""
+    for aim in aims:
+        try:
             run = noted(Record(aim.adapter.address), aim.adapter, aim.steps)
             now = _one(host, aim.adapter.address)
             drivers = {one.index: one.bound for one in aim.adapter.functions}
@@ -161,8 +163,8 @@ def _put_back(
                 journal.remove(aim.adapter.address)
             else:
                 journal.write(old)
-    except OpenfexError as second:
-        cause.add_note(f"and it could not all be put back: {second}; `fex release` tries again")
+        except OpenfexError as second:
+            cause.add_note(f"{aim.adapter.address} could not all be put back: {second}; `fex release` tries again")
 
 
 def _one(host: Host, address: str) -> RealAdapter:

@@ -32,6 +32,7 @@ Examples:
   fex trace-frame vm1/eth0 vm2/eth0    what would become of a frame, and by which rule
   fex lab exec vm1 ip address          a command inside a machine
   fex lab down                         remove it all again
+  fex show functions --here            this machine's own SR-IOV functions
 
 Exit status: 0 done, 1 refused or failed, 2 wrongly used.
 Programs read the same with --json. The tests of a clone: ./fex test"""

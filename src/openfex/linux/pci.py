@@ -55,7 +55,7 @@ class PciFunction:
     """Vectors it has been given (msi_irqs); None: none are set up."""
     sriov: Sriov | None
     errors: tuple[int, int, int] | None = None
-    """Errors of PCIe (AER) since the start: corrected, not fatal, fatal; None: it does not report any."""
+    """Errors that PCIe has reported since the start: corrected, not fatal, fatal; None: it does not report any."""
 
 
 class Pci:

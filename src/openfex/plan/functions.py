@@ -139,6 +139,8 @@ def _target(
         drivers |= {one.index: one.bound for one in adapter.functions}
         drivers |= {index: driver for index, driver in (pending.drivers if pending else {}).items() if index < count}
     drivers |= {index: one.settings.driver for index, one in asked.items() if one.settings.driver is not None}
+    if count == adapter.count and record:  # what has been given stays so, until it is taken back
+        drivers |= {one.index: one.bound for one in adapter.functions if one.index in record.gifts}
     settings = {index: one.settings for index, one in asked.items()}
     return Target(count, autoprobe, wish.hwmode, settings, drivers)
 
@@ -150,7 +152,7 @@ def _decided(job: Job, record: Record | None, *, force: bool) -> Job:
         message = f"{many(job.adapter.count, 'function')} of {job.adapter.name} were made or are managed by others"
         remedy = f"take them over as they are with `fex adopt {job.adapter.address}`"
         refusals.append(Refusal("not-ours", job.wish.name, message, remedy, key="pfs"))
-    busy = tuple(disturbed(job.adapter, made, job.wish.name))
+    busy = tuple(disturbed(job.adapter, made, job.wish.name, record))
     if not force:
         refusals += busy
     return replace(job, steps=() if refusals else made, refusals=tuple(refusals), forced=busy if force else ())
@@ -180,12 +182,15 @@ def _check_adapter(job: Job, record: Record | None) -> Iterator[Refusal]:
             yield Refusal("no-such-function", wish.name, message, remedy, by=number)
 
 
-def disturbed(adapter: RealAdapter, made: Sequence[Step], name: str) -> Iterator[Refusal]:
+def disturbed(adapter: RealAdapter, made: Sequence[Step], name: str, record: Record | None = None) -> Iterator[Refusal]:
     """The functions that steps would take from whoever uses them, and what --force would do to these."""
     carve = next((step for step in made if isinstance(step, Carve)), None)
     hit = {step.number for step in made if isinstance(step, Unbind)}
+    gifts = record.gifts if record else {}
     for function in adapter.functions:
-        if not function.in_use or not (carve or function.index in hit):
+        gift = gifts.get(function.index)
+        use = function.in_use or (f"it has been given to {gift.to}" if gift else "")
+        if not use or not (carve or function.index in hit):
             continue
         if carve:
             what, key = f"destroys function {function.index} of {adapter.name}", "functions"
@@ -195,7 +200,7 @@ def disturbed(adapter: RealAdapter, made: Sequence[Step], name: str) -> Iterator
             effect = "its device goes from there, and a new one comes in this name space"
         if function.open:
             effect = "its process is asked to let go, and the kernel waits until it has"
-        message = f"this {what} ({function.address}), but {function.in_use}; with --force {effect}"
+        message = f"this {what} ({function.address}), but {use}; with --force {effect}"
         yield Refusal("function-in-use", name, message, "end its use first, or say --force", key=key)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from openfex.adapter import changes, giving
 from openfex.adapter.giving import Wanted
 from openfex.adapter.journal import Journal
-from openfex.errors import NotFoundError, RefusedError
+from openfex.errors import KernelError, NotFoundError, RefusedError
 from openfex.model.functions import AdapterWish, FunctionDriver, Selector, Settings
 from openfex.model.values import Mac
 from openfex.testing.adapters import FakeAdapter, FakeHost, vf_address
@@ -177,3 +178,33 @@ def test_a_gift_of_a_function_that_is_gone_is_forgotten(tmp_path: Path) -> None:
     host.set_count(PF, 0)
     assert changes.clear_up(host, journal) == [f"gifts of 1 function of {PF} that are not there any more"]
     assert not journal.read()[PF].gifts
+
+
+def test_what_has_been_given_stays_so_when_a_file_is_applied_again(tmp_path: Path) -> None:
+    host, journal = start(tmp_path)
+    gift = giving.give(host, journal, FIRST, Wanted("vm"))
+    asked = replace(WISH, settings=((0, 2, Settings(driver=FunctionDriver.DEVICE, trust=True)),))
+    changes.apply(host, journal, [asked])
+    assert giving.find(host, FIRST)[1].bound is FunctionDriver.VFIO
+    assert giving.find(host, FIRST)[1].settings.trust
+    with pytest.raises(RefusedError, match="it has been given to vm") as refused:
+        changes.apply(host, journal, [replace(WISH, functions=5)])
+    assert refused.value.code == "function-in-use"
+    changes.apply(host, journal, [replace(WISH, functions=5)], force=True)
+    assert giving.take_back(host, journal, FIRST, generation=gift.generation) is None, "it is another function now"
+    assert giving.find(host, FIRST)[1].bound is FunctionDriver.DEVICE
+
+
+def test_one_adapter_that_cannot_be_put_back_does_not_keep_the_other_from_it(tmp_path: Path) -> None:
+    other = "0000:03:00.0"
+    host, journal = FakeHost(FakeAdapter(), FakeAdapter(other, "eno2")), Journal(tmp_path)
+    both = replace(WISH, pfs=(Selector(driver="igb"),), settings=((2, 2, Settings(trust=True)),))
+    host.refuses = lambda change: change in (f"set_trust {other} 2", f"set_count {PF} 0")
+    with pytest.raises(KernelError) as failed:
+        changes.apply(host, journal, [both])
+    assert [f"{PF} could not all be put back" in note for note in failed.value.__notes__] == [True]
+    assert host.adapters[other].numvfs == 0
+    assert list(journal.read()) == [PF], "what is not as it was has a record"
+    host.refuses = lambda change: False
+    changes.release(host, journal, [PF])
+    assert host.adapters[PF].numvfs == 0

@@ -149,6 +149,7 @@ def test_a_record_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, monke
     assert done == ["flush", "rename", "flush"], "the file, its name, the folder"
 
 
+@pytest.mark.slow  # to make so many files
 def test_sixteen_adapters_of_sixty_four_functions_are_read_and_planned(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
