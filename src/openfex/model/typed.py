@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from openfex.model import written, written_policy
 from openfex.model.forms import AtLeastOne, NameOf
@@ -11,7 +11,6 @@ from openfex.model.spec import one_or_more
 from openfex.model.values import Mac
 
 Fabric = Literal["a", "b"]
-FABRICS: tuple[str, ...] = get_args(Fabric)
 Name = Annotated[str, written.NAME]
 BridgeName = Annotated[str, written.NAME, NameOf("bridge")]
 HostName = Annotated[str, written.NAME, NameOf("host")]
