@@ -88,8 +88,8 @@ def _told(reading: Reading) -> Iterator[list[Job]]:
     except DocumentError as cause:
         names = {job.address: job.wish.name for job in jobs}
         found = [(next(names[address] for address in names if address in one.subject), one) for one in cause.problems]
-        said = [told(name, one) for name, one in found]
-        raise DocumentError(sorted(said, key=lambda one: (one.line, one.column))) from cause
+        lines = [told(name, one) for name, one in found]
+        raise DocumentError(sorted(lines, key=lambda one: (one.line, one.column))) from cause
 
 
 def _plans(place: Workplace, jobs: list[Job]) -> list[tuple[Job, list[StorageStep]]]:
@@ -171,6 +171,19 @@ def release_storage(what: str, address: str, *, force: bool, json: bool) -> bool
     rows = [row for one in ours for row in step_rows(one, nvme.release(place, one, force=force))]
     _report(rows, "it is as it was", json=json)
     return True
+
+
+def clear_up() -> list[str]:
+    """`gc`: forget NVMe adapters that are gone; what was forgotten, in words."""
+    from openfex.adapter.nvme_jobs import pfs
+
+    place = workplace()
+    with place.journal.locked():
+        there = {one.address for one in pfs(place.doors)}
+        gone = [address for address in place.journal.addresses() if address not in there]
+        for address in gone:
+            place.journal.remove(address)
+    return [f"the record of NVMe adapter {address}, which is gone" for address in gone]
 
 
 def _of_file(file: str) -> list[str]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,15 @@ def test_what_is_in_use_is_taken_by_force_alone(
     adapter.users[1] = "it is mounted"
     assert told(capsys, "release", ADDRESS, status=1)["code"] == "function-in-use"
     assert told(capsys, "release", ADDRESS, "--force")["steps"]
+
+
+def test_adapters_that_are_gone_are_forgotten(place: Workplace, file: Path, capsys: Said) -> None:
+    told(capsys, "apply", str(file))
+    assert storage.clear_up() == []
+    found = observe(place.doors, ADDRESS)
+    place.journal.write(replace(found, address="0000:09:00.0"))
+    assert storage.clear_up() == ["the record of NVMe adapter 0000:09:00.0, which is gone"]
+    assert place.journal.addresses() == [ADDRESS]
 
 
 def test_functions_of_others_are_adopted(place: Workplace, adapter: FakeAdapter, file: Path, capsys: Said) -> None:
