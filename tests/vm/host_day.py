@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-DEADLINE_S = 60.0
+DEADLINE_S = 45.0
 FOLDER, PF = Path(sys.argv[1]), Path("/sys/bus/pci/devices") / sys.argv[2]
 CAPABILITIES = sys.argv[3]
 FILE, EAR = Path("/tmp/host.yaml"), Path("/tmp/notify")
@@ -73,12 +73,15 @@ class Running:
         self.process = subprocess.Popen(
             argv, stdout=subprocess.PIPE, text=True, env={**os.environ, "NOTIFY_SOCKET": str(EAR)}
         )
+        self.told: list[Line] = []
+        STARTED.append(self)
         for target in (self._read, self._hear):
             threading.Thread(target=target, daemon=True).start()
 
     def _read(self) -> None:
         for line in self.process.stdout or ():
-            self.lines.put(json.loads(line))
+            self.told.append(json.loads(line))
+            self.lines.put(self.told[-1])
 
     def _hear(self) -> None:
         while True:
@@ -108,6 +111,9 @@ class Running:
         return self.process.wait(DEADLINE_S)
 
 
+STARTED: list[Running] = []
+
+
 def disturbed(running: Running, act: Callable[[], object]) -> dict[str, Any]:
     """What is told of a disturbance until it is repaired, and what there is then."""
     begun = time.monotonic()
@@ -126,7 +132,7 @@ def a_day() -> dict[str, Any]:
     FILE.write_text(DOCUMENT.replace("COUNT", "3"))
     running = Running()
     day["ready"] = running.ready()
-    running.until("ready")
+    day["start"] = [line["event"] for line in running.until("ready")]
     second = subprocess.Popen(
         [sys.executable, "-m", "openfex", "host", str(FILE), "--once"], stderr=subprocess.PIPE, text=True
     )
@@ -153,5 +159,8 @@ if __name__ == "__main__":
     try:
         result: dict[str, object] = {"day": a_day()}
     except Exception:  # noqa: BLE001 -- it is told, and fails the tests
-        result = {"error": traceback.format_exc()}
+        told = [list(one.told) for one in STARTED]
+        result = {"error": f"{traceback.format_exc()}\nThe log: {told}"}
+    for one in STARTED:
+        one.process.kill()
     (FOLDER / "day.json").write_text(json.dumps(result))

@@ -63,6 +63,11 @@ def test_it_is_ready_when_the_functions_are_there_as_the_document_says(day: Day)
     assert day["ready"] == WANTED
 
 
+def test_the_pf_which_was_down_is_raised_for_that(day: Day) -> None:
+    assert day["start"][0] == "raised"
+    assert day["start"][-2:] == ["applied", "ready"]
+
+
 def test_functions_that_are_taken_away_behind_its_back_are_made_again(day: Day) -> None:
     assert day["reset"]["after"] == WANTED
     gone = [line for line in of(day["reset"]["lines"], "health") if line["is"] == ["removed"]]
