@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from openfex.cli import here
 from openfex.cli.arguments import STANDARD_INPUT, File, Flag, Json, read_text
-from openfex.cli.failure import Misuse
+from openfex.cli.failure import REFUSED, Misuse, lines_of
 from openfex.cli.paper import print_line
+from openfex.errors import OpenfexError
 
 if TYPE_CHECKING:
     from openfex.model.functions import AdapterWish
@@ -23,7 +25,7 @@ Wait = Annotated[
 PATIENCE_S, MOST_PATIENCE_S = 60.0, 3600.0
 
 
-def host(file: File, /, *, once: Once = False, wait: Wait = PATIENCE_S, json: Json = False) -> None:
+def host(file: File, /, *, once: Once = False, wait: Wait = PATIENCE_S, json: Json = False) -> int:
     """Make this machine's adapters what FILE says, and keep them so.
 
     For a service manager: it stays in the foreground, says that it is ready
@@ -40,7 +42,16 @@ def host(file: File, /, *, once: Once = False, wait: Wait = PATIENCE_S, json: Js
     if not 0 <= wait <= MOST_PATIENCE_S:
         raise Misuse(f"--wait is 0 to {MOST_PATIENCE_S:.0f} seconds", "fex host")
     with opened(lambda told: _write(told, json=json)) as door, here.machine() as (adapters, journal):
-        Keeper(adapters, journal, door, lambda: wishes_of_file(file)).keep(once=once, patience_s=wait)
+        try:
+            Keeper(adapters, journal, door, lambda: wishes_of_file(file)).keep(once=once, patience_s=wait)
+        except OpenfexError as error:
+            door.notify(f"STATUS=failed: {error}")
+            if not json:
+                raise
+            print(*lines_of(error), sep="\n", file=sys.stderr)
+            print_line({"event": "failed", "object": None, "what": str(error), **error.describe()})
+            return REFUSED
+    return 0
 
 
 def wishes_of_file(file: str) -> list[AdapterWish]:

@@ -49,6 +49,17 @@ def test_a_line_of_the_log_is_words_or_one_object(capsys: pytest.CaptureFixture[
     assert json.loads(line) == {"event": "health", "object": "0000:01:00.0", "what": told.words, **told.more}
 
 
+def test_an_error_is_one_line_of_the_log_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("openfex.adapter.journal.Journal.__init__", lambda self: setattr(self, "folder", tmp_path))
+    assert run(["host", "/nonexistent/host.yaml", "--json"]) == 1
+    told = capsys.readouterr()
+    (line,) = told.out.splitlines()
+    assert (json.loads(line)["event"], json.loads(line)["code"]) == ("failed", "no-such-file")
+    assert told.err == "fex: there is no file /nonexistent/host.yaml [no-such-file]\n"
+
+
 @pytest.mark.parametrize("arguments", [["-"], ["x.yaml", "--wait", "-1"], ["x.yaml", "--wait", "nan"]])
 def test_what_cannot_be_is_a_usage_error(arguments: list[str]) -> None:
     assert run(["host", *arguments]) == 2
