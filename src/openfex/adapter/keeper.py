@@ -18,7 +18,7 @@ from openfex.errors import OpenfexError, VerificationError
 from openfex.model.functions import AdapterWish
 from openfex.model.wording import many
 from openfex.plan.functions import plan_functions, refuse
-from openfex.plan.watch import Told, Verdict, Watch, decide, is_passing, members_of, remembering, to_be_raised
+from openfex.plan.watch import Told, Verdict, Watch, decide, is_passing, members_of, remembering, rested, to_be_raised
 
 LOOK_AGAIN_S = 1.0
 """After an adapter could not be read: it may have gone meanwhile."""
@@ -143,6 +143,7 @@ class Keeper:
             self.door.notify(f"STATUS=repairing {', '.join(verdict.repair)}")
             for address in verdict.repair:
                 self._repair(address)
+                self.watch = rested(self.watch, address, self.door.now())
 
     def _look(self) -> Verdict:
         adapters = self.host.observe()

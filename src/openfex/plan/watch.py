@@ -207,6 +207,12 @@ def _due(tries: tuple[int, float] | None, now: float) -> float:
     return now if tries is None or not count else tries[1] + min(2.0 ** (count - 1), MOST_PAUSE_S)
 
 
+def rested(watch: Watch, address: str, now: float) -> Watch:
+    """The pause after a repair begins when that has ended, however long it took."""
+    count, _ = watch.tries[address]
+    return replace(watch, tries={**watch.tries, address: (count, now)})
+
+
 def _differs(job: Job) -> Told:
     words = [str(step) for step in job.steps]
     return Told("differs", job.adapter.address, "; ".join(words), {"steps": words})

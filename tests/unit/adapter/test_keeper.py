@@ -231,6 +231,21 @@ def test_a_repair_that_fails_is_told_put_back_and_tried_again_later(scene: Scene
     assert scene.pf.numvfs == 2
 
 
+def test_a_repair_that_takes_long_and_fails_lets_signals_be_heard_before_the_next(scene: Scene) -> None:
+    def slow(change: str) -> bool:
+        scene.day.clock += 10 if change == f"set_count {PF} 2" else 0
+        return change == f"set_count {PF} 2"
+
+    def broken() -> Woken:
+        scene.host.refuses = slow
+        return reset(scene)()
+
+    day = scene.keep(broken)
+    assert len(day.of("failed")) == 1
+    assert day.waited == [None, 12.0]
+    assert [one.event for one in day.told][-1] == "ended"
+
+
 def test_an_adapter_that_cannot_be_read_ends_nothing(scene: Scene) -> None:
     observe = scene.host.observe
 
