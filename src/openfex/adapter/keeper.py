@@ -79,7 +79,7 @@ class Keeper:
                     self.door.tell(Told("ended", "", "asked to end; functions stay as they are"))
                     return
                 if woken.reload:
-                    self._reload()
+                    self._read_again(self._apply)
                 again = self._settle()
 
     def _start(self, patience_s: float) -> bool:
@@ -106,8 +106,11 @@ class Keeper:
                 self.door.tell(Told("raised", "", f"{device.name} was down, and has to be up for what is asked for"))
             self.door.notify(f"STATUS=waiting: {missing}")
             self.door.tell(Told("waiting", "", missing))
-            if self.door.wait(deadline).end:
+            woken = self.door.wait(deadline)
+            if woken.end:
                 return False
+            if woken.reload:
+                self._read_again(lambda: None)
 
     def _apply(self) -> None:
         done = changes.apply(self.host, self.journal, self.wishes)
@@ -118,13 +121,13 @@ class Keeper:
         words = f"{many(len(done.steps), 'step')} done, and read back as wanted" if done.steps else "all is as wanted"
         self.door.tell(Told("applied", "", words, {"steps": len(done.steps)}))
 
-    def _reload(self) -> None:
-        """Take what the file says now; if that cannot be, all stays as it was asked for before."""
+    def _read_again(self, act: Callable[[], None]) -> None:
+        """Take what the file says now, and act; if that cannot be, all stays as it was asked for before."""
         wishes, watch = self.wishes, self.watch
         self.door.notify("STATUS=reading the file again")
         try:
             self.wishes = self.read()
-            self._apply()
+            act()
         except OpenfexError as error:
             self.wishes, self.watch = wishes, replace(watch, held=frozenset())
             self._fail("refused", "", error)

@@ -153,6 +153,22 @@ def test_a_pf_that_is_down_stays_so_where_nothing_needs_it(scene: Scene) -> None
     assert not scene.pf.up
 
 
+def test_the_file_can_be_mended_while_it_waits(scene: Scene) -> None:
+    def unreadable() -> Woken:
+        scene.wishes = []
+        return RELOAD
+
+    def mended() -> Woken:
+        scene.wishes = [WISH]
+        return RELOAD
+
+    scene.wishes = [AdapterWish("nic0", (Selector(address="0000:09:00.0"),), 2)]
+    day = scene.keep(unreadable, mended)
+    assert [one.words for one in day.of("waiting")] == ["no PF here is 0000:09:00.0"] * 2
+    assert len(day.of("refused")) == 1
+    assert day.ready == 1
+
+
 def test_one_that_never_comes_is_an_error_and_it_is_not_ready(scene: Scene) -> None:
     scene.host.adapters = {}
     with pytest.raises(RefusedError) as refused:
