@@ -39,7 +39,7 @@ static __always_inline bool known_by_its_content(struct __sk_buff *skb)
 static __always_inline bool turns_in_place(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d,
 					   __u32 kind)
 {
-	return kind == f->kind && kind != FEX_KIND_NONE && keeps_tags(f, d) &&
+	return kind == f->kind && kind != FEX_KIND_NONE && !is_schannel(kind) && keeps_tags(f, d) &&
 	       (!skb->gso_size || known_by_its_content(skb));
 }
 
@@ -68,7 +68,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f,
 		if (strip(skb, f, d, has_vlan_tag(f) && !keep) || (d->tagged && !keep && tag_vlan(skb, d)) ||
 		    wrap(skb, d, d->service))
 			return fail(skb, d, f);
-		if (row->kind != FEX_KIND_NONE && push_tag(skb, &tag))
+		if (row->kind != FEX_KIND_NONE && tag.kind != FEX_KIND_NONE && push_tag(skb, &tag))
 			return fail(skb, d, f);
 	}
 	count_out(d->out, f);
@@ -76,18 +76,17 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f,
 	return send_by(row->ifindex, row->flags);
 }
 
-/* Copies into channels: one kind at a time, so that the tag is pushed once a kind. */
+/* Copies into channels. Those of an uplink follow each other, so that a tag is mostly written over the one before. */
 struct copies {
 	struct __sk_buff *skb;
 	const struct frame *frame;
 	const struct fex_decision *decision;
-	__u32 kind;
+	__u32 pushed; /* enum fex_kind of the channel's tag that is on it now */
 	__u32 sent;
 	__u32 scope; /* of the judged */
-	bool pushed;
 	bool tagged; /* with the VLAN's tag */
 	bool spoiled; /* it cannot be shaped for further copies */
-	__u8 zero;
+	__u16 zero;
 };
 
 static __always_inline void sent(struct copies *c, __u32 port, long result)
@@ -102,7 +101,8 @@ static __always_inline void sent(struct copies *c, __u32 port, long result)
 /* Whether the port's own rules let a copy pass; else it is a copy that was dropped there. */
 static __always_inline bool may_leave(struct copies *c, __u32 port)
 {
-	__u32 reason = judge_copy(c->frame, c->decision, port);
+	bool mistaken = is_mistaken(c->frame, port, c->tagged, 0);
+	__u32 reason = mistaken ? FEX_DROP_FORGED_TAG : judge_copy(c->frame, c->decision, port);
 
 	if (!reason)
 		return true;
@@ -145,14 +145,26 @@ static long send_peer(__u32 index, void *context)
 	return 0;
 }
 
+/* Put a channel's tag in the place of the one before. */
+static __always_inline int change_tag(struct copies *c, struct tag *tag)
+{
+	__u32 before = c->pushed;
+
+	if (before == tag->kind && !is_schannel(before))
+		return before == FEX_KIND_NONE ? 0 : rewrite_tag(c->skb, tag);
+	c->pushed = tag->kind;
+	if (before != FEX_KIND_NONE && pop_tag(c->skb, before))
+		return -1;
+	return tag->kind != FEX_KIND_NONE ? push_tag(c->skb, tag) : 0;
+}
+
 /* One copy in a channel, counted on `port`. */
 static __always_inline void send_tagged(struct copies *c, struct tag *tag, const struct fex_link *row, __u32 port)
 {
-	if (c->pushed ? rewrite_tag(c->skb, tag) : push_tag(c->skb, tag)) {
+	if (change_tag(c, tag)) {
 		sent(c, 0, -1);
 		return;
 	}
-	c->pushed = true;
 	queue_by(c->skb, row, c->decision->tci);
 	sent(c, port, bpf_clone_redirect(c->skb, row->ifindex, 0));
 }
@@ -168,9 +180,9 @@ static long send_uplink(__u32 index, void *context)
 	if (!(d->uplinks >> (index & 63) & 1))
 		return 0;
 	row = bpf_map_lookup_elem(&links, &link);
-	if (!row || row->kind != c->kind)
+	if (!row || row->kind == FEX_KIND_NONE || is_schannel(row->kind))
 		return 0;
-	tag = down_tag(c->kind, d->list, true, link == link_of(d->in) ? d->source : 0, d->tci);
+	tag = down_tag(row->kind, d->list, true, link == link_of(d->in) ? d->source : 0, d->tci);
 	send_tagged(c, &tag, row, port_of(link, 0));
 	return 0;
 }
@@ -200,9 +212,9 @@ static long send_judged(__u32 index, void *context)
 		return 0;
 	link = link_of(*port);
 	row = bpf_map_lookup_elem(&links, &link);
-	if (!row || row->kind != c->kind || !may_leave(c, *port))
+	if (!row || row->kind == FEX_KIND_NONE || !may_leave(c, *port))
 		return 0;
-	tag = down_tag(c->kind, *port & FEX_CHANNEL_MASK, false, link == link_of(d->in) ? d->source : 0, d->tci);
+	tag = down_tag(row->kind, *port & FEX_CHANNEL_MASK, false, link == link_of(d->in) ? d->source : 0, d->tci);
 	send_tagged(c, &tag, row, *port);
 	return 0;
 }
@@ -215,21 +227,15 @@ static __always_inline bool not_yet(struct __sk_buff *skb)
 	return skb->len >> 31;
 }
 
-/* All copies in channels of a kind; lists take the VLAN's tag. The frame is then as it was before. */
-static __always_inline int send_channels(struct copies *c, __u32 kind)
+/* All copies in channels; lists take the VLAN's tag. The frame is then as it was before. */
+static __always_inline int send_channels(struct copies *c)
 {
-	c->kind = kind;
 	c->pushed = not_yet(c->skb);
 	if (c->decision->judged)
 		bpf_loop(c->decision->judged, send_judged, c, 0);
 	if (c->tagged)
 		bpf_loop(FEX_MAX_UPLINKS, send_uplink, c, 0);
-	return c->pushed ? pop_tag(c->skb, kind) : 0;
-}
-
-static __always_inline int send_both_kinds(struct copies *c)
-{
-	return send_channels(c, FEX_KIND_VNTAG) || send_channels(c, FEX_KIND_ETAG);
+	return c->pushed != FEX_KIND_NONE ? pop_tag(c->skb, c->pushed) : 0;
 }
 
 static __always_inline int flood(struct __sk_buff *skb, const struct frame *f, const struct fex_decision *d)
@@ -247,14 +253,14 @@ static __always_inline int flood(struct __sk_buff *skb, const struct frame *f, c
 		return fail(skb, d, f);
 	if (d->out && !d->tagged)
 		send_network(&c, link_of(d->out), d->service);
-	if (c.spoiled || (d->judged && send_both_kinds(&c)) || tag_vlan(skb, d))
+	if (c.spoiled || (d->judged && send_channels(&c)) || tag_vlan(skb, d))
 		return fail_after(skb, d, f, c.sent);
 	c.tagged = true;
 	if (d->out && d->tagged)
 		send_network(&c, link_of(d->out), d->service);
 	if (d->peers && !c.spoiled)
 		bpf_loop(FEX_FIRST_UPLINK - 1, send_peer, &c, 0);
-	if (c.spoiled || send_both_kinds(&c))
+	if (c.spoiled || send_channels(&c))
 		return fail_after(skb, d, f, c.sent);
 	return finish(skb, d, f, c.sent); /* none: uplinks whose links have no row yet */
 }

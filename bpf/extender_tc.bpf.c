@@ -86,7 +86,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f,
 	__u32 port = d->out;
 	struct fex_function *function = bpf_map_lookup_elem(&functions, &port);
 
-	if (!function || pop_tag(skb, f->kind))
+	if (!function || (f->kind != FEX_KIND_NONE && pop_tag(skb, f->kind)))
 		return fail(skb, d, f);
 	count_out(port, f);
 	if (function->flags & FEX_PORT_DIRECT)
@@ -103,7 +103,7 @@ static __always_inline int send_up(struct __sk_buff *skb, const struct frame *f,
 	if (!row || !row->ifindex) /* in an array a row of zeros is a row that is not there */
 		return fail(skb, d, f);
 	tag = up_tag(row->kind, d->source, f->tci);
-	if (push_tag(skb, &tag))
+	if (tag.kind != FEX_KIND_NONE && push_tag(skb, &tag))
 		return fail(skb, d, f);
 	count_out(d->out, f);
 	queue_by(skb, row, f->tci);
@@ -119,7 +119,7 @@ static __always_inline void decide_from_function(struct __sk_buff *skb, struct f
 static __always_inline void decide_from_uplink(struct __sk_buff *skb, struct frame *f, struct fex_decision *d)
 {
 	read_frame(skb, f);
-	decide_down(f, attached_for(skb), d);
+	decide_down(skb, f, attached_for(skb), d);
 }
 
 SEC("tc")

@@ -36,7 +36,7 @@ int trace_extender_down(struct __sk_buff *skb)
 	struct frame f = {};
 
 	read_frame(skb, &f);
-	decide_down(&f, attached_for(skb), &d);
+	decide_down(skb, &f, attached_for(skb), &d);
 	return say(&d);
 }
 

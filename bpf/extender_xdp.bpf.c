@@ -45,7 +45,7 @@ static __always_inline void decide_from_function(struct xdp_md *ctx, struct fram
 static __always_inline void decide_from_uplink(struct xdp_md *ctx, struct frame *f, struct fex_decision *d)
 {
 	read_frame(ctx, f);
-	decide_down(f, attached_for(ctx), d);
+	decide_down(ctx, f, attached_for(ctx), d);
 }
 
 SEC("xdp.frags")

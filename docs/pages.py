@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from openfex.datapath.budget import BUDGETS
+from openfex.formats.catalogue import FORMATS
+from openfex.formats.report import CODES
 from openfex.model.reference import all_below, kind_key
 from openfex.model.schema import document_schema
 from openfex.model.written import VALUES
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
-PAGES = (REFERENCE / "documents.md", REFERENCE / "programs.md")
+PAGES = (REFERENCE / "documents.md", REFERENCE / "programs.md", REFERENCE / "formats.md")
 SCHEMA = REFERENCE / "document.schema.json"
 BLOCK = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -56,9 +59,29 @@ def budgets_table() -> str:
     return table(("program", "steps at most", "octets of stack at most"), rows)
 
 
+def format_table(name: str) -> str:
+    """What the keys of another format are here."""
+    rows = []
+    for key in FORMATS[name].keys:
+        theirs = key.theirs if key.theirs.startswith("any other") else f"`{key.theirs}`"
+        rows.append((theirs, key.ours, f"{key.why} (`{key.code}`)" if key.code else ""))
+    return table(("key there", "key here", "not carried over"), rows)
+
+
+def notes_table() -> str:
+    """What the notes of an import or export mean."""
+    return table(("code", "means"), [(f"`{code}`", meaning) for code, meaning in CODES.items()])
+
+
+def format_tables() -> dict[str, Callable[[], str]]:
+    """The blocks of formats.md."""
+    made = {f"format_{name.replace('-', '_')}": partial(format_table, name) for name in FORMATS}
+    return {**made, "format_notes": notes_table}
+
+
 def block(name: str) -> str:
     """What stands in a block: a table of its own, or that of a kind's keys."""
-    tables = {"values": values_table, "budgets": budgets_table}
+    tables = {"values": values_table, "budgets": budgets_table, **format_tables()}
     return tables[name]() if name in tables else keys_table(name.replace("_", "-"))
 
 

@@ -15,6 +15,7 @@
 #define FEX_CHANNEL_BITS 12
 #define FEX_CHANNEL_MASK 0xfff
 #define FEX_LAST_CHANNEL 4094
+#define FEX_DEFAULT_CHANNEL 1 /* of S-channels the one without a tag */
 #define FEX_LIST_MASK 0x3fff /* 14 bits: VN-Tag dvif with p=1, or GRP and E-CID_base */
 
 /* A bridge's network ports are links 1..15, its uplinks 16..79 (bit link-16 of a mask). A host's uplinks are 1..15. */
@@ -27,6 +28,8 @@ enum fex_kind {
 	FEX_KIND_NONE = 0, /* a network port: frames as they are */
 	FEX_KIND_VNTAG = 1,
 	FEX_KIND_ETAG = 2,
+	FEX_KIND_SCHANNEL = 3, /* and all behind it: the outermost VLAN tag is the channel's, an S-tag */
+	FEX_KIND_SCHANNEL_Q = 4, /* or a C-tag */
 };
 
 /* links: array, key = link */

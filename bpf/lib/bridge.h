@@ -9,6 +9,7 @@
 #define FEX_BRIDGE_H
 
 #include "bridge_maps.h"
+#include "schannel.h"
 #include "service.h"
 
 /* How a frame is judged: what of it has been read already, and the terms of the port that it came in by. */
@@ -44,6 +45,18 @@ static __always_inline struct fex_policy *policy_of_copy(const struct fex_port *
 	return profile ? &profile->version[version_of_copy(to, profile, d) & 1] : NULL;
 }
 
+/* Whether what leaves by a vEth would be taken for a frame in another S-channel. */
+__noinline int is_mistaken(const struct frame *f, __u32 number, bool tagged, __u16 service)
+{
+	__u32 link = link_of(number);
+	struct fex_link *row;
+
+	if (!f || (number & FEX_CHANNEL_MASK) != FEX_DEFAULT_CHANNEL)
+		return 0;
+	row = bpf_map_lookup_elem(&links, &link);
+	return row && is_schannel(row->kind) && !may_go_untagged(f, row->kind, tagged, service);
+}
+
 /* Out of the bridge by a port, if its terms let it; `stranger` is why not, if it is not in the VLAN. */
 static __always_inline void leave_by(struct judgement *j, const struct fex_port *port, __u32 number, __u32 stranger,
 				     struct fex_decision *d)
@@ -62,6 +75,8 @@ static __always_inline void leave_by(struct judgement *j, const struct fex_port 
 	d->out = number;
 	d->tagged = leaves_tagged(policy, d->vlan);
 	d->service = policy->service;
+	if (is_mistaken(j->frame, number, d->tagged, d->service))
+		return drop_at(d, number, FEX_DROP_FORGED_TAG);
 	if (!(policy->flags & FEX_POLICY_JUDGES_OUT))
 		return;
 	if (policy->acl[OUT])
@@ -184,19 +199,26 @@ static __always_inline void to_all(const struct fex_port *from, struct fex_decis
 	d->verdict = FEX_VERDICT_FLOOD;
 }
 
+static __always_inline __u32 channel_of(const struct frame *f)
+{
+	return f->kind == FEX_KIND_VNTAG ? f->source : f->target;
+}
+
 /* Which port a frame from link belongs to; sets d->in, and returns the port's row or drops. */
-static __always_inline struct fex_port *enter(const struct frame *f, __u32 link, struct fex_decision *d)
+static __always_inline struct fex_port *enter(FEX_CONTEXT *ctx, struct frame *f, __u32 link, struct fex_decision *d)
 {
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
-	__u32 channel = f->kind == FEX_KIND_VNTAG ? f->source : f->target;
-	__u32 number = d->in;
+	__u32 number = d->in, channel;
 	struct fex_port *port;
 
 	if (!row || !row->ifindex) /* in an array a row of zeros is a row that is not there */
 		return drop(d, FEX_DROP_NOT_IN_CHANNEL), NULL;
-	if (row->kind != f->kind)
+	if (is_schannel(row->kind))
+		enter_schannel(ctx, f, row->kind);
+	if (!fits_kind(f, row->kind))
 		return drop(d, row->kind == FEX_KIND_NONE ? FEX_DROP_FORGED_TAG : FEX_DROP_NOT_IN_CHANNEL), NULL;
-	if (f->kind != FEX_KIND_NONE) {
+	if (row->kind != FEX_KIND_NONE) {
+		channel = f->kind == FEX_KIND_NONE ? FEX_DEFAULT_CHANNEL : channel_of(f);
 		if (f->bad || f->list)
 			return drop(d, FEX_DROP_BAD_TAG), NULL;
 		if (f->down)
@@ -317,7 +339,7 @@ static __always_inline void decide(struct judgement *j, __u32 link, struct fex_d
 	d->in = port_of(link, 0);
 	if (!f->whole)
 		return drop(d, FEX_DROP_TRUNCATED);
-	j->port = enter(f, link, d);
+	j->port = enter(j->ctx, j->frame, link, d);
 	if (!j->port)
 		return;
 	profile = profile_of(j->port);

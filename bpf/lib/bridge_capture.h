@@ -6,8 +6,8 @@
 #include "bridge.h"
 #include "capture.h"
 
-/* A vEth's copy is made by its host, out of that of the uplink, for the members of a list: is the vEth one of them? */
-static __always_inline bool is_on_list(const struct verdict *v, __u32 port, __u8 *leaves)
+/* A vEth's copy is its own, or made by its host out of that of the uplink: does it get one? */
+static __always_inline bool is_member_of_flood(const struct verdict *v, __u32 port, __u8 *leaves)
 {
 	__u32 in = v->in, vlan = v->tci & VLAN_VID_MASK;
 	struct fex_port *from = bpf_map_lookup_elem(&ports, &in);
@@ -27,8 +27,8 @@ static __always_inline bool is_flooded(const struct verdict *v, __u32 port, __u8
 
 	*leaves = FEX_LEAVES_TAGGED; /* as all copies to uplinks and peers are */
 	if (link >= FEX_FIRST_UPLINK)
-		return v->uplinks >> ((link - FEX_FIRST_UPLINK) & 63) & 1 &&
-		       (!(port & FEX_CHANNEL_MASK) || is_on_list(v, port, leaves));
+		return port & FEX_CHANNEL_MASK ? is_member_of_flood(v, port, leaves)
+					       : v->uplinks >> ((link - FEX_FIRST_UPLINK) & 63) & 1;
 	if (link != (v->out & 0xffff))
 		return v->out >> 16 >> (link & 15) & 1;
 	*leaves = v->tagged ? FEX_LEAVES_TAGGED : FEX_LEAVES_UNTAGGED;

@@ -8,6 +8,7 @@
 #define FEX_EXTENDER_H
 
 #include "maps.h"
+#include "schannel.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -34,6 +35,14 @@ static __always_inline __u32 judge_function(const struct fex_function *function)
 	return FEX_DROP_NONE;
 }
 
+/* In the default channel of S-channels: a tag that would name another one. */
+static __always_inline bool is_forged(const struct frame *f, __u32 link)
+{
+	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
+
+	return row && begins_with_channel(f, row->kind);
+}
+
 /* From a function. */
 static __always_inline void decide_up(const struct frame *f, __u32 port, struct fex_decision *d)
 {
@@ -46,6 +55,8 @@ static __always_inline void decide_up(const struct frame *f, __u32 port, struct 
 		reason = FEX_DROP_FORGED_TAG;
 	if (!reason)
 		reason = judge_head(f);
+	if (!reason && (port & FEX_CHANNEL_MASK) == FEX_DEFAULT_CHANNEL && is_forged(f, link_of(port)))
+		reason = FEX_DROP_FORGED_TAG;
 	if (reason)
 		return drop(d, reason);
 	d->verdict = FEX_VERDICT_UP;
@@ -65,15 +76,17 @@ static __always_inline void decide_list(const struct frame *f, __u32 link, struc
 }
 
 /* From an uplink. */
-static __always_inline void decide_down(const struct frame *f, __u32 link, struct fex_decision *d)
+static __always_inline void decide_down(FEX_CONTEXT *ctx, struct frame *f, __u32 link, struct fex_decision *d)
 {
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
-	__u32 port, reason;
+	__u32 port, reason, channel;
 
 	d->in = port_of(link, 0);
 	if (!f->whole)
 		return drop(d, FEX_DROP_TRUNCATED);
-	if (!row || f->kind == FEX_KIND_NONE || f->kind != row->kind)
+	if (row && is_schannel(row->kind))
+		enter_schannel(ctx, f, row->kind);
+	if (!row || row->kind == FEX_KIND_NONE || !fits_kind(f, row->kind))
 		return drop(d, FEX_DROP_NOT_IN_CHANNEL);
 	if (f->bad)
 		return drop(d, FEX_DROP_BAD_TAG);
@@ -81,9 +94,10 @@ static __always_inline void decide_down(const struct frame *f, __u32 link, struc
 		return drop(d, FEX_DROP_WRONG_DIRECTION);
 	if (f->list)
 		return decide_list(f, link, d);
-	if (!f->target || f->target > FEX_LAST_CHANNEL)
+	channel = f->kind == FEX_KIND_NONE ? FEX_DEFAULT_CHANNEL : f->target;
+	if (!channel || channel > FEX_LAST_CHANNEL)
 		return drop(d, FEX_DROP_UNKNOWN_CHANNEL);
-	port = port_of(link, f->target);
+	port = port_of(link, channel);
 	reason = judge_function(bpf_map_lookup_elem(&functions, &port));
 	if (reason)
 		return drop(d, reason);

@@ -75,6 +75,7 @@ struct frame {
 	bool bad; /* a version or an extension that we do not speak */
 	bool out_of_band; /* the outermost VLAN tag is in the skb, not in the octets */
 	bool whole; /* it does not end inside its head */
+	bool channel_beside; /* the channel's tag is in the skb, not in the octets */
 	__u8 vlan_tags; /* how many, counted up to 3 */
 	__u16 tpid; /* outermost VLAN tag; 0: none */
 	__u16 tci;
@@ -94,9 +95,25 @@ static __always_inline bool is_channel_type(__u16 type)
 	return type == ETH_P_VNTAG || type == ETH_P_ETAG;
 }
 
+static __always_inline bool is_schannel(__u32 kind)
+{
+	return kind >= FEX_KIND_SCHANNEL;
+}
+
+static __always_inline __u16 schannel_tpid(__u32 kind)
+{
+	return kind == FEX_KIND_SCHANNEL ? ETH_P_8021AD : ETH_P_8021Q;
+}
+
 static __always_inline __u32 channel_overhead(__u32 kind)
 {
-	return kind == FEX_KIND_VNTAG ? VNTAG_LEN : kind == FEX_KIND_ETAG ? ETAG_LEN : 0;
+	return is_schannel(kind) ? VLAN_LEN : kind == FEX_KIND_VNTAG ? VNTAG_LEN : kind == FEX_KIND_ETAG ? ETAG_LEN : 0;
+}
+
+/* What of a frame's octets is the channel's tag. */
+static __always_inline __u32 channel_octets(const struct frame *f)
+{
+	return f->channel_beside ? 0 : channel_overhead(f->kind);
 }
 
 /* Six octets in two words: left to itself the compiler moves them one by one, since they may lie anywhere. */

@@ -5,17 +5,29 @@
 
 #include "frame.h"
 
-/* A channel's tag on its way out. `target`: VIF or list, GRP and E-CID_base. Octets in wire order, 6 or 8 of them. */
+/* A channel's tag on its way out. `target`: VIF or list, GRP and E-CID_base. Octets in wire order, 4, 6 or 8 of them. */
 struct tag {
 	__u8 octets[8] __attribute__((aligned(8)));
 	__u32 kind;
 };
+
+/* In either direction; the default channel has none. */
+static __always_inline struct tag schannel_tag(__u32 kind, __u32 channel, __u16 tci)
+{
+	__u16 word = (tci & ~VLAN_VID_MASK) | channel, tpid = schannel_tpid(kind);
+
+	if (channel == FEX_DEFAULT_CHANNEL)
+		return (struct tag){.kind = FEX_KIND_NONE};
+	return (struct tag){.octets = {tpid >> 8, tpid, word >> 8, word}, .kind = kind};
+}
 
 /* A channel's tag has the priority of `tci`; VN-Tag has no place for one. */
 static __always_inline struct tag up_tag(__u32 kind, __u32 channel, __u16 tci)
 {
 	struct tag tag = {.octets = {0x89, 0x26, 0, 0, channel >> 8, channel}, .kind = kind};
 
+	if (is_schannel(kind))
+		return schannel_tag(kind, channel, tci);
 	if (kind == FEX_KIND_ETAG)
 		tag = (struct tag){.octets = {0x89, 0x3f, tci >> 8 & 0xf0, 0, channel >> 8, channel}, .kind = kind};
 	return tag;
@@ -26,6 +38,8 @@ static __always_inline struct tag down_tag(__u32 kind, __u32 target, bool list, 
 {
 	struct tag tag = {.kind = kind};
 
+	if (is_schannel(kind))
+		return schannel_tag(kind, target, tci);
 	if (kind == FEX_KIND_ETAG) {
 		__u32 ingress = (tci & ~VLAN_VID_MASK) | (list ? source : 0);
 

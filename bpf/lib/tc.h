@@ -71,6 +71,12 @@ static __always_inline int open_gap(struct __sk_buff *skb, __u32 n)
 	return 0;
 }
 
+/* An S-channel's tag is one that the kernel knows: it goes outside all others by itself. */
+static __always_inline int push_schannel(struct __sk_buff *skb, const struct tag *tag)
+{
+	return bpf_skb_vlan_push(skb, *(const __be16 *)tag->octets, bpf_ntohs(*(const __be16 *)(tag->octets + 2)));
+}
+
 /* VLAN tags must be inside the channel's. Each pop lifts the next tag out of the octets, hence the loop. */
 __noinline int push_tag(struct __sk_buff *skb, struct tag *tag)
 {
@@ -81,6 +87,8 @@ __noinline int push_tag(struct __sk_buff *skb, struct tag *tag)
 
 	if (!tag)
 		return -1;
+	if (is_schannel(tag->kind))
+		return push_schannel(skb, tag);
 #pragma unroll
 	for (n = 0; n < MOST_VLAN_TAGS + 1; n++) {
 		if (!skb->vlan_present)
@@ -107,6 +115,8 @@ __noinline int pop_tag(struct __sk_buff *skb, __u32 kind)
 	__be16 tpid = bpf_htons(ETH_P_8021Q);
 	struct cursor c;
 
+	if (is_schannel(kind))
+		return bpf_skb_vlan_pop(skb);
 	/* 6 octets are no multiple of a VLAN tag's 4: make them 8 */
 	if (kind == FEX_KIND_VNTAG && open_gap(skb, ETAG_LEN - VNTAG_LEN))
 		return -1;

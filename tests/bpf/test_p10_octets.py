@@ -12,9 +12,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from openfex.model.values import ChannelKind, port_number
+from openfex.model.values import DEFAULT_CHANNEL, ChannelKind, port_number
 from openfex.rules.compiler import compile_bridge
 from openfex.rules.decision import Verdict
+from openfex.rules.engine import down_tag
+from openfex.rules.head import read_head
+from openfex.rules.schannel import begins_with_channel
 from openfex.rules.tables import ExtenderTables, Function
 from openfex.testing.frames import Arrival, BridgeScene, ExtenderScene
 from openfex.testing.kernel import KernelEngine
@@ -116,10 +119,13 @@ def test_p10_every_shape_goes_up_and_down_an_extender(extender: Pair, kind: Chan
         for rest in REST.values():
             macs = STATIONS[0].octets + STATIONS[1].octets
             for channel in (1, 4094):
-                etag = kind is ChannelKind.ETAG
-                down = ETag(ecid=channel, pcp=3) if etag else VnTag(direction=1, dvif=channel, reserved=1)
-                assert trial.feed(Arrival(port_number(1, channel), macs + tags + rest)) is Verdict.UP
-                assert trial.feed(Arrival(port_number(1), macs + down.encode() + tags + rest)) is Verdict.DELIVER
+                down = down_tag(kind, channel, is_list=False, source=0, tci=0x6000)
+                names_another = begins_with_channel(read_head(macs + tags + rest), kind) and channel == DEFAULT_CHANNEL
+                up = trial.feed(Arrival(port_number(1, channel), macs + tags + rest))
+                assert up is (Verdict.DROP if names_another else Verdict.UP)
+                if names_another:
+                    continue
+                assert trial.feed(Arrival(port_number(1), macs + down + tags + rest)) is Verdict.DELIVER
     trial.check()
 
 

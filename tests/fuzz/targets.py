@@ -82,15 +82,15 @@ def packets(octets: bytes) -> None:
 def bridges(octets: bytes) -> None:
     """A bridge decides about anything at any link, whatever its tables."""
     tables, at, frame = bridge_tables(_number(octets, 0, 1) % TABLES), _number(octets, 1, 1), octets[2:]
-    _check(decide_bridge(read_frame(frame), at, NOW_NS, tables))
+    _check(decide_bridge(read_frame(frame, tables.links.get(at)), at, NOW_NS, tables))
 
 
 def extenders(octets: bytes) -> None:
     """A port extender decides about anything, from any function and any uplink, whatever its tables."""
     tables, at, frame = extender_tables(_number(octets, 0, 1) % TABLES), _number(octets, 1, 2), octets[3:]
-    head = read_head(frame)
-    _check(decide_up(head, at, tables))
-    _check(decide_down(head, port_link(at), tables))
+    _check(decide_up(read_head(frame), at, tables))
+    link = port_link(at)
+    _check(decide_down(read_frame(frame, tables.links.get(link)).head, link, tables))
 
 
 def fabrics(octets: bytes) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from openfex.errors import WireError
 from openfex.model.layout import Binding, Host, Layout, NetworkPort, Profile, Uplink
-from openfex.model.values import port_number
+from openfex.model.values import ChannelKind, port_number
 from openfex.testing.fabric import Fabric, Spot
 from openfex.wire import ETag, Frame, VlanTag, VnTag
 
@@ -57,13 +57,23 @@ class UplinkWay:
         fabric.from_uplink(self.uplink, octets)
 
     def vlan(self, octets: bytes) -> int | None:
+        if self.uplink.kind.is_schannel:
+            tpid = VlanTag.S_TPID if self.uplink.kind is ChannelKind.SCHANNEL else VlanTag.C_TPID
+            vid = int.from_bytes(octets[14:16], "big") & 0xFFF
+            named = octets[12:14] == tpid.to_bytes(2, "big") and vid
+            if not named:
+                return self._vlan_of(1, octets)
+            return self._vlan_of(vid, octets[:12] + octets[16:]) if vid > 1 else None
         try:
             tag, frame = Frame.decode(octets).pop()
         except WireError:
             return None
         channel = tag.svif if isinstance(tag, VnTag) else tag.ecid if isinstance(tag, ETag) else 0
+        return self._vlan_of(channel, frame.encode())
+
+    def _vlan_of(self, channel: int, octets: bytes) -> int | None:
         found = [one for one in self.bindings if one.function.channel == channel]
-        return _vlan(found[0].profile, frame.encode()) if found else None
+        return _vlan(found[0].profile, octets) if found else None
 
 
 Way = FunctionWay | NetworkWay | UplinkWay

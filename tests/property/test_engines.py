@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openfex.model.drops import DropReason
-from openfex.model.values import ChannelKind, Mac, port_channel, port_link, port_number
+from openfex.model.values import DEFAULT_CHANNEL, ChannelKind, Mac, port_channel, port_link, port_number
 from openfex.rules.bridge import decide_bridge
 from openfex.rules.decision import Decision, Verdict
 from openfex.rules.engine import Bridge, Extender, Node
 from openfex.rules.extender import decide_down, decide_up
-from openfex.rules.head import read_head
+from openfex.rules.head import Head, read_head
 from openfex.rules.policy import read_frame
 from openfex.rules.priority import write_dscp
 from openfex.rules.tables import BridgeTables, ExtenderTables, Port
@@ -29,14 +29,15 @@ strewn = st.lists(
 
 
 def at_bridge(arrival: Arrival, tables: BridgeTables) -> Decision:
-    return decide_bridge(read_frame(arrival.octets), port_link(arrival.at), NOW_NS, tables)
+    link = port_link(arrival.at)
+    return decide_bridge(read_frame(arrival.octets, tables.links.get(link)), link, NOW_NS, tables)
 
 
 def at_extender(arrival: Arrival, tables: ExtenderTables) -> Decision:
-    head = read_head(arrival.octets)
     if port_channel(arrival.at):
-        return decide_up(head, arrival.at, tables)
-    return decide_down(head, port_link(arrival.at), tables)
+        return decide_up(read_head(arrival.octets), arrival.at, tables)
+    link = port_link(arrival.at)
+    return decide_down(read_frame(arrival.octets, tables.links.get(link)).head, link, tables)
 
 
 def bare(octets: bytes, kind: ChannelKind | None) -> bytes:
@@ -137,6 +138,14 @@ def test_p2_what_a_veth_gets_through_has_its_address_and_a_vlan_of_its_profile(
             assert tables.terms_of(port).is_member(decision.vlan)
 
 
+def channel_of(head: Head, kind: ChannelKind | None) -> int:
+    """The channel that a frame from a host is in, on an uplink of that kind."""
+    if head.kind is None and kind is not None and kind.is_schannel:
+        return DEFAULT_CHANNEL
+    assert head.kind is kind
+    return head.source if kind is ChannelKind.VNTAG else head.target
+
+
 @given(extender_traffic())
 def test_p1_what_goes_up_goes_in_its_own_channel_and_otherwise_unchanged(
     traffic: tuple[ExtenderTables, list[Arrival]],
@@ -147,11 +156,12 @@ def test_p1_what_goes_up_goes_in_its_own_channel_and_otherwise_unchanged(
         if not port_channel(arrival.at) or port_link(arrival.at) not in tables.links:
             continue
         for sent in node.from_function(arrival.at, arrival.octets):
-            head, kind = read_head(sent.octets), tables.links[port_link(arrival.at)]
+            kind = tables.links[port_link(arrival.at)]
+            head = read_frame(sent.octets, kind).head
             assert sent.port == port_number(port_link(arrival.at))
-            assert (head.source if kind is ChannelKind.VNTAG else head.target) == port_channel(arrival.at)
-            assert (head.kind, head.down, head.list, head.bad) == (kind, False, False, False)
-            assert bare(sent.octets, kind) == arrival.octets
+            assert channel_of(head, kind) == port_channel(arrival.at)
+            assert (head.down, head.list, head.bad) == (False, False, False)
+            assert bare(sent.octets, head.kind) == arrival.octets
 
 
 @given(extender_traffic(consistent=True))
@@ -163,7 +173,7 @@ def test_what_comes_down_reaches_functions_that_are_up_and_never_its_source(
     for arrival in arrivals:
         if port_channel(arrival.at):
             continue
-        head = read_head(arrival.octets)
+        head = node.head_from(port_link(arrival.at), arrival.octets)
         for sent in node.from_uplink(port_link(arrival.at), arrival.octets):
             assert tables.functions[sent.port].up
             whole = bare(arrival.octets, head.kind)
@@ -179,13 +189,14 @@ def test_a_bridge_changes_nothing_but_tags_and_a_dscp(
     tables, arrivals = traffic
     node = Bridge(tables=tables)
     for arrival in arrivals:
-        came = read_head(arrival.octets)
+        came = node.frame_from(port_link(arrival.at), arrival.octets).head
         decision = at_bridge(arrival, tables)
         inner = bare(write_dscp(arrival.octets, came, decision.dscp), came.kind)[12 + 4 * decision.unwrapped :]
         rest = inner[4 * inner.startswith(b"\x81\x00") :]
         for sent in node.receive(port_link(arrival.at), arrival.octets, NOW_NS):
-            left = read_head(sent.octets)
-            assert left.kind is tables.links[port_link(sent.port)]
+            kind = tables.links[port_link(sent.port)]
+            left = read_frame(sent.octets, kind).head
+            assert left.kind is kind or channel_of(left, kind) == port_channel(sent.port)
             assert sent.octets[:12] == arrival.octets[:12]
             assert sent.octets.endswith(rest)
             service = tables.terms_of(tables.ports.get(sent.port, Port())).service

@@ -11,7 +11,7 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 from openfex import __version__
-from openfex.cli import bench, explain, here, machine, plan, show, trace
+from openfex.cli import bench, explain, foreign, here, machine, plan, show, trace
 from openfex.cli import lab as labs
 from openfex.cli.arguments import shield_command, wants_json
 from openfex.cli.capture import capture
@@ -60,6 +60,8 @@ app.command(here.release, help_epilogue="")
 app.command(here.adopt, help_epilogue="")
 app.command(here.gc, help_epilogue="")
 app.command(explain.explain, help_epilogue="")
+app.command(foreign.import_, name="import", help_epilogue=foreign.FORMATS)
+app.command(foreign.export, help_epilogue="")
 app.command(capture, help_epilogue="")
 app.command(trace.trace_frame, help_epilogue=trace.EXAMPLES)
 

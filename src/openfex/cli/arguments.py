@@ -21,12 +21,12 @@ def _is_no_option(_: object, value: str) -> None:
         raise ValueError(f"{value} is no option of this command")
 
 
-File = Annotated[
-    str,
-    Parameter(
-        allow_leading_hyphen=True, validator=_is_no_option, help="The documents (YAML); `-` reads standard input."
-    ),
-]
+def _file(what: str) -> Parameter:
+    return Parameter(allow_leading_hyphen=True, validator=_is_no_option, help=f"{what}; `-` reads standard input.")
+
+
+File = Annotated[str, _file("The documents (YAML)")]
+ForeignFile = Annotated[str, _file("A file of the other program")]
 Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON, for programs.")]
 Lab = Annotated[str | None, Parameter(metavar="LAB", help="Which lab; not needed if only one is up.")]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]

@@ -39,7 +39,7 @@ Only when they are named, because they boot a virtual machine: vm-on-vf  nvme"""
 
 Proofs = Annotated[str, Parameter(help="Only these proofs; all if none is named.")]
 Channel = Annotated[
-    Literal["vntag", "etag"] | None,
+    Literal["vntag", "etag", "schannel", "schannel-q"] | None,
     Parameter(help="How frames are told apart on the uplink; vntag if not said."),
 ]
 Attachment = Annotated[

@@ -90,6 +90,8 @@ class Kind(IntEnum):
     NONE = 0
     VNTAG = 1
     ETAG = 2
+    SCHANNEL = 3
+    SCHANNEL_Q = 4
 
 
 class PortFlag(IntFlag):

@@ -14,6 +14,7 @@ from types import TracebackType
 from openfex.datapath.abi import CAPTURE, U32, Seen
 from openfex.datapath.node import Node
 from openfex.datapath.record import CapturedFrame, read_record, room_for
+from openfex.datapath.tables import read_kinds
 from openfex.errors import NotFoundError, RefusedError
 from openfex.linux.border import crossing
 from openfex.linux.perf import PerfRings
@@ -32,6 +33,7 @@ class Capture:
             raise NotFoundError(f"{node.name} has no datapath of this build", code="no-datapath", remedy=remedy)
         self._node = node
         self._snap = snap
+        self._kinds = read_kinds(node)
         self._id = os.getpid()
         self._lock = _lock(node)
         try:
@@ -57,7 +59,7 @@ class Capture:
 
     def frames(self) -> list[CapturedFrame]:
         """What has come since the last time; oldest first on each CPU."""
-        frames = (read_record(record, self._node.role, self._snap) for record in self._rings.drain())
+        frames = (read_record(record, self._node.role, self._snap, self._kinds) for record in self._rings.drain())
         return [frame for frame in frames if frame]
 
     @property

@@ -7,6 +7,7 @@ channel's tag off, the VLAN tags as the port has them, and the DSCP that was wri
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from openfex.datapath.abi import MARK, RECORD, Leaves, Seen
@@ -16,12 +17,15 @@ from openfex.model.values import ChannelKind, port_channel, port_link
 from openfex.rules.decision import Verdict
 from openfex.rules.head import read_head
 from openfex.rules.priority import read_dscp, write_dscp
+from openfex.rules.schannel import TPIDS
 from openfex.rules.service import wrap
 from openfex.wire import ETag, VlanTag, VnTag
 
 _AT = 12
 """Where tags begin: behind the addresses."""
 _OVERHEADS = {VnTag.ETHERTYPE: ChannelKind.VNTAG.overhead, ETag.ETHERTYPE: ChannelKind.ETAG.overhead}
+Kinds = Mapping[int, ChannelKind | None]
+"""The kind of each link; None: a network port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,10 @@ def room_for(snap: int) -> int:
     return snap + ETag.LENGTH + 2 * VlanTag.LENGTH
 
 
-def read_record(record: bytes, role: str, snap: int) -> CapturedFrame | None:
+def read_record(record: bytes, role: str, snap: int, kinds: Kinds) -> CapturedFrame | None:
     """The frame of a record; None where the program only asked whether there still is a ring.
 
-    At most `snap` octets of it; for as many the program must take `room_for(snap)`.
+    `kinds` are those of the node's links. At most `snap` octets; for as many the program must take `room_for(snap)`.
     """
     words = RECORD.unpack(record[: RECORD.size])
     time_ns, came_by, goes_to, length, taken, tpid, tag_tci, tci, verdict, reason, seen, leaves, late, *marks = words
@@ -62,8 +66,8 @@ def read_record(record: bytes, role: str, snap: int) -> CapturedFrame | None:
     octets = whole = record[RECORD.size : RECORD.size + taken]
     if tpid:
         octets = _insert(octets, tpid, tag_tci)
-    elif not late and _is_in_channel(came_by, role, seen):
-        octets = _cut(octets, _OVERHEADS.get(_type(octets), 0))
+    if not late and _is_in_channel(came_by, role, seen):
+        octets = _cut(octets, _overhead(octets, kinds.get(port_link(came_by))))
     if seen & Seen.OUT:
         mark, service, unwrapped = marks
         octets = _cut(octets, VlanTag.LENGTH * unwrapped)
@@ -80,6 +84,14 @@ def read_record(record: bytes, role: str, snap: int) -> CapturedFrame | None:
         octets=octets[:snap],
         length=length + len(octets) - len(whole),
     )
+
+
+def _overhead(octets: bytes, kind: ChannelKind | None) -> int:
+    """How much of a frame from such a link is its channel's tag; perhaps only the first octets are there."""
+    if kind is None or not kind.is_schannel:
+        return _OVERHEADS.get(_type(octets), 0)
+    vid = int.from_bytes(octets[_AT + 2 : _AT + VlanTag.LENGTH], "big") & 0xFFF
+    return kind.overhead if _type(octets) == TPIDS[kind] and vid else 0
 
 
 def _is_in_channel(came_by: int, role: str, seen: int) -> bool:

@@ -95,7 +95,8 @@ def extender_rows(tables: ExtenderTables, devices: Devices) -> Rows:
     return {"links": _link_rows(tables.links, devices), "functions": functions, "lists": lists}
 
 
-def _read_links(rows: Rows, devices: Devices | None) -> dict[int, ChannelKind | None]:
+def read_links(rows: Rows, devices: Devices | None) -> dict[int, ChannelKind | None]:
+    """The kind of each link; None: a network port. One that is reached otherwise than by its device is not there."""
     links = {}
     for key, value in rows["links"].items():
         link = U32.unpack(key)[0]
@@ -126,7 +127,7 @@ def read_extender(rows: Rows, devices: Devices | None) -> ExtenderTables:
     Devices come and go, and their numbers with them.
     """
     tables = ExtenderTables()
-    tables.links = {link: kind for link, kind in _read_links(rows, devices).items() if kind is not None}
+    tables.links = {link: kind for link, kind in read_links(rows, devices).items() if kind is not None}
     for key, value in rows["functions"].items():
         port = U32.unpack(key)[0]
         ifindex, number = FUNCTION.unpack(value)
@@ -277,7 +278,7 @@ def read_bridge(rows: Rows, devices: Devices | None) -> BridgeTables:
     for key, value in rows["ports"].items():
         number = U32.unpack(key)[0]
         tables.ports[number] = _read_port(value, frozenset(addresses.get(number, ())))
-    tables.links = _read_links(rows, devices)
+    tables.links = read_links(rows, devices)
     for key, value in rows["veths"].items():
         owner = U32.unpack(value)[0]
         macs = tables.memory.macs if owner & LEARNT else tables.veths

@@ -33,13 +33,14 @@ from openfex.datapath.rows import (
     ports_with,
     read_bridge,
     read_extender,
+    read_links,
     read_vlan_sets,
 )
 from openfex.datapath.terms import Tell, foreign
 from openfex.linux.libbpf import Map, possible_cpus, wait_for_programs
 from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
-from openfex.model.values import Mac
+from openfex.model.values import ChannelKind, Mac
 from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 
 POINTED_TO = ("vlan_sets", "addresses", "judged")
@@ -180,6 +181,11 @@ def _keep_learnt(node: Node, wanted: Rows, present: Rows) -> None:
 
 def _is_learnt(owner: bytes) -> bool:
     return bool(U32.unpack(owner)[0] & LEARNT)
+
+
+def read_kinds(node: Node) -> dict[int, ChannelKind | None]:
+    """The kind of each of a node's links; None: a network port."""
+    return read_links({"links": _read_map(node, "links")}, None)
 
 
 def held_tables(node: Node) -> BridgeTables:

@@ -13,6 +13,8 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from openfex.adapter.lent import give_back
+from openfex.adapter.lent import observe as observe_lent
 from openfex.datapath.node import pin_folder
 from openfex.datapath.objects import PROGRAMS, build_of
 from openfex.datapath.tables import held_tables
@@ -30,7 +32,7 @@ from openfex.plan.allotment import allotment_of
 from openfex.plan.difference import Operation, difference
 from openfex.plan.layout import lay_out
 from openfex.plan.ledger import follow, moves, within
-from openfex.plan.objects import State, is_whole
+from openfex.plan.objects import DeviceSpec, State, is_whole
 
 READY_S = 10.0
 MOST_PASSES = 3
@@ -220,6 +222,7 @@ def down(lab: str) -> list[str]:
     with kept.locked(lab):
         removed = [f"documents of {lab}"] if kept.document_file(lab).exists() else []
         removed += guests.stop_all(lab)
+        removed += _give_back(lab)
         for name in netns.names(prefix_of(lab)):
             _end_processes(name)
             netns.delete(name)
@@ -229,6 +232,16 @@ def down(lab: str) -> list[str]:
             removed.append(f"pins {pins.name}")
         kept.write(lab, None)
     return removed
+
+
+def _give_back(lab: str) -> list[str]:
+    """Bring home what is lent to bridges; a name space that is deleted would keep what it is not."""
+    with Workshop(lab) as workshop:
+        lent = observe_lent(workshop.spaces.links())
+        for spec in lent.values():
+            if isinstance(spec, DeviceSpec):
+                give_back(workshop.spaces, spec)
+    return [f"the loan of {key}" for key in lent]
 
 
 def _end_processes(name: str) -> None:

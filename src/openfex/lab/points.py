@@ -79,13 +79,15 @@ def port_name(layout: Layout, point: Point, number: int) -> str:
 def _nic_points(layout: Layout, binding: Binding) -> list[Point]:
     uplink = binding.uplink
     veth = _at_bridge(layout, layout.bridge(uplink.bridge), binding.bridge_port)
+    if layout.host(uplink.host).remote:
+        return [veth]
     function = _at_host(layout.host(uplink.host), binding.host_port)
     return [veth, replace(function, seen=Seen.DROPPED)]
 
 
 def _all_points(layout: Layout) -> Iterator[Point]:
     """Those of bridges last: where two names are the same, a port of a bridge is meant."""
-    for host in layout.hosts:
+    for host in layout.own_hosts:
         yield from _host_points(layout, host)
     for bridge in layout.bridges:
         for port in bridge.ports:

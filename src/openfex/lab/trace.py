@@ -127,7 +127,7 @@ def _cables(layout: Layout) -> dict[End, End]:
             ("host", host.name, port_number(uplink.host_link)),
             ("bridge", uplink.bridge, port_number(uplink.bridge_link)),
         )
-        for host in layout.hosts
+        for host in layout.own_hosts
         for uplink in host.uplinks
     ]
     ends += [
@@ -181,13 +181,13 @@ class _Look:
 
 
 def _reference(hop: Hop) -> Decision:
+    link = port_link(hop.point.number)
+    frame = read_frame(hop.octets, hop.tables.links.get(link))
     if isinstance(hop.tables, BridgeTables):
-        frame = read_frame(hop.octets)
-        return decide_bridge(frame, port_link(hop.point.number), hop.traced.now_ns, hop.tables)
-    head = read_head(hop.octets)
+        return decide_bridge(frame, link, hop.traced.now_ns, hop.tables)
     if port_channel(hop.point.number):
-        return decide_up(head, hop.point.number, hop.tables)
-    return decide_down(head, port_link(hop.point.number), hop.tables)
+        return decide_up(read_head(hop.octets), hop.point.number, hop.tables)
+    return decide_down(frame.head, link, hop.tables)
 
 
 def _says_same(hop: Hop, wanted: Decision) -> bool:

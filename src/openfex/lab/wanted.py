@@ -14,6 +14,8 @@ from openfex.model.limits import FIRST_UPLINK
 from openfex.model.place import Place
 from openfex.model.values import CHANNEL_BITS, port_number
 from openfex.plan.objects import (
+    DeviceKey,
+    DeviceSpec,
     FunctionKey,
     FunctionSpec,
     NicKey,
@@ -37,10 +39,12 @@ LEAST_UPLINK_ROOM = 4
 
 
 def _spaces(layout: Layout) -> State:
-    quiet = [netns_of(layout.lab, "host", host.name) for host in layout.hosts]
+    quiet = [netns_of(layout.lab, "host", host.name) for host in layout.own_hosts]
     quiet += [netns_of(layout.lab, "bridge", bridge.name) for bridge in layout.bridges]
     quiet.append(outside(layout.lab))
-    own = [netns_of(layout.lab, "machine", machine.name) for machine in layout.machines if not machine.in_host]
+    away = {host.name for host in layout.hosts if host.remote}
+    machines = [one for one in layout.machines if not one.in_host and one.host not in away]
+    own = [netns_of(layout.lab, "machine", machine.name) for machine in machines]
     state: State = {SpaceKey(name): SpaceSpec(True) for name in quiet}
     state.update({SpaceKey(name): SpaceSpec(False) for name in own})
     return state
@@ -59,7 +63,10 @@ def outside_device(port: NetworkPort) -> str:
 
 def _wires(layout: Layout) -> State:
     state: State = {}
-    for host in layout.hosts:
+    for uplink in (uplink for host in layout.hosts if host.remote for uplink in host.uplinks):
+        place = Place(netns_of(layout.lab, "bridge", uplink.bridge), uplink.bridge_device)
+        state[DeviceKey(uplink.port)] = DeviceSpec(place, uplink.mtu)
+    for host in layout.own_hosts:
         for uplink in host.uplinks:
             near = Place(netns_of(layout.lab, "host", host.name), uplink.device)
             far = Place(netns_of(layout.lab, "bridge", uplink.bridge), uplink.bridge_device)
@@ -149,7 +156,7 @@ def want(layout: Layout, builds: Mapping[str, str], held: Mapping[str, BridgeTab
     """The whole wanted state. `builds`: by role, that of the programs; `held`: by bridge, the tables that it has."""
     state: State = {**_spaces(layout), **_wires(layout), **want_guests(layout)}
     bridges = {one.name: compile_bridge(layout, one.name, held.get(one.name)) for one in layout.bridges}
-    for host in layout.hosts:
+    for host in layout.own_hosts:
         netns = netns_of(layout.lab, "host", host.name)
         state.update(_functions(layout, host))
         state[NodeKey(netns)] = _host_node(layout, host, builds["extender"])

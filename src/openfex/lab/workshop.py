@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from openfex.adapter import soft
+from openfex.adapter import lent, soft
 from openfex.adapter.shaping import DEFAULT, NO_SHAPE, classes_of, read_shape
 from openfex.datapath.node import Node, pin_folder
 from openfex.datapath.objects import build_of
@@ -31,6 +31,8 @@ from openfex.model.shape import Shape
 from openfex.plan.difference import Operation
 from openfex.plan.ledger import Ledger, Tally
 from openfex.plan.objects import (
+    DeviceKey,
+    DeviceSpec,
     FunctionKey,
     FunctionSpec,
     GuestKey,
@@ -91,6 +93,7 @@ class Workshop:
         state: State = {SpaceKey(name): wanted.get(SpaceKey(name), SpaceSpec(False)) for name in names}
         links = self.spaces.links()
         state.update(self._observe_wires(links))
+        state.update(lent.observe(links))
         for key, found in soft.observe(self.spaces).items():
             state[key] = soft.told_as(wanted.get(key), found)
         pinned = {one.name for one in pin_folder().glob(f"{prefix_of(self.lab)}*")}
@@ -178,6 +181,7 @@ class Workshop:
         doors: dict[type, Callable[[Any, Any, Any], None]] = {
             SpaceKey: self._space,
             WireKey: self._wire,
+            DeviceKey: self._device,
             FunctionKey: self._function,
             NodeKey: self._node,
             TablesKey: self._tables,
@@ -222,6 +226,14 @@ class Workshop:
 
     def _shape(self, end: Place, shape: Shape | None) -> None:
         self.spaces.netlink(end.netns).set_classes(end.device, classes_of(shape), DEFAULT)
+
+    def _device(self, key: DeviceKey, old: DeviceSpec | None, new: DeviceSpec | None) -> None:
+        if new is None and old is not None:
+            lent.give_back(self.spaces, old)
+        elif old is None and new is not None:
+            lent.lend(self.spaces, key, new)
+        elif old is not None and new is not None:
+            lent.change(self.spaces, old, new)
 
     def _function(self, key: FunctionKey, old: FunctionSpec | None, new: FunctionSpec | None) -> None:
         if new is None and old is not None:

@@ -190,7 +190,7 @@ class Netlink:
     ) -> None:
         """Change a link in one step: `ip link set NAME [mtu M] [address A] [up|down] [alias T] [name N] [netns NS]`.
 
-        `up` holds in the new name space if there is one.
+        `up` holds in the new name space if there is one. `netns` "" is this thread's own.
         """
         place = None if netns is None else self._handle(netns)
         self._do(self._change(name, LinkChange(mtu, mac, up, alias, new_name, netns_fd=place)))
@@ -378,9 +378,9 @@ class Netlink:
                 self._release()
 
     def _handle(self, name: str) -> int:
-        """A name space held open until the requests that speak of it are sent."""
+        """A name space (empty: this thread's own) held open until the requests that speak of it are sent."""
         if name not in self._handles:
-            self._handles[name] = spaces.handle(name)
+            self._handles[name] = spaces.handle(name) if name else spaces.current()
         return self._handles[name]
 
     def _release(self) -> None:

@@ -241,15 +241,28 @@ class UplinkSpec(Spec):
         "what is left together",
         examples=[{"voice": {"pcp": [5, 6, 7], "minimum": "4Gbit"}}],
     )
+    port: Device | None = Field(
+        None,
+        description="of a `remote` host: the device of this machine where its cable ends (`remote-needs-port`); it is "
+        "lent to the bridge, and given back by `fex lab down`",
+        examples=["enp1s0"],
+    )
 
 
 class HostSpec(Spec):
     """A host: how its functions' frames are told apart, and its uplinks."""
 
-    channel: Literal["vntag", "etag", "schannel", "vepa"] = Field(
-        description="how its functions' frames are told apart on the uplinks; "
-        "`schannel` and `vepa` are not built yet, and refused (`channel-not-supported`)",
+    channel: Literal["vntag", "etag", "schannel", "schannel-q", "vepa"] = Field(
+        description="how its functions' frames are told apart on the uplinks: by a VN-Tag, an E-Tag, an S-tag "
+        "(802.1ad), or with `schannel-q` a C-tag (802.1Q); `vepa` is not built yet, and refused "
+        "(`channel-not-supported`)",
         examples=["vntag"],
+    )
+    remote: Truth = Field(
+        False,
+        description="a real host, reached over `port` of its uplinks: nothing of it is built here. Its adapters put a "
+        "port VLAN on each function, so its channels are S-channels (`remote-needs-schannel`)",
+        examples=[True],
     )
     uplinks: Annotated[dict[Fabric, UplinkSpec], Named("FABRIC", "uplink"), Field(min_length=1)] = Field(
         description="its uplinks, one a fabric",
@@ -263,8 +276,7 @@ class AdapterSpec(Spec):
     host: HostName = Field(description="where it is (`unknown-host`)", examples=["h1"])
     driver: Literal["soft", "sriov", "nvme"] = Field(
         "soft",
-        description="`soft` adapters are emulated; with `sriov` or `nvme` it is a real one, and has the keys of "
-        "`adapter-sriov` or `adapter-nvme`",
+        description="`soft` is emulated; `sriov` and `nvme` are real, with the keys of `adapter-sriov`, `adapter-nvme`",
         examples=["soft"],
     )
     model: Model = Field(

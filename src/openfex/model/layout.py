@@ -66,6 +66,8 @@ class Uplink:
     bridge_link: int
     attachment: str = AUTO
     shape: Shape | None = None
+    port: str = ""
+    """Of a real host: the device of this machine that is the bridge's end."""
 
     @property
     def is_xdp(self) -> bool:
@@ -88,6 +90,8 @@ class Purpose(Enum):
 
     NIC = "nic"
     STORAGE = "storage"
+    PF = "pf"
+    """None, but the PF of a real adapter, whose own frames are in the default channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +107,13 @@ class Function:
 
     @property
     def name(self) -> str:
-        """`h1-nic0/3`."""
-        return f"{self.adapter}/{self.index}"
+        """`h1-nic0/3`; `h1-nic0/pf` for the adapter's own port."""
+        return f"{self.adapter}/{'pf' if self.is_pf else self.index}"
+
+    @property
+    def is_pf(self) -> bool:
+        """Whether it is the adapter's own port, which is in the default channel."""
+        return self.purpose is Purpose.PF
 
     @property
     def pf_device(self) -> str:
@@ -176,12 +185,16 @@ class Bridge:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A host with its uplinks, in the order of their links."""
+    """A host with its uplinks, in the order of their links.
+
+    `remote`: a real one; of it only the bridge's ends of its cables are here.
+    """
 
     name: str
     kind: ChannelKind
     uplinks: tuple[Uplink, ...]
     adapters: tuple[Adapter, ...]
+    remote: bool = False
 
     @property
     def functions(self) -> tuple[Function, ...]:
@@ -224,6 +237,11 @@ class Layout:
     def uplinks_of(self, bridge: str) -> tuple[Uplink, ...]:
         """The uplinks that end at a bridge."""
         return tuple(uplink for host in self.hosts for uplink in host.uplinks if uplink.bridge == bridge)
+
+    @property
+    def own_hosts(self) -> tuple[Host, ...]:
+        """The hosts that are built here."""
+        return tuple(host for host in self.hosts if not host.remote)
 
     def host(self, name: str) -> Host:
         """The host of that name."""

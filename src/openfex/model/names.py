@@ -14,7 +14,7 @@ LONGEST_NAME = 40
 DEVICE = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 LONGEST_DEVICE = 15
 FILE = r"^/[^\n]*$"
-FUNCTION = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?/(0|[1-9][0-9]{0,4})$"
+FUNCTION = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?/(pf|0|[1-9][0-9]{0,4})$"
 
 
 def parse_text(value: object, code: str = "bad-value") -> str:

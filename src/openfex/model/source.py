@@ -20,6 +20,8 @@ from openfex.model.complaints import explain
 from openfex.model.wording import shown
 
 Place = tuple[str | int, ...]
+MOST_VALUES = 1_000_000
+"""Of one document. Aliases of aliases can make more of a few lines than any machine can hold."""
 _TAG = "tag:yaml.org,2002:"
 _TAGS = frozenset({"map", "seq", "str", "int", "float", "bool", "null", "timestamp", "value", "merge"})
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
@@ -119,6 +121,7 @@ class _Builder:
     problems: list[Problem] = field(default_factory=list)
     open: list[Node] = field(default_factory=list)
     """The nodes that are being made: an alias of one of them would never end."""
+    made: int = 0
 
     def complain(self, node: Node, code: str, message: str, remedy: str = "") -> None:
         mark = node.start_mark
@@ -126,6 +129,12 @@ class _Builder:
         self.problems.append(Problem(code, "YAML", message, remedy, self.file, line, column=column))
 
     def build(self, node: Node) -> object:
+        self.made += 1
+        if self.made > MOST_VALUES:
+            if self.made == MOST_VALUES + 1:
+                message = f"with all aliases written out these are more than {MOST_VALUES} values"
+                self.complain(node, "bad-yaml", message, "use fewer aliases")
+            return None
         tag = (node.tag or "").removeprefix(_TAG)
         if tag not in _TAGS:
             named = tag if tag.startswith("!") else f"!!{tag}"

@@ -12,6 +12,8 @@ from openfex.errors import InputError
 CHANNEL_BITS = 12
 LAST_CHANNEL = 4094
 """Channels 1..4094 name functions; 0 is the link itself, 4095 stays reserved (wire.md 2.1)."""
+DEFAULT_CHANNEL = 1
+"""Of S-channels the one that has no tag (SVID 1 of CDCP, wire.md 4.3); where there are others it is one like them."""
 LAST_VLAN = 4094
 
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
@@ -56,11 +58,30 @@ class ChannelKind(Enum):
 
     VNTAG = "vntag"
     ETAG = "etag"
+    SCHANNEL = "schannel"
+    """An S-channel: the tag is an S-tag (802.1ad), its VID the channel."""
+    SCHANNEL_Q = "schannel-q"
+    """The same with a C-tag (802.1Q), for adapters that have no other."""
 
     @property
     def overhead(self) -> int:
         """Octets that the tag adds to a frame."""
-        return {ChannelKind.VNTAG: 6, ChannelKind.ETAG: 8}[self]
+        return {ChannelKind.VNTAG: 6, ChannelKind.ETAG: 8}.get(self, 4)
+
+    @property
+    def is_schannel(self) -> bool:
+        """Whether the tag is a VLAN tag: it names no source and no list, and what has none is in a channel too."""
+        return self in {ChannelKind.SCHANNEL, ChannelKind.SCHANNEL_Q}
+
+    @property
+    def first_channel(self) -> int:
+        """The first that a function can have: behind the one of what has no tag."""
+        return DEFAULT_CHANNEL + 1 if self.is_schannel else 1
+
+    @property
+    def channels(self) -> int:
+        """How many functions of a host can have one."""
+        return LAST_CHANNEL + 1 - self.first_channel
 
 
 def port_number(link: int, channel: int = 0) -> int:

@@ -24,7 +24,7 @@ def lay_machines(draft: Draft) -> None:
         one.name: Machine(one.name, spec.host, spec.type != "namespace", _guest(spec)) for one, spec in machines
     }
     draft.free = {
-        host.name: {one.name: one for one in host.functions if one.purpose is Purpose.NIC}
+        host.name: {one.name: one for one in host.functions if one.purpose is not Purpose.STORAGE}
         for host in draft.hosts.values()
     }
     nics = [(one, name, nic) for one, spec in machines for name, nic in spec.nics.items()]
@@ -63,7 +63,7 @@ def _choose_function(draft: Draft, host: Host, machine: Machine, name: str, nic:
     held = free.get(seat.function) if seat else None
     if held and held.adapter in fitting:
         return held
-    return next((one for one in free.values() if one.adapter in fitting), None)
+    return next((one for one in free.values() if one.adapter in fitting and not one.is_pf), None)
 
 
 def _choose_uplink(draft: Draft, host: Host, name: str, nic: NicSpec) -> Uplink:

@@ -13,7 +13,7 @@ from openfex.model.catalogue import CATALOGUE
 from openfex.model.documents import AdapterSpec, ProfileSpec
 from openfex.model.limits import MAX_NETWORK_PORTS, MAX_PROFILES, MAX_UPLINKS
 from openfex.model.reader import of_spec
-from openfex.model.values import LAST_CHANNEL
+from openfex.model.values import LAST_CHANNEL, ChannelKind
 from openfex.model.wording import many
 from openfex.plan.carving import check_carving
 from openfex.plan.inventory import OPEN_TRUNK, Inventory, Nic
@@ -63,9 +63,17 @@ def check_adapters(inventory: Inventory) -> Iterator[Problem]:
         model = CATALOGUE.get(adapter.model)
         before = channels.get(adapter.host, 0)
         channels[adapter.host] = before + (model.functions if model else 0)
-        if before <= LAST_CHANNEL < channels[adapter.host]:
-            message = f"the adapters of host {adapter.host} could have more than {LAST_CHANNEL} functions together"
+        most = _channels_of(inventory, adapter.host)
+        if before <= most < channels[adapter.host]:
+            message = f"the adapters of host {adapter.host} could have more than {most} functions together"
             yield document.problem("too-many-channels", message, "put it into another host", ("model",))
+
+
+def _channels_of(inventory: Inventory, host: str) -> int:
+    """How many functions of a host can have a channel."""
+    spec = inventory.host_of.get(host)
+    known = spec is not None and spec.channel in {kind.value for kind in ChannelKind}
+    return ChannelKind(spec.channel).channels if spec and known else LAST_CHANNEL
 
 
 def check_functions_left(inventory: Inventory) -> Iterator[Problem]:
@@ -81,7 +89,15 @@ def _in_turn(inventory: Inventory, host: str) -> list[Nic]:
     """The NICs of a host as they are bound: those that name their function, those that have one here, the others."""
     here = {f"{name}/{index}" for name, one in inventory.adapters_of(host).items() for index in range(one.functions)}
     held = {name for name, seat in inventory.held.nics.items() if seat.function in here}
-    return sorted(inventory.nics_of(host), key=lambda nic: (nic.spec.function is None, nic.label not in held))
+    nics = [nic for nic in inventory.nics_of(host) if not _needs_none(inventory, nic)]
+    return sorted(nics, key=lambda nic: (nic.spec.function is None, nic.label not in held))
+
+
+def _needs_none(inventory: Inventory, nic: Nic) -> bool:
+    """Whether it is a PF, or its machine is refused as it is (plan/remotes.py)."""
+    host = inventory.host_of.get(nic.machine.host)
+    is_guest = host is not None and host.remote and nic.machine.type == "qemu"
+    return is_guest or (nic.spec.function or "").endswith("/pf")
 
 
 def _check_room(host: str, adapters: Mapping[str, AdapterSpec], nics: Sequence[Nic]) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from openfex.model.layout import home_of
 from openfex.model.place import Place
 from openfex.plan.objects import (
     ORDER,
+    DeviceSpec,
     FunctionKey,
     FunctionSpec,
     GuestKey,
@@ -79,6 +80,8 @@ def _is_replaced(old: Spec, new: Spec) -> bool:
     """
     if isinstance(old, WireSpec) and isinstance(new, WireSpec):
         return (old.near, old.far) != (new.near, new.far)
+    if isinstance(old, DeviceSpec) and isinstance(new, DeviceSpec):
+        return old.place.netns != new.place.netns
     if isinstance(old, NicSpec) and isinstance(new, NicSpec):
         return old.place != new.place  # lowered before it moves, or it would speak by its old tables from its new place
     if isinstance(old, FunctionSpec) and isinstance(new, FunctionSpec):
@@ -92,6 +95,8 @@ def _devices(operations: Iterable[Operation]) -> set[Place]:
     for one in operations:
         if isinstance(one.old, WireSpec):
             places |= {one.old.near, one.old.far}
+        if isinstance(one.old, DeviceSpec):
+            places.add(one.old.place)
         if isinstance(one.old, FunctionSpec) and isinstance(one.key, FunctionKey):
             places |= {one.old.place, Place(one.key.netns, one.old.pf_device)}
     return places

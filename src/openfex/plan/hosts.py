@@ -13,7 +13,7 @@ from openfex.model.documents import AdapterSpec, HostSpec, UplinkSpec
 from openfex.model.layout import Adapter, Function, Host, Purpose, Uplink
 from openfex.model.limits import FIRST_UPLINK, MAX_LINKS
 from openfex.model.reader import of_spec
-from openfex.model.values import LAST_CHANNEL, ChannelKind
+from openfex.model.values import DEFAULT_CHANNEL, ChannelKind
 from openfex.plan.allotment import Span, allot, allot_spans
 from openfex.plan.draft import Draft
 from openfex.plan.shapes import shape_of
@@ -35,12 +35,12 @@ def lay_hosts(draft: Draft) -> None:
             _lay_uplink(document.name, fabric, one, kind, links[f"{one.bridge}/{document.name}"])
             for fabric, one in sorted(spec.uplinks.items())
         )
-        draft.hosts[document.name] = Host(document.name, kind, uplinks, ())
+        draft.hosts[document.name] = Host(document.name, kind, uplinks, (), spec.remote)
 
 
 def _lay_uplink(host: str, fabric: str, spec: UplinkSpec, kind: ChannelKind, link: int) -> Uplink:
-    number, shape = HOST_LINK[fabric], shape_of(spec)
-    return Uplink(host, fabric, spec.device, spec.bridge, kind, spec.mtu, number, link, spec.attachment, shape)
+    number, shape, port = HOST_LINK[fabric], shape_of(spec), spec.port or ""
+    return Uplink(host, fabric, spec.device, spec.bridge, kind, spec.mtu, number, link, spec.attachment, shape, port)
 
 
 def _ends_at(host: HostSpec, bridge: str) -> bool:
@@ -54,7 +54,7 @@ def lay_adapters(draft: Draft) -> None:
         mine = {f"{host}/{one.name}": (one, spec) for one, spec in adapters if spec.host == host}
         sizes = {name: CATALOGUE[spec.model].functions for name, (_, spec) in mine.items()}
         held = {name: span for name, span in draft.held.adapters.items() if name in sizes}
-        spans = allot_spans(sizes, held, LAST_CHANNEL)
+        spans = allot_spans(sizes, held, draft.hosts[host].kind.channels)
         for name, (document, spec) in mine.items():
             if name in spans:
                 _lay_adapter(draft, document.name, spec, spans[name])
@@ -66,9 +66,12 @@ def lay_adapters(draft: Draft) -> None:
 
 def _lay_adapter(draft: Draft, name: str, spec: AdapterSpec, span: Span) -> None:
     host = draft.hosts[spec.host]
+    first = host.kind.first_channel + span.base
     purposes = [Purpose.NIC] * spec.functions + [Purpose.STORAGE] * spec.storage
     functions = tuple(
-        Function(name, index, span.base + index + 1, purpose, span.slot) for index, purpose in enumerate(purposes)
+        Function(name, index, first + index, purpose, span.slot) for index, purpose in enumerate(purposes)
     )
+    if host.remote and span.base == 0:
+        functions = (Function(name, 0, DEFAULT_CHANNEL, Purpose.PF, span.slot), *functions)
     adapter = Adapter(name, host.name, spec.model, spec.backing, functions, span.slot, span.base)
     draft.hosts[host.name] = replace(host, adapters=(*host.adapters, adapter))

@@ -52,7 +52,7 @@ def _check_function(inventory: Inventory, nic: Nic, function: str) -> Iterator[P
         remedy = choose(name, here, f"adapters of host {nic.machine.host}")
         yield nic.problem("unknown-function", message, remedy, "function")
     else:
-        yield from _check_number(nic, name, adapter, int(number))
+        yield from _check_number(nic, name, adapter, 0 if number == "pf" else int(number))
 
 
 def _check_number(nic: Nic, name: str, adapter: AdapterSpec, number: int) -> Iterator[Problem]:

@@ -57,6 +57,24 @@ class WireSpec:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class DeviceKey:
+    """A device of this machine that is lent to a bridge, by its own name: a cable from a real host ends there."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"device {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSpec:
+    """Where it is while it is lent."""
+
+    place: Place
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class FunctionKey:
     """A carved function, by the name space of its host and its name."""
 
@@ -197,8 +215,8 @@ class GuestSpec:
     image: str = ""
 
 
-Key = SpaceKey | WireKey | FunctionKey | NodeKey | TablesKey | NicKey | GuestKey
-Spec = SpaceSpec | WireSpec | FunctionSpec | NodeSpec | TablesSpec | NicSpec | GuestSpec
+Key = SpaceKey | WireKey | DeviceKey | FunctionKey | NodeKey | TablesKey | NicKey | GuestKey
+Spec = SpaceSpec | WireSpec | DeviceSpec | FunctionSpec | NodeSpec | TablesSpec | NicSpec | GuestSpec
 State = dict[Key, Spec]
 
 
@@ -211,5 +229,5 @@ def is_whole(spec: Spec) -> bool:
     return not isinstance(spec, GuestSpec) or all(nic.device for nic in spec.nics)
 
 
-ORDER: tuple[type, ...] = (SpaceKey, WireKey, FunctionKey, NodeKey, TablesKey, NicKey, GuestKey)
+ORDER: tuple[type, ...] = (SpaceKey, WireKey, DeviceKey, FunctionKey, NodeKey, TablesKey, NicKey, GuestKey)
 """Made in this order, and taken away in the reverse: a NIC is raised when all that its frames meet is there."""

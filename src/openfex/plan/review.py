@@ -27,6 +27,7 @@ from openfex.plan.nics import (
 )
 from openfex.plan.reality import check_real_adapters
 from openfex.plan.references import check_hosts, check_machines, check_network, check_ports
+from openfex.plan.remotes import check_remote_machines, check_remotes
 from openfex.plan.rules import check_rates, check_rules
 from openfex.plan.shapes import check_shapes
 from openfex.plan.sources import check_guards, check_source_macs
@@ -40,11 +41,13 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_rules,
     check_rates,
     check_hosts,
+    check_remotes,
     check_shapes,
     check_host_devices,
     check_adapters,
     check_real_adapters,
     check_machines,
+    check_remote_machines,
     check_machine_devices,
     check_fabrics,
     check_functions,

@@ -9,21 +9,24 @@ from collections.abc import Callable, Mapping
 from openfex.errors import WireError
 from openfex.model.drops import DropReason
 from openfex.model.layout import Binding
-from openfex.model.values import BROADCAST, Mac, port_number
+from openfex.model.values import BROADCAST, ChannelKind, Mac, port_number
 from openfex.plan.carving import check_carving
 from openfex.proof.bed import DOWN, NETWORK, NIC, UP, Proof, Seen, Stage, numbers
 from openfex.proof.topology import FUNCTIONS, MODEL
+from openfex.rules.schannel import TPIDS
 from openfex.wire import ETag, Frame, VlanTag, VnTag
 
 ROUNDS = 10
 
 
-def channel_of(octets: bytes) -> int | None:
+def channel_of(octets: bytes, kind: ChannelKind) -> int | None:
     """The channel that a frame on an uplink names itself by; None for a list, or a frame without a channel's tag."""
     try:
         tag = Frame.decode(octets).outer
     except WireError:
         return None
+    if kind.is_schannel:
+        return tag.vid if isinstance(tag, VlanTag) and tag.tpid == TPIDS[kind] else None
     if isinstance(tag, VnTag):
         return None if tag.pointer else tag.dvif if tag.direction else tag.svif
     return tag.ecid if isinstance(tag, ETag) and not tag.grp else None
@@ -60,7 +63,7 @@ def tagged_on_wire(stage: Stage) -> Proof:
         witness = witness if binding.profile.name == "data" else "vm4" if machine != "vm4" else "vm1"
         seen = stage.exchange(machine, [octets], witness)
         mine = [one for one in seen[_uplink(binding, UP)] if number in numbers([one])]
-        found[binding.name] = {channel_of(one) for one in mine}
+        found[binding.name] = {channel_of(one, binding.uplink.kind) for one in mine}
         untagged += sum(Frame.decode(one).outer is None for way in (UP, DOWN) for one in seen[_uplink(binding, way)])
     right = {binding.name: {binding.function.channel} for binding in stage.bindings.values()}
     ids = ", ".join(f"{binding.machine}={binding.function.channel}" for binding in stage.bindings.values())
@@ -75,7 +78,7 @@ def _journey(stage: Stage, sender: str, receiver: str) -> tuple[dict[str, int], 
     number, octets = stage.frame(other.mac, one.mac)
     seen = stage.exchange(sender, [octets], receiver)
     ways = seen[_uplink(one, UP)], seen[_uplink(other, DOWN)]
-    channels = [channel_of(frame) for frames in ways for frame in frames if number in numbers([frame])]
+    channels = [channel_of(frame, one.uplink.kind) for frames in ways for frame in frames if number in numbers([frame])]
     return _where(seen, number), channels
 
 
@@ -114,7 +117,10 @@ def vlan_isolation(stage: Stage) -> Proof:
 
 
 def broadcast_exactly_once(stage: Stage) -> Proof:
-    """Each member of the VLAN gets one copy of a broadcast, the sender none, and each uplink carries one."""
+    """Each member of the VLAN gets one copy of a broadcast, the sender none.
+
+    An uplink carries one, for the host to replicate; in S-channels one a member.
+    """
     sender = stage.bindings["vm2"]
     sent = [stage.broadcast("vm2") for _ in range(ROUNDS)]
     seen = stage.exchange("vm2", [octets for _, octets in sent], "vm4")
@@ -126,8 +132,13 @@ def broadcast_exactly_once(stage: Stage) -> Proof:
     whole = all(
         octets in seen[NIC + binding.name] for _, octets in sent for binding in members if binding is not sender
     )
-    expected |= dict.fromkeys((UP + "h1.a", DOWN + "h1.a", DOWN + "h2.a", NETWORK + "sw-a/up0"), ROUNDS)
-    measured = f"{ROUNDS} broadcasts, {len(members) - 1} members: {ROUNDS} copies each, sender 0, 1 a wire"
+    expected |= dict.fromkeys((UP + "h1.a", NETWORK + "sw-a/up0"), ROUNDS)
+    each = sender.uplink.kind.is_schannel
+    for host in ("h1", "h2"):
+        there = sum(binding.uplink.host == host for binding in members if binding is not sender)
+        expected[f"{DOWN}{host}.a"] = ROUNDS * (there if each else 1)
+    wires = "1 a member on a wire" if each else "1 a wire"
+    measured = f"{ROUNDS} broadcasts, {len(members) - 1} members: {ROUNDS} copies each, sender 0, {wires}"
     if dict(copies) != expected:
         measured = f"expected {expected}, saw {dict(copies)}"
     return Proof("broadcast-exactly-once", dict(copies) == expected and whole, measured)

@@ -57,8 +57,9 @@ def _address(number: int, profile: str) -> str:
 
 def host_of(name: str, ordinal: int, kind: ChannelKind, attachment: str) -> Host:
     """A host with one adapter, carved; `ordinal` is that of its uplink at the bridge."""
+    first = kind.first_channel
     uplink = Uplink(name, "a", "up-a", BRIDGE, kind, UPLINK_MTU, 1, FIRST_UPLINK + ordinal, attachment)
-    functions = tuple(Function(f"{name}-nic0", index, index + 1, Purpose.NIC, 0) for index in range(FUNCTIONS))
+    functions = tuple(Function(f"{name}-nic0", index, first + index, Purpose.NIC, 0) for index in range(FUNCTIONS))
     return Host(name, kind, (uplink,), (Adapter(f"{name}-nic0", name, MODEL, "veth", functions),))
 
 

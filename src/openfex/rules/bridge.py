@@ -17,11 +17,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from openfex.model.drops import DropReason
-from openfex.model.values import LAST_CHANNEL, ChannelKind, Mac, port_channel, port_link, port_number
+from openfex.model.values import DEFAULT_CHANNEL, LAST_CHANNEL, ChannelKind, Mac, port_channel, port_link, port_number
 from openfex.rules.decision import Decision, Direction, Learnt, Verdict, deny, drop
 from openfex.rules.head import NOBODY, S_TAG, Head, judge_head
 from openfex.rules.policy import Frame, judge_acl, judge_guard, judge_source
 from openfex.rules.priority import dscp_of, priority_of
+from openfex.rules.schannel import may_go_untagged
 from openfex.rules.service import unwrap
 from openfex.rules.tables import BridgeTables, Flood, Port, Station, Terms
 
@@ -46,11 +47,14 @@ def enter(head: Head, link: int, tables: BridgeTables) -> tuple[int, DropReason]
     number = port_number(link)
     if not head.whole:
         return number, DropReason.TRUNCATED
-    if link not in tables.links or tables.links[link] is not head.kind:
-        network = link in tables.links and tables.links[link] is None
-        return number, DropReason.FORGED_TAG if network else DropReason.NOT_IN_CHANNEL
-    if head.kind is not None:
-        channel, reason = _channel(head)
+    if link not in tables.links:
+        return number, DropReason.NOT_IN_CHANNEL
+    kind = tables.links[link]
+    is_default = head.kind is None and kind is not None and kind.is_schannel
+    if kind is not head.kind and not is_default:
+        return number, DropReason.FORGED_TAG if kind is None else DropReason.NOT_IN_CHANNEL
+    if kind is not None:
+        channel, reason = (DEFAULT_CHANNEL, DropReason.NONE) if is_default else _channel(head)
         if reason:
             return number, reason
         if port_number(link, channel) not in tables.ports:
@@ -104,7 +108,17 @@ def _to_veth(to: int, port: Port, d: Decision, frame: Frame, tables: BridgeTable
         return deny(d, DropReason.VLAN_MISMATCH)
     source = port_channel(d.port) if port_link(to) == port_link(d.port) else 0
     d = replace(d, out=to, source=source, tagged=terms.leaves_tagged(d.vlan), service=terms.service)
+    if is_mistaken(frame.head, d, tables):
+        return deny(d, DropReason.FORGED_TAG, to)
     return judge_acl(frame, d, to, Direction.OUT, tables)
+
+
+def is_mistaken(head: Head, d: Decision, tables: BridgeTables) -> bool:
+    """Whether what leaves by the vEth `out` would be taken for a frame in another S-channel."""
+    kind = tables.links.get(port_link(d.out))
+    if port_channel(d.out) != DEFAULT_CHANNEL or kind is None or not kind.is_schannel:
+        return False
+    return not may_go_untagged(head, kind, tagged=d.tagged, service=d.service)
 
 
 def _network_port(number: int, vlan: int, tables: BridgeTables) -> Terms | None:

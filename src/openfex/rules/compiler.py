@@ -136,14 +136,18 @@ def compile_bridge(layout: Layout, name: str, held: BridgeTables | None = None) 
     return tables
 
 
+def _is_alone(binding: Binding) -> bool:
+    """Whether it gets copies of its own: it is judged for what leaves by it, or its channel's tag can name no list."""
+    return binding.profile.policy.judges_out or binding.uplink.kind.is_schannel
+
+
 def _judged(by_link: Mapping[int, list[Binding]]) -> tuple[int, ...]:
-    """Those that are judged alone when frames leave by them: they are on no list."""
-    judged = (one.bridge_port for bound in by_link.values() for one in bound if one.profile.policy.judges_out)
-    return tuple(sorted(judged))
+    """Those that get copies of their own: they are on no list."""
+    return tuple(sorted(one.bridge_port for bound in by_link.values() for one in bound if _is_alone(one)))
 
 
 def _flood(by_link: Mapping[int, list[Binding]], list_id: int, peers: frozenset[int]) -> Flood:
-    listed = {link: sum(not one.profile.policy.judges_out for one in bound) for link, bound in by_link.items()}
+    listed = {link: sum(not _is_alone(one) for one in bound) for link, bound in by_link.items()}
     some = frozenset(link for link, count in listed.items() if count)
     many = frozenset(link for link, count in listed.items() if count > 1)
     return Flood(some, many, list_id, peers, _judged(by_link))
@@ -153,7 +157,7 @@ def _list(bound: Iterable[Binding], vlan: int) -> Members:
     tagged: set[int] = set()
     untagged: set[int] = set()
     for binding in bound:
-        if binding.profile.policy.judges_out:
+        if _is_alone(binding):
             continue
         trunk = binding.profile.allowed is not None and binding.profile.vlan != vlan
         (tagged if trunk else untagged).add(binding.function.channel)

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
 from openfex.model.values import ChannelKind, port_link, port_number
-from openfex.rules.bridge import decide_bridge
+from openfex.rules.bridge import decide_bridge, is_mistaken
 from openfex.rules.decision import Decision, Hit, Learnt, Verdict
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import C_TAG, Head, read_head
 from openfex.rules.policy import Frame, judge_copy, read_frame, settle
 from openfex.rules.priority import write_dscp
+from openfex.rules.schannel import schannel_tag
 from openfex.rules.service import unwrap, wrap
 from openfex.rules.tables import BridgeTables, ExtenderTables, Port
 from openfex.wire import ETag, VlanTag, VnTag
@@ -31,6 +32,8 @@ class Sent:
 
 def up_tag(kind: ChannelKind, channel: int, tci: int) -> bytes:
     """The channel's tag as a port extender writes it; with the priority of `tci`, where it has one."""
+    if kind.is_schannel:
+        return schannel_tag(kind, channel, tci)
     if kind is ChannelKind.VNTAG:
         return VnTag(svif=channel).encode()
     return ETag(ecid=channel, pcp=tci >> 13, dei=tci >> 12 & 1).encode()
@@ -38,6 +41,8 @@ def up_tag(kind: ChannelKind, channel: int, tci: int) -> bytes:
 
 def down_tag(kind: ChannelKind, target: int, *, is_list: bool, source: int, tci: int) -> bytes:
     """The channel's tag as a bridge writes it; `target`, `source` and `tci` as in a decision."""
+    if kind.is_schannel:
+        return schannel_tag(kind, target, tci)
     if kind is ChannelKind.ETAG:
         ingress = source if is_list else 0
         return ETag(target & 0xFFF, target >> 12, ingress, pcp=tci >> 13, dei=tci >> 12 & 1).encode()
@@ -97,14 +102,19 @@ class Extender(Node):
 
     def from_function(self, port: int, octets: bytes) -> list[Sent]:
         """A function sends; what leaves, leaves by the uplink."""
-        return self._carry(decide_up(read_head(octets), port, self.tables), octets)
+        head = read_head(octets)
+        return self._carry(decide_up(head, port, self.tables), octets, head)
 
     def from_uplink(self, link: int, octets: bytes) -> list[Sent]:
         """The bridge sends; what leaves, leaves by functions."""
-        return self._carry(decide_down(read_head(octets), link, self.tables), octets)
+        head = self.head_from(link, octets)
+        return self._carry(decide_down(head, link, self.tables), octets, head)
 
-    def _carry(self, decision: Decision, octets: bytes) -> list[Sent]:
-        head = read_head(octets)
+    def head_from(self, link: int, octets: bytes) -> Head:
+        """What is seen of a frame that the bridge sends."""
+        return read_frame(octets, self.tables.links.get(link)).head
+
+    def _carry(self, decision: Decision, octets: bytes, head: Head) -> list[Sent]:
         self._count_in(decision, head)
         if decision.verdict is Verdict.DROP:
             return []
@@ -114,11 +124,11 @@ class Extender(Node):
         """What becomes of a frame that is not dropped."""
         if decision.verdict is Verdict.UP:
             return [self._up(decision, octets)]
-        head = read_head(octets)
+        link = port_link(decision.port)
+        head = self.head_from(link, octets)
         bare = _behind_macs(octets, head.kind.overhead if head.kind else 0)
         if decision.verdict is Verdict.DELIVER:
             return [Sent(decision.out, bare)]
-        link = port_link(decision.port)
         members = self.tables.lists[link, decision.list_id]
         untagged = _behind_macs(bare, VlanTag.LENGTH) if head.vlan_tags else bare
         copies = [(channel, bare) for channel in sorted(members.tagged)]
@@ -159,16 +169,21 @@ class Bridge(Node):
 
     def receive(self, link: int, octets: bytes, now_ns: int) -> list[Sent]:
         """A frame arrives by an uplink or a network port."""
-        frame = read_frame(octets)
+        frame = self.frame_from(link, octets)
         decision = self.judge(link, frame, now_ns)
         if decision.verdict is Verdict.DROP:
             return []
-        copies = self.copies(decision, octets, lambda d: self._judge_copy(d, frame, now_ns))
+        bare = unwrap(frame, frame.head.tci & 0xFFF) if decision.unwrapped else frame
+        copies = self.copies(decision, octets, lambda d: self._judge_copy(d, bare, now_ns))
         return self._count_out(copies, decision, frame.head)
+
+    def frame_from(self, link: int, octets: bytes) -> Frame:
+        """What is seen of a frame that arrives by a link."""
+        return read_frame(octets, self.tables.links.get(link))
 
     def copies(self, decision: Decision, octets: bytes, judge: Judge) -> list[Copy]:
         """What becomes of a frame that is not dropped; `judge` is asked of each copy that one port gets."""
-        frame = read_frame(octets)
+        frame = self.frame_from(port_link(decision.port), octets)
         head = frame.head
         overhead = head.kind.overhead if head.kind else 0
         octets = write_dscp(octets, head, decision.dscp)
@@ -181,25 +196,24 @@ class Bridge(Node):
         return self._flood(decision, judge, (bare, tagged))
 
     def _flood(self, d: Decision, judge: Judge, shapes: tuple[bytes, bytes]) -> list[Copy]:
-        """The one of `out`, one a peer, one a vEth that is judged alone, and one an uplink.
+        """The one of `out`, one a peer, one a vEth that gets its own, and one an uplink with a list.
 
-        Uplinks that are not in the tables take none.
+        Of the vEths the untagged come first. Uplinks that are not in the tables take none.
         """
         alone = [d] if d.out else []
         peers = (port_number(link) for link in sorted(d.peers))
         alone += [replace(d, out=port, tagged=True, service=self._service_of(port)) for port in peers]
         copies = [self._network_copy(one, judge, shapes[one.tagged]) for one in alone]
-        for port in self._judged(d):
+        for tagged, port in sorted((self._leaves_tagged(port, d.vlan), port) for port in self._judged(d)):
             row = self.tables.ports.get(port)
             if row and row.up and port != d.port and self.tables.links.get(port_link(port)):
-                tagged = self.tables.terms_of(row).leaves_tagged(d.vlan)
                 source = d.source if port_link(port) == port_link(d.port) else 0
-                one = replace(d, out=port, source=source, service=0)
+                one = replace(d, out=port, source=source, service=0, tagged=tagged)
                 copies.append(self._judged_copy(one, judge, shapes[tagged]))
         for link in sorted(d.uplinks):
             kind = self.tables.links.get(link)
             source = d.source if link == port_link(d.port) else 0
-            if kind:
+            if kind and not kind.is_schannel:  # which have no lists
                 tag = down_tag(kind, d.list_id, is_list=True, source=source, tci=d.tci)
                 copies.append(Sent(port_number(link), _behind_macs(shapes[1], 0, tag)))
         return copies
@@ -208,6 +222,9 @@ class Bridge(Node):
         port = self.tables.ports[d.port]
         flood = self.tables.floods.get((port_link(d.port) if port.network and not port.peer else 0, d.vlan))
         return flood.judged if flood else ()
+
+    def _leaves_tagged(self, port: int, vlan: int) -> bool:
+        return self.tables.terms_of(self.tables.ports.get(port, Port())).leaves_tagged(vlan)
 
     def _service_of(self, port: int) -> int:
         return self.tables.terms_of(self.tables.ports.get(port, Port())).service
@@ -224,6 +241,8 @@ class Bridge(Node):
 
     def _judge_copy(self, d: Decision, frame: Frame, now_ns: int) -> DropReason:
         port = self.tables.ports.get(d.out)
+        if is_mistaken(frame.head, d, self.tables):
+            return DropReason.FORGED_TAG
         if port is None or not self.tables.terms_of(port).policy.judges_out:
             return DropReason.NONE
         judged = judge_copy(frame, d, d.out, now_ns, self.tables)

@@ -8,9 +8,10 @@ function, or to the members of a list but never back to the source (VN-Tag: wire
 from __future__ import annotations
 
 from openfex.model.drops import DropReason
-from openfex.model.values import LAST_CHANNEL, ChannelKind, port_channel, port_link, port_number
+from openfex.model.values import DEFAULT_CHANNEL, LAST_CHANNEL, ChannelKind, port_channel, port_link, port_number
 from openfex.rules.decision import Decision, Verdict, drop
 from openfex.rules.head import Head, judge_head
+from openfex.rules.schannel import begins_with_channel
 from openfex.rules.tables import ExtenderTables
 
 
@@ -24,16 +25,18 @@ def judge_function(tables: ExtenderTables, port: int) -> DropReason:
 
 def decide_up(head: Head, port: int, tables: ExtenderTables) -> Decision:
     """A frame from the function at `port`."""
-    reason = judge_function(tables, port)
+    reason, link = judge_function(tables, port), port_link(port)
     if not reason and not head.whole:
         reason = DropReason.TRUNCATED
     if not reason and head.kind is not None:
         reason = DropReason.FORGED_TAG
     if not reason:
         reason = judge_head(head)
+    if not reason and port_channel(port) == DEFAULT_CHANNEL and begins_with_channel(head, tables.links.get(link)):
+        reason = DropReason.FORGED_TAG
     if reason:
         return drop(port, reason)
-    return Decision(Verdict.UP, port, out=port_number(port_link(port)), source=port_channel(port))
+    return Decision(Verdict.UP, port, out=port_number(link), source=port_channel(port))
 
 
 def _decide_list(head: Head, link: int, tables: ExtenderTables) -> Decision:
@@ -49,7 +52,9 @@ def decide_down(head: Head, link: int, tables: ExtenderTables) -> Decision:
     uplink = port_number(link)
     if not head.whole:
         return drop(uplink, DropReason.TRUNCATED)
-    if head.kind is None or head.kind is not tables.links.get(link):
+    kind = tables.links.get(link)
+    is_default = head.kind is None and kind is not None and kind.is_schannel
+    if kind is None or (head.kind is not kind and not is_default):
         return drop(uplink, DropReason.NOT_IN_CHANNEL)
     if head.bad:
         return drop(uplink, DropReason.BAD_TAG)
@@ -57,9 +62,10 @@ def decide_down(head: Head, link: int, tables: ExtenderTables) -> Decision:
         return drop(uplink, DropReason.WRONG_DIRECTION)
     if head.list:
         return _decide_list(head, link, tables)
-    if not 1 <= head.target <= LAST_CHANNEL:
+    channel = DEFAULT_CHANNEL if is_default else head.target
+    if not 1 <= channel <= LAST_CHANNEL:
         return drop(uplink, DropReason.UNKNOWN_CHANNEL)
-    port = port_number(link, head.target)
+    port = port_number(link, channel)
     reason = judge_function(tables, port)
     if reason:
         return drop(uplink, reason)

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 
 from openfex.model.drops import DropReason
 from openfex.model.policy import Rate
-from openfex.model.values import Mac
+from openfex.model.values import ChannelKind, Mac
 from openfex.rules.classes import match
 from openfex.rules.decision import Decision, Direction, Hit, Verdict, deny
 from openfex.rules.head import Head, read_head
 from openfex.rules.packet import ARP, ICMPV6, IPV4, IPV6, UDP, Packet, Subject, read_packet
+from openfex.rules.schannel import enter_schannel
 from openfex.rules.tables import BridgeTables, Memory, Port
 
 SOLICITATION, ADVERTISEMENT = 135, 136
@@ -40,9 +41,9 @@ class Frame:
         return read_packet(self.octets, self.head.inner)
 
 
-def read_frame(octets: bytes) -> Frame:
-    """A frame by its octets. Never raises."""
-    return Frame(octets, read_head(octets))
+def read_frame(octets: bytes, kind: ChannelKind | None = None) -> Frame:
+    """A frame by its octets, from a link of that kind. Never raises."""
+    return Frame(octets, enter_schannel(read_head(octets), octets, kind))
 
 
 # ACL

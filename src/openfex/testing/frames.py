@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from openfex.model.values import BROADCAST, LAST_CHANNEL, ChannelKind, Mac, port_channel, port_link, port_number
+from openfex.rules.schannel import schannel_tag
 from openfex.rules.tables import BridgeTables, ExtenderTables, Port, Terms
 from openfex.testing.chance import Chance, any_of, one_in
 from openfex.testing.layouts import CHANNELS, VLANS
@@ -138,6 +139,14 @@ def _perhaps_flawed(chance: Chance, tag: VnTag | ETag) -> bytes:
     return tag.encode()
 
 
+def _schannel(chance: Chance, kind: ChannelKind, channel: int) -> bytes:
+    """The tag of an S-channel; once in five another channel's, of the other kind, or none at all."""
+    if not one_in(chance, 5):
+        return schannel_tag(kind, channel, chance.choice((0, 0, 0xE000, 0x1000)))
+    tag = vlan_tag(chance, chance.choice((0, 1, 4095, 5, *CHANNELS)), chance.choice((VlanTag.C_TPID, VlanTag.S_TPID)))
+    return chance.choice((b"", tag, _forged(chance)))
+
+
 def _arrival(chance: Chance, at: int, inner: bytes, tag: bytes) -> Arrival:
     """A frame with a channel's tag; once in sixteen cut inside its head, or a little behind it."""
     octets = inner[:12] + tag + inner[12:]
@@ -179,6 +188,8 @@ class ExtenderScene:
         is_list = one_in(chance, 2)
         target = (0x1FFE if one_in(chance, 8) else any_of(chance, lists, 0x1001)) if is_list else channel
         source = chance.choice((0, channel, *channels[:3]))
+        if kind.is_schannel:
+            return _arrival(chance, port_number(link), self._inner(chance), _schannel(chance, kind, channel))
         tag: VnTag | ETag
         if kind is ChannelKind.VNTAG:
             looped = source > 0
@@ -212,8 +223,10 @@ class BridgeScene:
         channel = any_of(chance, self._channels.get(link, []), 1)
         if one_in(chance, 16):
             channel = chance.choice((0, LAST_CHANNEL, 4095, 5))
-        tag = VnTag(svif=channel) if kind is ChannelKind.VNTAG else ETag(ecid=channel)
         inner = self._inner(chance, port_number(link, channel))
+        if kind.is_schannel:
+            return _arrival(chance, port_number(link), inner, _schannel(chance, kind, channel))
+        tag = VnTag(svif=channel) if kind is ChannelKind.VNTAG else ETag(ecid=channel)
         return _arrival(chance, port_number(link), inner, _perhaps_flawed(chance, tag))
 
     def _inner(self, chance: Chance, number: int) -> bytes:

@@ -10,7 +10,6 @@ from openfex.rules.decision import Decision
 from openfex.rules.engine import Bridge, Extender
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import read_head
-from openfex.rules.policy import read_frame
 
 
 @dataclass(slots=True)
@@ -19,10 +18,11 @@ class ReferenceExtender(Extender):
 
     def decide(self, at: int, octets: bytes) -> Decision:
         """A frame at a function's port, or (channel 0) at an uplink."""
-        head = read_head(octets)
         if port_channel(at):
+            head = read_head(octets)
             decision = decide_up(head, at, self.tables)
         else:
+            head = self.head_from(port_link(at), octets)
             decision = decide_down(head, port_link(at), self.tables)
         self._count_in(decision, head)
         return decision
@@ -34,4 +34,4 @@ class ReferenceBridge(Bridge):
 
     def decide(self, at: int, octets: bytes, now_ns: int) -> Decision:
         """A frame at a link's port, at a time."""
-        return self.judge(port_link(at), read_frame(octets), now_ns)
+        return self.judge(port_link(at), self.frame_from(port_link(at), octets), now_ns)

@@ -62,7 +62,7 @@ def _any_extender_tables(chance: Chance) -> ExtenderTables:
 
 
 def layouts() -> st.SearchStrategy[Layout]:
-    """One bridge, one to three network ports, one to four hosts of both channel kinds, NICs at most functions."""
+    """One bridge, one to three network ports, one to four hosts of all channel kinds, NICs at most functions."""
     return by_chance(make_layout)
 
 

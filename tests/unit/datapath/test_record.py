@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 
 from openfex.datapath.abi import MARK, RECORD, Leaves, Seen
-from openfex.datapath.record import CapturedFrame, read_record
+from openfex.datapath.record import CapturedFrame, Kinds, read_record
 from openfex.model.drops import DropReason
-from openfex.model.values import port_number
+from openfex.model.values import ChannelKind, port_link, port_number
 from openfex.rules.decision import Verdict
 from openfex.wire import ETag, VlanTag, VnTag
 
@@ -37,10 +37,12 @@ def read(
     mark: int = 0,
     service: int = 0,
     unwrapped: bool = False,
+    kind: ChannelKind = ChannelKind.ETAG,
 ) -> CapturedFrame:
     tpid, tci = (beside.tpid, beside.tci) if beside else (0, 0)
     head = (7, by, OTHER, len(came), len(came), tpid, tci, TCI, Verdict.DELIVER, 0, seen, leaves)
-    frame = read_record(RECORD.pack(*head, late, mark, service, unwrapped) + came + bytes(4), role, SNAP)
+    kinds: Kinds = {port_link(UPLINK): kind, port_link(NETWORK): None} if role == "bridge" else {1: kind}
+    frame = read_record(RECORD.pack(*head, late, mark, service, unwrapped) + came + bytes(4), role, SNAP, kinds)
     assert frame is not None
     return frame
 
@@ -51,6 +53,16 @@ def test_at_a_veth_the_channel_s_tag_is_off(tag: Tag, inner: tuple[Tag, ...]) ->
     frame = read(octets(tag, *inner))
     assert frame.octets == octets(*inner)
     assert frame.length == len(frame.octets)
+
+
+@pytest.mark.parametrize("inner", [(), (C_TAG,), (S_TAG, C_TAG)])
+def test_at_a_veth_the_tag_of_an_s_channel_is_off(inner: tuple[Tag, ...]) -> None:
+    """It mostly lies beside the octets; without one the frame was in the default channel, and stays as it is."""
+    channel = VlanTag(2, tpid=VlanTag.S_TPID)
+    assert read(octets(*inner), beside=channel, kind=ChannelKind.SCHANNEL).octets == octets(*inner)
+    assert read(octets(channel, *inner), kind=ChannelKind.SCHANNEL).octets == octets(*inner)
+    assert read(octets(VlanTag(2), *inner), kind=ChannelKind.SCHANNEL_Q).octets == octets(*inner)
+    assert read(octets(C_TAG), kind=ChannelKind.SCHANNEL).octets == octets(C_TAG)
 
 
 @pytest.mark.parametrize(("role", "by"), [("bridge", UPLINK), ("extender", HOST_UPLINK)])
@@ -125,7 +137,7 @@ def test_behind_the_verdict_octets_are_as_they_were_then() -> None:
 def test_a_cut_frame_keeps_its_length_and_padding_is_no_part_of_it() -> None:
     came = octets(ETag(1))
     head = (7, VETH, 0, 1500, 30, 0, 0, TCI, Verdict.DROP, DropReason.SPOOFED_SOURCE, Seen.IN | Seen.DROPPED, *bytes(5))
-    frame = read_record(RECORD.pack(*head) + came[:30] + bytes(6), "bridge", 20)
+    frame = read_record(RECORD.pack(*head) + came[:30] + bytes(6), "bridge", 20, {})
     assert frame is not None
     assert frame.octets == octets()[:20]
     assert frame.length == 1492
@@ -133,4 +145,4 @@ def test_a_cut_frame_keeps_its_length_and_padding_is_no_part_of_it() -> None:
 
 
 def test_a_question_is_no_frame() -> None:
-    assert read_record(bytes(RECORD.size), "bridge", SNAP) is None
+    assert read_record(bytes(RECORD.size), "bridge", SNAP, {}) is None

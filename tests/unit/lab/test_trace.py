@@ -25,7 +25,7 @@ from openfex.model.drops import DropReason
 from openfex.model.layout import Layout
 from openfex.model.policy import Policy, Priority, Rate, Trust
 from openfex.model.reader import read_documents
-from openfex.model.values import port_channel, port_link
+from openfex.model.values import ChannelKind, port_channel, port_link
 from openfex.plan.layout import lay_out
 from openfex.rules.bridge import decide_bridge
 from openfex.rules.compiler import compile_bridge, compile_extender
@@ -114,11 +114,13 @@ class FakeTracer:
         return Traced(Exported(decision), Exported(decision), NOW_NS)
 
     def _decision(self, at: int, octets: bytes) -> Decision:
+        link = port_link(at)
+        frame = read_frame(octets, self.tables.links.get(link))
         if isinstance(self.tables, BridgeTables):
-            return decide_bridge(read_frame(octets), port_link(at), NOW_NS, self.tables)
+            return decide_bridge(frame, link, NOW_NS, self.tables)
         if port_channel(at):
             return decide_up(read_head(octets), at, self.tables)
-        return decide_down(read_head(octets), port_link(at), self.tables)
+        return decide_down(frame.head, link, self.tables)
 
     def judge_copy(self, octets: bytes, port: int, vlan: int) -> Traced:
         passed = Exported(Decision(Verdict.DROP, port))
@@ -323,3 +325,4 @@ def test_shapes_in_words() -> None:
     macs, rest = bytes(12), b"\x08\0" + bytes(46)
     assert shape_of(macs + rest) == "untagged"
     assert shape_of(macs + VlanTag(20).encode() + rest) == "VLAN tag 20"
+    assert shape_of(macs + VlanTag(20).encode() + rest, ChannelKind.SCHANNEL_Q) == "schannel-q channel 20, untagged"

@@ -134,3 +134,13 @@ def test_collections_have_no_tags_either() -> None:
         "the tag !!set has no meaning here",
         "the tag !mine has no meaning here",
     ]
+
+
+def test_aliases_of_aliases_are_cut_off() -> None:
+    """Thirty lines that would be 8 to the power of 30 values."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]" for n in range(1, 30)]
+    (source,) = read("\n".join(lines))
+    assert [one.message for one in source.problems] == [
+        "with all aliases written out these are more than 1000000 values"
+    ]

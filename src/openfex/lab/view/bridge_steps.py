@@ -48,7 +48,7 @@ class BridgeScene:
     @cached_property
     def frame(self) -> Frame:
         """What came, as it is behind the service tag of its port."""
-        return unwrap(read_frame(self.hop.octets), self.terms.service)
+        return unwrap(read_frame(self.hop.octets, self.tables.links.get(self.link)), self.terms.service)
 
     @property
     def head(self) -> Head:
@@ -104,6 +104,8 @@ def _ending(scene: BridgeScene) -> str:
     decision, reason = scene.decision, scene.decision.reason
     if decision.verdict is not Verdict.DROP:
         return ""
+    if reason is DropReason.FORGED_TAG and decision.at != decision.port:
+        return "lookup"
     if reason is DropReason.FORGED_TAG:
         return "head" if scene.head.kind is None or scene.tables.links.get(scene.link) else "channel"
     if reason is DropReason.PORT_DOWN:

@@ -14,7 +14,8 @@ from openfex.model.layout import Layout
 from openfex.model.values import port_channel, port_link, port_number
 from openfex.model.wording import many
 from openfex.rules.decision import Decision, Verdict
-from openfex.rules.head import Head, read_head
+from openfex.rules.head import Head
+from openfex.rules.policy import read_frame
 from openfex.rules.tables import ExtenderTables, Members
 
 Steps = list[tuple[str, str]]
@@ -37,7 +38,9 @@ class ExtenderScene:
     @cached_property
     def head(self) -> Head:
         """That of what came."""
-        return read_head(self.hop.octets)
+        number = self.hop.point.number
+        kind = None if port_channel(number) else self.tables.links.get(port_link(number))
+        return read_frame(self.hop.octets, kind).head
 
     def name(self, number: int) -> str:
         """A port, and the NIC whose it is: `h1-nic0/1 (client/eth0)`."""

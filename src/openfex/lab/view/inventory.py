@@ -19,8 +19,6 @@ from openfex.model.drops import DropReason
 from openfex.model.layout import Adapter, Binding, Function, Host, Layout, Machine, Purpose
 from openfex.model.place import Place
 from openfex.model.quantities import format_vlans
-from openfex.model.values import port_number
-from openfex.rules.tables import Port
 
 
 def catalogue_rows() -> list[Row]:
@@ -64,9 +62,9 @@ def function_rows(sight: Sight) -> list[Row]:
 
 def _function_row(sight: Sight, host: Host, function: Function, binding: Binding | None, place: Place | None) -> Row:
     bound = sight.is_bound(host, function)
-    port = _enforced(sight, host, function)
+    port = sight.veth_up(host, function)
     note = ""
-    if function.purpose is Purpose.NIC and place is None:
+    if function.purpose is Purpose.NIC and place is None and not host.remote:
         note = "not carved"
     elif bound != (binding is not None):
         note = f"the documents bind it to {binding.name}" if binding else "the documents bind it to nobody"
@@ -75,22 +73,12 @@ def _function_row(sight: Sight, host: Host, function: Function, binding: Binding
         "host": host.name,
         "purpose": function.purpose.value,
         "channel": function.channel,
-        "state": "bound" if bound else "free" if sight.extender(host.name) else "unknown",
+        "state": "bound" if bound else "free" if host.remote or sight.extender(host.name) else "unknown",
         "nic": binding.name if binding else None,
         "mac": str(port.mac) if port and port.mac else None,
         "where": short_place(sight.layout, place) if place else None,
         "note": note,
     }
-
-
-def _enforced(sight: Sight, host: Host, function: Function) -> Port | None:
-    """The row of the function's vEth that is up: its MAC is the function's, whatever the holder set on the device."""
-    for uplink in host.uplinks:
-        tables = sight.bridge(uplink.bridge)
-        port = tables.ports.get(port_number(uplink.bridge_link, function.channel)) if tables else None
-        if port and port.up:
-            return port
-    return None
 
 
 def profile_rows(layout: Layout) -> list[Row]:
@@ -118,7 +106,7 @@ def host_rows(sight: Sight) -> list[Row]:
             "name": host.name,
             "channel": host.kind.value,
             "uplinks": [f"{one.fabric}: {one.device} to {one.bridge}" for one in host.uplinks],
-            "datapath": "loaded" if sight.extender(host.name) else "missing",
+            "datapath": "remote" if host.remote else "loaded" if sight.extender(host.name) else "missing",
             "adapters": len(host.adapters),
             "functions": len(host.functions),
             "bound": sum(sight.is_bound(host, one) for one in host.functions),
@@ -144,6 +132,8 @@ def machine_rows(sight: Sight) -> list[Row]:
 
 
 def _machine_state(sight: Sight, machine: Machine) -> str:
+    if sight.layout.host(machine.host).remote:
+        return "remote"
     if machine.guest:
         return sight.guests.get(machine.name, "missing")
     return "there" if machine_space(sight.layout, machine) in sight.links else "missing"
@@ -163,13 +153,14 @@ def _binding_row(sight: Sight, binding: Binding) -> Row:
     tables, extender = sight.bridge(uplink.bridge), sight.extender(uplink.host)
     port = tables.ports.get(binding.bridge_port) if tables else None
     function = extender.functions.get(binding.host_port) if extender else None
+    passes = layout.host(uplink.host).remote or (function and function.up)
     return {
         "name": binding.name,
         "host": uplink.host,
         "function": binding.function.name,
         "port": bridge_port_name(layout, layout.bridge(uplink.bridge), binding.bridge_port),
         "fabric": uplink.fabric,
-        "state": "up" if port and port.up and function and function.up else "down",
+        "state": "up" if port and port.up and passes else "down",
         "profile": binding.profile.name,
         "vlan": vlan_text(binding.profile.vlan, binding.profile.allowed),
         "mac": str(binding.mac),
@@ -182,7 +173,7 @@ def _binding_row(sight: Sight, binding: Binding) -> Row:
 def node_rows(sight: Sight) -> list[Row]:
     """One row a host and a bridge: what each has counted. In + replicated = out + drops."""
     layout = sight.layout
-    hosts = [_node_row(one.name, "host", sight.node("host", one.name)) for one in layout.hosts]
+    hosts = [_node_row(one.name, "host", sight.node("host", one.name)) for one in layout.own_hosts]
     return hosts + [_node_row(one.name, "bridge", sight.node("bridge", one.name)) for one in layout.bridges]
 
 
@@ -218,7 +209,7 @@ def _drops(sight: Sight) -> Counter[tuple[str, str, DropReason]]:
     """Drops by node, port and reason. A function has a port number on each uplink, but one name: they are added up."""
     layout = sight.layout
     drops: Counter[tuple[str, str, DropReason]] = Counter()
-    for host in layout.hosts:
+    for host in layout.own_hosts:
         for (number, reason), frames in sight.node("host", host.name).drops.items():
             drops[host.name, host_port_name(host, number), reason] += frames
     for bridge in layout.bridges:

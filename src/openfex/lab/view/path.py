@@ -79,7 +79,7 @@ class Path:
 
 
 def hops_of(sight: Sight, binding: Binding) -> tuple[Hop, ...]:
-    """The hops of a binding; which network port the vEth is pinned to is told by the bridge's tables."""
+    """The hops of a binding, of a real host's those at the bridge; the pinned network port is that of its tables."""
     layout, uplink, function = sight.layout, binding.uplink, binding.function
     host, bridge = layout.host(uplink.host), layout.bridge(uplink.bridge)
     at_host, at_bridge = netns_of(layout.lab, "host", host.name), netns_of(layout.lab, "bridge", bridge.name)
@@ -94,10 +94,12 @@ def hops_of(sight: Sight, binding: Binding) -> tuple[Hop, ...]:
         program = "bridge_in" if device else ""
         return Hop(what, Place(at_bridge, device), program, number, bridge_port_name(layout, bridge, number), attached)
 
-    hops = [] if layout.is_tap(binding) else [Hop("NIC", Place(machine_space(layout, machine), binding.nic))]
+    hops = []
+    if not host.remote:
+        hops += [] if layout.is_tap(binding) else [Hop("NIC", Place(machine_space(layout, machine), binding.nic))]
+        hops.append(on_host("function", function.pf_device, "extender_up", binding.host_port))
+        hops.append(on_host("uplink", uplink.device, "extender_down", port_number(uplink.host_link)))
     hops += [
-        on_host("function", function.pf_device, "extender_up", binding.host_port),
-        on_host("uplink", uplink.device, "extender_down", port_number(uplink.host_link)),
         on_bridge("uplink", uplink.bridge_device, port_number(uplink.bridge_link), wire),
         on_bridge("vEth", "", binding.bridge_port, None),
     ]

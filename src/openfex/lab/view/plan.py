@@ -11,7 +11,7 @@ from openfex.lab.names import netns_of, outside
 from openfex.lab.view.sight import Row, node_of
 from openfex.model.layout import Layout
 from openfex.plan.difference import Operation
-from openfex.plan.objects import GuestKey, Spec, TablesSpec, WireKey
+from openfex.plan.objects import DeviceKey, DeviceSpec, GuestKey, Spec, TablesSpec, WireKey
 
 VERBS = {"make": "made", "change": "changed", "remove": "removed"}
 
@@ -87,9 +87,10 @@ def status_rows(layout: Layout, operations: Iterable[Operation]) -> list[Row]:
 
 
 def _nodes(layout: Layout) -> list[str]:
-    names = [netns_of(layout.lab, "host", one.name) for one in layout.hosts]
+    names = [netns_of(layout.lab, "host", one.name) for one in layout.own_hosts]
     names += [netns_of(layout.lab, "bridge", one.name) for one in layout.bridges]
-    own = (one for one in layout.machines if one.guest or not one.in_host)
+    away = {host.name for host in layout.hosts if host.remote}
+    own = (one for one in layout.machines if (one.guest or not one.in_host) and one.host not in away)
     names += [netns_of(layout.lab, "machine", one.name) for one in own]
     return [*names, outside(layout.lab)]
 
@@ -98,6 +99,9 @@ def _node(layout: Layout, operation: Operation) -> str:
     """The name space of the node that an operation is about; a wire belongs to the node it is named after."""
     if isinstance(operation.key, GuestKey):
         return netns_of(layout.lab, "machine", operation.key.name)
+    if isinstance(operation.key, DeviceKey):
+        spec = operation.new or operation.old
+        return spec.place.netns if isinstance(spec, DeviceSpec) else ""
     if not isinstance(operation.key, WireKey):
         return operation.key.netns
     bridge, slash, _ = operation.key.name.partition("/")

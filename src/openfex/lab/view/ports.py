@@ -95,7 +95,7 @@ def _port_row(view: _View, number: int) -> Row:
         "pin": bridge_port_name(view.layout, view.bridge, shown.pin) if shown.pin else None,
         "policy": policy_row(view.tables, number),
         **counted.row(),
-        "delivered_frames": view.delivered.get(number, 0) if uplink and channel else None,
+        "delivered_frames": view.delivered.get(number, 0) if uplink and channel and not uplink.port else None,
         "note": "; ".join(_notes(view, number, function)),
     }
 

@@ -20,7 +20,7 @@ from openfex.model.place import Place
 from openfex.model.values import Mac, port_channel, port_link, port_number
 from openfex.plan.ledger import NOTHING, Ledger, Tally
 from openfex.rules.decision import Hit
-from openfex.rules.tables import BridgeTables, ExtenderTables, Station
+from openfex.rules.tables import BridgeTables, ExtenderTables, Port, Station
 
 Row = dict[str, object]
 """One line of a view: plain values only, so that it can be printed as a table or as JSON."""
@@ -95,11 +95,22 @@ class Sight:
         return node.tally(number).plus(self.ledger.get(f"{bridge}:{number}", NOTHING))
 
     def is_bound(self, host: Host, function: Function) -> bool:
-        """True if the host's kernel lets the function speak, on whichever uplink."""
+        """True if the host's kernel lets the function speak, on whichever uplink; of a real host: if its vEth is up."""
+        if host.remote:
+            return self.veth_up(host, function) is not None
         extender = self.extender(host.name)
         rows = extender.functions if extender else {}
         numbers = (port_number(uplink.host_link, function.channel) for uplink in host.uplinks)
         return any(rows[number].up for number in numbers if number in rows)
+
+    def veth_up(self, host: Host, function: Function) -> Port | None:
+        """The row of the function's vEth, if it is up: its MAC is the function's, whatever its holder set."""
+        for uplink in host.uplinks:
+            tables = self.bridge(uplink.bridge)
+            port = tables.ports.get(port_number(uplink.bridge_link, function.channel)) if tables else None
+            if port and port.up:
+                return port
+        return None
 
     def function_places(self) -> dict[str, Place]:
         """Where each function is that there is, by its name; a TAP is where the adapter is."""

@@ -11,10 +11,10 @@ from openfex.lab.view.bridge_steps import BridgeScene, rule_text, tag_text
 from openfex.lab.view.extender_steps import ExtenderScene
 from openfex.lab.view.sight import Row
 from openfex.model.layout import Layout
-from openfex.model.values import port_channel
+from openfex.model.values import ChannelKind, port_channel, port_link
 from openfex.rules.decision import Verdict
 from openfex.rules.engine import Drop
-from openfex.rules.head import read_head
+from openfex.rules.policy import read_frame
 from openfex.rules.tables import BridgeTables
 
 Scene = BridgeScene | ExtenderScene
@@ -95,7 +95,7 @@ def _way_row(scene: Scene, way: Way) -> Row:
     ends = not dropped and not way.hop
     return {
         "at": scene.name(way.copy.port),
-        "shape": None if isinstance(way.copy, Drop) else shape_of(way.copy.octets),
+        "shape": None if isinstance(way.copy, Drop) else shape_of(way.copy.octets, _kind_at(scene, way.copy.port)),
         "hop": way.hop or None,
         "delivered": _receiver(scene, way.copy.port) if ends else None,
         "dropped": dropped.word if dropped else None,
@@ -111,9 +111,15 @@ def _receiver(scene: Scene, port: int) -> str:
     return f"the network behind {scene.name(port)}"
 
 
-def shape_of(octets: bytes) -> str:
-    """With which tags a frame leaves."""
-    head = read_head(octets)
+def _kind_at(scene: Scene, port: int) -> ChannelKind | None:
+    """The kind of channel that what leaves by a port is in."""
+    is_function = isinstance(scene, ExtenderScene) and port_channel(port)
+    return None if is_function else scene.tables.links.get(port_link(port))
+
+
+def shape_of(octets: bytes, kind: ChannelKind | None = None) -> str:
+    """With which tags a frame leaves by a link of that kind."""
+    head = read_frame(octets, kind).head
     vlan = f"VLAN tag {head.tci & 0xFFF}" if head.tpid else "untagged"
     return vlan if head.kind is None else f"{tag_text(head)}, {vlan}"
 

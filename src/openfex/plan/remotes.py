@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real hosts: what of them can be said, because only the bridge's ends of their cables are here. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from openfex.errors import Problem
+from openfex.model.documents import HostSpec, UplinkSpec
+from openfex.model.reader import Document
+from openfex.model.values import ChannelKind
+from openfex.plan.inventory import Inventory
+
+_KINDS = [kind.value for kind in ChannelKind if kind.is_schannel]
+
+
+def check_remotes(inventory: Inventory) -> Iterator[Problem]:
+    """Hosts and their uplinks; each device of this machine is one uplink's end."""
+    held: dict[str, str] = {}
+    for document, host in inventory.hosts:
+        if host.remote and host.channel not in _KINDS:
+            message = "a real adapter tags its functions' frames with VLANs"
+            yield document.problem("remote-needs-schannel", message, f"write {' or '.join(_KINDS)}", ("channel",))
+        for fabric, uplink in sorted(host.uplinks.items()):
+            yield from _check_uplink(document, host, fabric, uplink)
+            if uplink.port is not None:
+                label = f"uplink {fabric} of host {document.name}"
+                if (other := held.setdefault(uplink.port, label)) != label:
+                    path = ("uplinks", fabric, "port")
+                    message = f"{uplink.port} is already the end of {other}"
+                    yield document.problem("duplicate-device", message, "a cable has an end of its own", path)
+
+
+def _check_uplink(document: Document, host: HostSpec, fabric: str, uplink: UplinkSpec) -> Iterator[Problem]:
+    path = ("uplinks", fabric)
+    if host.remote and uplink.port is None:
+        message = "nothing says where the cable of a real host ends"
+        yield document.problem("remote-needs-port", message, "write port: the name of a device of this machine", path)
+    if not host.remote and uplink.port is not None:
+        message = "the cables of a lab's own hosts have no device of this machine at their end"
+        yield document.problem("port-needs-remote", message, "write `remote: true`, or take it out", (*path, "port"))
+    if host.remote and uplink.attachment == "xdp":
+        message = "on devices of this machine programs are attached at tc"
+        yield document.problem("xdp-not-possible", message, "take attachment out", (*path, "attachment"))
+    if host.remote and uplink.rate is not None:
+        message = "what a real cable carries is not held back here"
+        yield document.problem("rate-needs-lab", message, "take rate and classes out", (*path, "rate"))
+
+
+def check_remote_machines(inventory: Inventory) -> Iterator[Problem]:
+    """What holds a real host's functions is there, and not started here; only that host has a PF of its own to bind."""
+    remote = {document.name for document, host in inventory.hosts if host.remote}
+    for document, machine in inventory.machines:
+        if machine.host in remote and machine.type == "qemu":
+            message = f"virtual machines of host {machine.host} are started there"
+            yield document.problem("remote-machine", message, "write `type: namespace`, or leave it out", ("type",))
+    for nic in inventory.nics:
+        if (nic.spec.function or "").endswith("/pf") and nic.machine.host not in remote:
+            message = f"host {nic.machine.host} is no real one: its adapters have no frames of their own"
+            yield nic.problem("unknown-function", message, "name one by its number", "function")

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real host at a bridge of a lab: its cable is a device of this machine, its functions are S-channels.
+
+Here a pair of veths is the cable, and the frames are those that an adapter with a port VLAN a function puts on it
+(docs/reference/adapters.md has what a real one does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from openfex.errors import NotFoundError
+from openfex.lab import lab
+from openfex.lab.view.inventory import binding_rows, function_rows, host_rows, machine_rows
+from openfex.lab.view.look import look
+from openfex.linux.netlink import Netlink
+from openfex.linux.packet import PacketCapture, PacketSocket
+from openfex.model.drops import DropReason
+from openfex.model.layout import Layout
+from openfex.model.values import BROADCAST, ChannelKind
+from openfex.proof.bed import frame
+from openfex.proof.kernel_bed import DEADLINE_S
+from openfex.rules.engine import up_tag
+from tests.netns.policed import binding_of, counts_of, wait_until
+
+pytestmark = pytest.mark.root
+LAB, CABLE, ADAPTER = "test-remote", "fex-t-cable", "fex-t-wire"
+MTU = 1600
+TEXT = """
+kind: network
+name: test-remote
+spec: {{bridges: {{sw: {{ports: [up0]}}}}}}
+---
+kind: profile
+name: web
+spec: {{vlan: {{access: 10}}}}
+---
+kind: profile
+name: deaf
+spec: {{vlan: {{access: 10}}, acl: {{in: [{{deny: {{ethertype: 0x88b5}}}}, {{permit: {{}}}}]}}}}
+---
+kind: host
+name: real
+spec: {{channel: {kind}, remote: true, uplinks: {{a: {{device: enp1s0, bridge: sw, port: {cable}}}}}}}
+---
+kind: adapter
+name: nic0
+spec: {{host: real, model: "82576", functions: 3}}
+---
+kind: machine
+name: own
+spec: {{host: real, nics: {{pf: {{profile: web, function: nic0/pf}}}}}}
+---
+kind: machine
+name: vm1
+spec: {{host: real, nics: {{eth0: {{profile: web}}}}}}
+---
+kind: machine
+name: vm2
+spec: {{host: real, nics: {{eth0: {{profile: web}}}}}}
+---
+kind: machine
+name: vm3
+spec: {{host: real, nics: {{eth0: {{profile: deaf}}}}}}
+"""
+
+
+def text_of(kind: ChannelKind = ChannelKind.SCHANNEL_Q, cable: str = CABLE) -> str:
+    return TEXT.format(kind=kind.value, cable=cable)
+
+
+@pytest.fixture
+def cable() -> Iterator[None]:
+    with Netlink() as here:
+        names = {link.name for link in here.links()}
+        if ADAPTER in names:
+            here.delete(ADAPTER)
+        here.add_veth(CABLE, ADAPTER, mtu=MTU)
+        here.set(ADAPTER, up=True)
+        yield
+        lab.down(LAB)
+        here.delete(ADAPTER)
+
+
+@contextmanager
+def running(kind: ChannelKind) -> Iterator[Layout]:
+    yield lab.up(text_of(kind).replace("port:", f"mtu: {MTU}, port:")).layout
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ChannelKind if kind.is_schannel])
+def test_a_real_adapters_functions_reach_each_other_through_the_bridge_alone(cable: None, kind: ChannelKind) -> None:
+    with (
+        running(kind) as layout,
+        PacketSocket(ADAPTER) as wire,
+        counts_of(layout) as counts,
+    ):
+        one, two, own = (binding_of(layout, name) for name in ("vm1", "vm2", "own"))
+
+        def exchange(octets: bytes, channel: int, last: bytes, copies: int) -> list[bytes]:
+            capture = PacketCapture({"wire": wire})
+            tag = up_tag(kind, channel, 0)
+            wire.send(octets[:12] + tag + octets[12:])
+            capture.collect(lambda seen: sum(last in one for one in seen["wire"]) >= copies, DEADLINE_S)
+            return [found for found in capture.frames["wire"] if last in found]
+
+        octets = frame(two.mac, one.mac, 7)
+        [came] = exchange(octets, one.function.channel, octets[14:], 1)
+        assert came == octets[:12] + up_tag(kind, two.function.channel, 0) + octets[12:]
+        to_pf = frame(own.mac, one.mac, 8)
+        [came] = exchange(to_pf, one.function.channel, to_pf[14:], 1)
+        assert came == to_pf, "the PF's frames have no tag"
+        flood = frame(BROADCAST, own.mac, 9)
+        copies = exchange(flood, own.function.channel, flood[14:], 3)
+        tags = {found[12 : len(found) - len(flood) + 12] for found in copies}
+        members = [binding_of(layout, name).function.channel for name in ("vm1", "vm2", "vm3")]
+        assert tags == {up_tag(kind, channel, 0) for channel in members}, "one each, and none back"
+        wire.send(frame(two.mac, one.mac, 10))  # as if the PF sent in vm1's name
+        denied = frame(two.mac, binding_of(layout, "vm3").mac, 11)
+        wire.send(denied[:12] + up_tag(kind, members[2], 0) + denied[12:])
+        wait_until(lambda: counts.drops("own", DropReason.SPOOFED_SOURCE) == 1, "a forged source of the PF is counted")
+        wait_until(lambda: counts.drops("vm3", DropReason.ACL_IN) == 1, "a denied frame is counted")
+
+
+def test_its_device_is_lent_and_given_back_as_it_was(cable: None) -> None:
+    with Netlink() as here:
+        here.set(CABLE, mtu=1400, up=True)
+        before = here.link(CABLE)
+        lab.up(text_of())
+        assert CABLE not in {link.name for link in here.links()}
+        assert lab.up(text_of()).operations == ()
+        assert [str(one) for one in lab.drift(LAB).operations] == []
+        lab.down(LAB)
+        after = here.link(CABLE)
+    assert (after.mtu, after.up, after.alias) == (before.mtu, before.up, before.alias)
+
+
+def test_a_device_that_there_is_not_leaves_nothing_half_done() -> None:
+    with pytest.raises(NotFoundError) as caught:
+        lab.up(text_of(cable="fex-t-none"))
+    assert caught.value.code == "no-such-device"
+    assert lab.labs() == []
+
+
+def test_what_is_shown_of_a_real_host_is_what_the_bridge_knows(cable: None) -> None:
+    lab.up(text_of())
+    sight = look(lab.layout_of(LAB))
+    assert [row["datapath"] for row in host_rows(sight)] == ["remote"]
+    assert {row["state"] for row in machine_rows(sight)} == {"remote"}
+    assert [(row["name"], row["state"]) for row in function_rows(sight)] == [
+        *[("nic0/pf", "bound"), ("nic0/0", "bound")],
+        *[("nic0/1", "bound"), ("nic0/2", "bound")],
+    ]
+    assert {row["state"] for row in binding_rows(sight)} == {"up"}
