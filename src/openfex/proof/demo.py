@@ -26,7 +26,7 @@ from openfex.proof.topology import layout
 
 KERNEL_ONLY = ("processes-killed-frames-go-on", "tcp-throughput", "clean-teardown")
 PROOFS = (*POLICED, *claims.CARVED, *claims.BOUND, *KERNEL_ONLY)
-IN_LABS, IN_TWINS = ("vm-on-vf",), ("nvme",)
+IN_LABS, IN_TWINS = ("vm-on-vf",), ("igb", "nvme")
 """Those on a lab of their own, and those in a virtual machine with adapters of its own."""
 ON_REQUEST = (*IN_LABS, *IN_TWINS)
 """Kernel only too, and only given when named: they need programs that the others do without."""
