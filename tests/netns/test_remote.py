@@ -134,7 +134,7 @@ def test_its_device_is_lent_and_given_back_as_it_was(cable: None) -> None:
         assert [str(one) for one in lab.drift(LAB).operations] == []
         lab.down(LAB)
         after = here.link(CABLE)
-    assert (after.mtu, after.up, after.alias) == (before.mtu, before.up, before.alias)
+    assert (after.mtu, after.up, after.promiscuous, after.alias) == (before.mtu, before.up, False, "")
 
 
 def test_a_device_that_there_is_not_leaves_nothing_half_done() -> None:

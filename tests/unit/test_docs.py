@@ -21,14 +21,17 @@ from ruamel.yaml import YAML
 from openfex.cli.app import app
 from openfex.cli.failure import lines_of
 from openfex.cli.here import is_about_here
+from openfex.cli.storage import is_about_storage
 from openfex.errors import DocumentError
 from openfex.model.documents import SPECS
 from openfex.model.drops import DropReason
 from openfex.model.kinds import FORMS
 from openfex.model.reader import of_spec, read_documents
 from openfex.model.real import SriovSpec
+from openfex.model.real_storage import NvmeSpec
 from openfex.model.reference import all_below, kind_key
 from openfex.plan.layout import lay_out
+from openfex.plan.storage_wishes import wish_of
 from openfex.plan.wishes import wishes_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -178,6 +181,9 @@ def test_examples_lay_out(path: Path) -> None:
     reading = read_documents(path.read_text(), str(path))
     if is_about_here(reading):
         assert [wish for document, spec in of_spec(reading, SriovSpec) for wish in wishes_of(document.name, spec)]
+        return
+    if is_about_storage(reading):
+        assert [wish_of(document.name, spec) for document, spec in of_spec(reading, NvmeSpec)]
         return
     layout = lay_out(reading)
     assert layout.bridges

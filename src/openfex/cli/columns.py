@@ -60,6 +60,9 @@ REAL_FUNCTIONS_NARROW: tuple[Column, ...] = (
     ("mac, vlan, rate", lambda row: _lines(row["mac"], _real_vlan(row), _real_rate(row))),
     *keyed("health", "note"),
 )
+STORAGE = keyed(
+    *("address", "number", "driver", "state", "queues", "interrupts", "namespaces", "disks", "note"),
+)
 STEPS = keyed("step", "what", "disturbs")
 NODES = keyed(
     *("name", "kind", "in_frames", "replicated", "out_frames", "drops"),

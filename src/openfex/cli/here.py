@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from openfex.cli import columns
+from openfex.cli import columns, storage
 from openfex.cli.arguments import Flag, Json, read_text
 from openfex.cli.failure import Misuse
 from openfex.cli.paper import print_json, print_rows, progress, table
@@ -162,6 +162,8 @@ def adopt(address: Address, /, *, json: Json = False) -> None:
     """
     from openfex.adapter import changes
 
+    if storage.adopt_storage(_address(address), json=json):
+        return
     with machine() as (host, journal):
         record = changes.adopt(host, journal, _address(address) or address)
     if json:
@@ -198,6 +200,8 @@ def release(what: What, /, *, generation: Generation = None, force: Force = Fals
     """
     from openfex.adapter import changes, giving
 
+    if storage.release_storage(what, _address(what), force=force, json=json):
+        return
     with machine() as (host, journal):
         adapters, address = host.observe(), _address(what)
         if any(one.address == address for adapter in adapters for one in adapter.functions):
@@ -248,7 +252,7 @@ def gc(*, json: Json = False) -> None:
     from openfex.adapter import changes
 
     with machine() as (host, journal):
-        removed = changes.clear_up(host, journal)
+        removed = [*changes.clear_up(host, journal), *storage.clear_up()]
     if json:
         print_json({"removed": removed})
     else:

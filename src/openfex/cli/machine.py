@@ -35,7 +35,7 @@ With the engine kernel only:
 
   processes-killed-frames-go-on  tcp-throughput  clean-teardown
 
-Only when it is named, because it boots a virtual machine: vm-on-vf"""
+Only when they are named, because they boot a virtual machine: vm-on-vf  igb  nvme"""
 
 Proofs = Annotated[str, Parameter(help="Only these proofs; all if none is named.")]
 Channel = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from openfex.cli import here, lab
+from openfex.cli import here, lab, storage
 from openfex.cli.arguments import File, Flag, Json, read_text
 from openfex.cli.failure import Misuse
 from openfex.cli.paper import Column, print_json, table
@@ -27,6 +27,9 @@ def plan(file: File, /, *, force: Force = False, json: Json = False) -> None:
 
     text, name = read_text(file)
     reading = read_documents(text, name)
+    if storage.is_about_storage(reading):
+        storage.plan_storage(reading, force=force, json=json)
+        return
     if here.is_about_here(reading):
         here.plan_here(reading, force=force, json=json)
         return
@@ -46,7 +49,7 @@ def apply(file: File, /, *, force: Force = False, json: Json = False) -> None:
     """Make this machine what FILE says.
 
     FILE is a lab, then this is the same as `fex lab up`; or it holds only
-    documents of real adapters (`driver: sriov`), then these are changed.
+    documents of real adapters (`driver: sriov`, or `driver: nvme`), then these are changed.
 
     Examples: fex apply examples/two-hosts.yaml; fex apply examples/adapter.yaml
     """
@@ -54,6 +57,9 @@ def apply(file: File, /, *, force: Force = False, json: Json = False) -> None:
 
     text, name = read_text(file)
     reading = read_documents(text, name)
+    if storage.is_about_storage(reading):
+        storage.apply_storage(reading, force=force, json=json)
+        return
     if here.is_about_here(reading):
         here.apply_here(reading, force=force, json=json)
         return

@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 
 from openfex.cli import columns
 from openfex.cli import here as real
+from openfex.cli import storage as disks
 from openfex.cli.arguments import Flag, Json, Lab
 from openfex.cli.paper import Row, print_json, print_rows, table
 
@@ -65,6 +66,15 @@ def adapters(*, catalogue: Catalogue = False, here: Here = False, lab: Lab = Non
         print_rows(catalogue_rows(), columns.CATALOGUE, "no models", as_json=json)
     else:
         print_rows(adapter_rows(_look(lab)), columns.ADAPTERS, "no adapters", as_json=json)
+
+
+@app.command(help_epilogue="")
+def storage(*, json: Json = False) -> None:
+    """This machine's NVMe adapters and their storage functions: queues, disks.
+
+    Examples: fex show storage; fex show storage --json
+    """
+    disks.show_storage(json=json)
 
 
 @app.command(help_epilogue="")

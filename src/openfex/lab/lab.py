@@ -237,7 +237,7 @@ def down(lab: str) -> list[str]:
 def _give_back(lab: str) -> list[str]:
     """Bring home what is lent to bridges; a name space that is deleted would keep what it is not."""
     with Workshop(lab) as workshop:
-        lent = observe_lent(workshop.spaces.links())
+        lent = observe_lent(workshop.spaces, workshop.spaces.links(), {})
         for spec in lent.values():
             if isinstance(spec, DeviceSpec):
                 give_back(workshop.spaces, spec)

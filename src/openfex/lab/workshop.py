@@ -93,7 +93,7 @@ class Workshop:
         state: State = {SpaceKey(name): wanted.get(SpaceKey(name), SpaceSpec(False)) for name in names}
         links = self.spaces.links()
         state.update(self._observe_wires(links))
-        state.update(lent.observe(links))
+        state.update(lent.observe(self.spaces, links, wanted))
         for key, found in soft.observe(self.spaces).items():
             state[key] = soft.told_as(wanted.get(key), found)
         pinned = {one.name for one in pin_folder().glob(f"{prefix_of(self.lab)}*")}

@@ -35,17 +35,21 @@ class Igb:
 
 @dataclass(frozen=True, slots=True)
 class Nvme:
-    """An NVMe controller: its functions are secondary controllers of one subsystem, which has one namespace.
+    """An NVMe controller: its functions are secondary controllers of one subsystem.
 
-    A function stays offline until it is given queues and interrupts, of which `functions` times as many as a function
-    can have are there.
+    Namespace 1 is shared, and all controllers have it. Those from 2 on are private, and nobody has them. A function
+    stays offline until it is given queues and interrupts, of which `functions` times `queues` are there.
     """
 
     name: str
     functions: int = 4
     size_mib: int = 64
     queues: int = 2
-    """So many queue pairs (the admin queue's is one) and interrupts a function can be given."""
+    """So many queue pairs (the admin queue's is one) and interrupts there are for each function."""
+    most: int = 0
+    """So many of them one function can be given, if the others have fewer; 0: as many as there are for each."""
+    private: int = 0
+    """How many private namespaces there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,10 @@ def kernel_words(devices: Sequence[Device]) -> list[str]:
     return ["intel_iommu=on"] if any(isinstance(one, Iommu) for one in devices) else []
 
 
-def medium(folder: Path, device: Nvme) -> Path:
-    """The file that is a namespace's medium."""
-    return folder / f"{device.name}.raw"
+def media(folder: Path, device: Nvme) -> dict[int, Path]:
+    """The files that are its namespaces' media, by the namespace's identifier."""
+    names = [device.name, *(f"{device.name}-{nsid}" for nsid in range(2, device.private + 2))]
+    return {nsid: folder / f"{name}.raw" for nsid, name in enumerate(names, 1)}
 
 
 def root_port(devices: Sequence[Device], name: str) -> str:
@@ -105,12 +110,16 @@ def _igb(one: Igb, tap: int) -> list[str]:
 
 def _nvme(one: Nvme, folder: Path) -> list[str]:
     # The controller keeps some of each for itself; the rest is flexible, which is what functions are given.
-    flexible = one.functions * one.queues
+    flexible, most = one.functions * one.queues, one.most or one.queues
     pairs, vectors = flexible + 4, flexible + 4
     controller = f"nvme,id={one.name},serial={one.name},bus=port-{one.name},subsys=subsystem-{one.name}"
     controller += f",max_ioqpairs={pairs},msix_qsize={vectors},sriov_max_vfs={one.functions}"
     controller += f",sriov_vq_flexible={flexible},sriov_vi_flexible={flexible}"
-    controller += f",sriov_max_vq_per_vf={one.queues},sriov_max_vi_per_vf={one.queues}"
-    argv = ["-drive", f"if=none,id=medium-{one.name},format=raw,file={quote(medium(folder, one))}"]
-    argv += ["-device", f"nvme-subsys,id=subsystem-{one.name},nqn={one.name}"]
-    return [*argv, "-device", controller, "-device", f"nvme-ns,drive=medium-{one.name},nsid=1,shared=on"]
+    controller += f",sriov_max_vq_per_vf={most},sriov_max_vi_per_vf={most}"
+    argv = ["-device", f"nvme-subsys,id=subsystem-{one.name},nqn={one.name}", "-device", controller]
+    for nsid, path in media(folder, one).items():
+        drive = f"medium-{one.name}-{nsid}"
+        argv += ["-drive", f"if=none,id={drive},format=raw,file={quote(path)}"]
+        holders = "shared=on" if nsid == 1 else "shared=off,detached=on"
+        argv += ["-device", f"nvme-ns,bus={one.name},drive={drive},nsid={nsid},{holders}"]
+    return argv

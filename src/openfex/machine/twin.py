@@ -26,7 +26,7 @@ from openfex.linux import netns, tap
 from openfex.linux.border import crossing
 from openfex.machine import agent, image, qemu
 from openfex.machine.command_line import SERIAL_LOG, SESSIONS, quote, session_socket
-from openfex.machine.emulated import Device, Igb, Nvme, kernel_words, medium, root_port, write_devices
+from openfex.machine.emulated import Device, Igb, Nvme, kernel_words, media, root_port, write_devices
 from openfex.machine.emulator import Emulator, make_emulator
 from openfex.machine.image import Image
 from openfex.machine.kvm import kvm_runs
@@ -90,6 +90,11 @@ class Twin:
         port = f"/sys/bus/pci/devices/{root_port(self.devices, name)}"
         return self._only(f"{port}/0000:*:00.0", f"adapter {name}")
 
+    def medium(self, name: str, nsid: int) -> Path:
+        """The file, here, that is the medium of an NVMe adapter's namespace."""
+        device = next(one for one in self.devices if isinstance(one, Nvme) and one.name == name)
+        return media(self._folder, device)[nsid]
+
     def netdev(self, name: str) -> str:
         """The network device of an igb adapter, by the adapter's name."""
         return self._only(f"/sys/bus/pci/devices/{self.address(name)}/net/*", f"network device of {name}")
@@ -116,8 +121,9 @@ def twin(devices: Sequence[Device] = (), hardware: Hardware = Hardware()) -> Ite
             shared.mkdir()
             for one in devices:
                 if isinstance(one, Nvme):
-                    medium(folder, one).touch()
-                    os.truncate(medium(folder, one), one.size_mib << 20)
+                    for path in media(folder, one).values():
+                        path.touch()
+                        os.truncate(path, one.size_mib << 20)
         begun = time.monotonic()
         process = held.enter_context(_running(argv, ends, folder))
         for wire in wires.values():
@@ -130,8 +136,10 @@ def _machine(emulator: Emulator, hardware: Hardware, booted: Image, devices: Seq
     argv = ["-name", "openfex-twin", "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-nic", "none"]
     argv += ["-machine", "q35", "-accel", "kvm" if kvm_runs(emulator.argv) else "tcg", "-cpu", "max"]
     argv += ["-m", str(hardware.memory_mib), "-smp", str(hardware.cpus)]
-    words = ["console=ttyS0", "quiet", "panic=-1", "edd=off", *kernel_words(devices), hardware.append]
-    argv += ["-kernel", str(booted.kernel), "-initrd", str(booted.initrd), "-append", " ".join(words).strip()]
+    # The kernel counts ticks while it spins, and panics if a busy machine gives an interpreted guest too few of them.
+    words = ["console=ttyS0", "quiet", "panic=-1", "edd=off", "no_timer_check", *kernel_words(devices)]
+    words += [hardware.append] if hardware.append else []
+    argv += ["-kernel", str(booted.kernel), "-initrd", str(booted.initrd), "-append", " ".join(words)]
     return argv
 
 

@@ -8,7 +8,7 @@ from pydantic_core import core_schema
 
 from openfex.model import written
 from openfex.model.documents import SPECS
-from openfex.model.kinds import FORM_EXAMPLES, FORMS, REAL_ADAPTER
+from openfex.model.kinds import FORM_EXAMPLES, FORMS, NVME_ADAPTER, REAL_ADAPTER
 from openfex.model.spec import Spec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -48,13 +48,12 @@ def _fits(spec: type[Spec]) -> JsonSchemaValue:
 
 
 def _adapters() -> JsonSchemaValue:
-    """Which of its two forms an adapter has is said by its driver."""
-    real = {"properties": {"driver": {"const": "sriov"}}, "required": ["driver"]}
-    return {
-        "if": {"properties": {"spec": real}},
-        "then": _fits(FORMS[REAL_ADAPTER]),
-        "else": _fits(SPECS["adapter"]),
-    }
+    """Which of its forms an adapter has is said by its driver."""
+    made = _fits(SPECS["adapter"])
+    for driver, form in (("nvme", NVME_ADAPTER), ("sriov", REAL_ADAPTER)):
+        real = {"properties": {"driver": {"const": driver}}, "required": ["driver"]}
+        made = {"if": {"properties": {"spec": real}}, "then": _fits(FORMS[form]), "else": made}
+    return made
 
 
 def document_schema() -> JsonSchemaValue:

@@ -12,6 +12,7 @@ from openfex.model.forms import Json, Written, whole
 from openfex.model.values import LAST_VLAN
 from openfex.model.written_functions import FUNCTION_VALUES
 from openfex.model.written_policy import POLICY_VALUES
+from openfex.model.written_storage import STORAGE_VALUES
 
 LEAST_MTU, MOST_MTU = 68, 65_535
 MOST_FUNCTIONS = 65_535
@@ -149,5 +150,6 @@ VALUES = (
     TRUTH,
     *POLICY_VALUES,
     *FUNCTION_VALUES,
+    *STORAGE_VALUES,
 )
 """All kinds of values there are."""

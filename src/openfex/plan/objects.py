@@ -68,10 +68,11 @@ class DeviceKey:
 
 @dataclass(frozen=True, slots=True)
 class DeviceSpec:
-    """Where it is while it is lent."""
+    """Where it is while it is lent. `xdp`: its frames come with all their octets, VLAN tags among them."""
 
     place: Place
     mtu: int
+    xdp: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -39,9 +39,6 @@ def _check_uplink(document: Document, host: HostSpec, fabric: str, uplink: Uplin
     if not host.remote and uplink.port is not None:
         message = "the cables of a lab's own hosts have no device of this machine at their end"
         yield document.problem("port-needs-remote", message, "write `remote: true`, or take it out", (*path, "port"))
-    if host.remote and uplink.attachment == "xdp":
-        message = "on devices of this machine programs are attached at tc"
-        yield document.problem("xdp-not-possible", message, "take attachment out", (*path, "attachment"))
     if host.remote and uplink.rate is not None:
         message = "what a real cable carries is not held back here"
         yield document.problem("rate-needs-lab", message, "take rate and classes out", (*path, "rate"))

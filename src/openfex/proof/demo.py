@@ -26,7 +26,9 @@ from openfex.proof.topology import layout
 
 KERNEL_ONLY = ("processes-killed-frames-go-on", "tcp-throughput", "clean-teardown")
 PROOFS = (*POLICED, *claims.CARVED, *claims.BOUND, *KERNEL_ONLY)
-ON_REQUEST = ("vm-on-vf",)
+IN_LABS, IN_TWINS = ("vm-on-vf",), ("igb", "nvme")
+"""Those on a lab of their own, and those in a virtual machine with adapters of its own."""
+ON_REQUEST = (*IN_LABS, *IN_TWINS)
 """Kernel only too, and only given when named: they need programs that the others do without."""
 ALL = (*PROOFS, *ON_REQUEST)
 ATTACHMENTS = (AUTO, TC, XDP)
@@ -143,7 +145,7 @@ def _labs(options: Options, engine: str) -> Iterator[Layout]:
         yield layout(options.kind, attachment=options.attachment)
     if set(options.proofs) & set(POLICED):
         yield policed.layout(options.kind, options.attachment)
-    if engine == "kernel" and set(options.proofs) & set(ON_REQUEST):
+    if engine == "kernel" and set(options.proofs) & set(IN_LABS):
         from openfex.proof import vm_on_vf
 
         yield vm_on_vf.layout(options.kind)
@@ -177,7 +179,7 @@ def run(options: Options) -> Outcome:
         narrator.say(f"  ----   {name:<30} {why}")
     held = sum(proof.ok for proof in outcome.proofs)
     narrator.say(f"\n{held} of {len(outcome.proofs)} proofs hold, in {outcome.duration_s:.1f} s")
-    if options.keep and engine == "kernel":
+    if options.keep and engine == "kernel" and set(options.proofs) - set(IN_TWINS):
         narrator.say("The lab `demo` is still up: try `fex show ports`, and `fex lab down` when done.")
     return outcome
 

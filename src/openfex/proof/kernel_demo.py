@@ -15,9 +15,9 @@ from openfex.errors import RefusedError, VerificationError
 from openfex.lab import kept, lab
 from openfex.model.layout import XDP
 from openfex.model.values import ChannelKind
-from openfex.proof import claims, policed, vm_on_vf
+from openfex.proof import claims, policed, real_nic, storage, vm_on_vf
 from openfex.proof.bed import Proof, Stage
-from openfex.proof.demo import ATTACHMENTS, ON_REQUEST, Options
+from openfex.proof.demo import ATTACHMENTS, IN_TWINS, ON_REQUEST, Options
 from openfex.proof.endurance import clean_teardown, processes_killed, tcp_throughput
 from openfex.proof.kernel_bed import KernelBed
 from openfex.proof.policy_claims import POLICED
@@ -102,7 +102,17 @@ def _make_room() -> None:
 
 
 def kernel_proofs(options: Options) -> Iterator[Proof]:
-    """All proofs, on real frames. The lab is removed at the end, also after Ctrl-C, unless it is to be kept."""
+    """All proofs, on real frames and real disks. What was built is removed at the end, also after Ctrl-C."""
+    if set(options.proofs) - set(IN_TWINS):
+        yield from _lab_proofs(options)
+    if real_nic.NAME in options.proofs:
+        yield from real_nic.real_nic_proofs()
+    if storage.NAME in options.proofs:
+        yield from storage.storage_proofs()
+
+
+def _lab_proofs(options: Options) -> Iterator[Proof]:
+    """Those that are given on labs. The last one stays if it is to be kept."""
     _make_room()
     before = links_here()
     try:

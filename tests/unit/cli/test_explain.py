@@ -72,8 +72,8 @@ def test_what_is_told_of_a_key(capsys: Said) -> None:
             "host.channel.type",
             (
                 "there are no keys below host.channel "
-                "(the keys are: channel, remote, uplinks, device, bridge, mtu, attachment, rate, classes, "
-                "pcp and 2 more)"
+                "(the keys are: channel, remote, uplinks, device, bridge, mtu, attachment, rate, classes, pcp "
+                "and 2 more)"
             ),
         ),
         ("host.x", "host has no key x (the keys are: channel, remote, uplinks) [unknown-key]"),

@@ -13,8 +13,13 @@ from typing import Any
 import pytest
 
 from openfex.adapter.journal import Journal
-from openfex.cli import here
+from openfex.adapter.nvme import Workplace
+from openfex.adapter.nvme_journal import Journal as NvmeJournal
+from openfex.adapter.nvme_reading import Doors
+from openfex.cli import here, storage
 from openfex.cli.app import run
+from openfex.linux.nvme import Nvme
+from openfex.linux.pci import Pci
 from openfex.testing.adapters import FakeAdapter, FakeHost, vf_address
 
 PF = "0000:01:00.0"
@@ -42,6 +47,9 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeHost:
         yield host, journal
 
     monkeypatch.setattr(here, "machine", machine)
+    monkeypatch.setattr(
+        storage, "workplace", lambda: Workplace(Doors(Pci(tmp_path), Nvme(tmp_path)), NvmeJournal(tmp_path))
+    )
     return host
 
 

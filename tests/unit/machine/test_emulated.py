@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openfex.errors import InputError
-from openfex.machine.emulated import Igb, Iommu, Nvme, kernel_words, medium, root_port, write_devices
+from openfex.machine.emulated import Igb, Iommu, Nvme, kernel_words, media, root_port, write_devices
 from openfex.model.values import Mac
 
 FOLDER = Path("/run/it")
@@ -53,7 +53,23 @@ def test_an_nvme_has_what_its_functions_can_be_given_and_keeps_some_for_itself()
 def test_a_comma_in_a_path_does_not_end_an_option() -> None:
     argv = write_devices([SSD], {}, Path("/a,b"))
     assert argv[argv.index("-drive") + 1].endswith("file=/a,,b/ssd0.raw")
-    assert medium(Path("/a,b"), SSD) == Path("/a,b/ssd0.raw")
+    assert media(Path("/a,b"), SSD) == {1: Path("/a,b/ssd0.raw")}
+
+
+def test_private_namespaces_have_media_of_their_own_and_nobody_has_them() -> None:
+    argv = write_devices([Nvme("ssd0", most=3, private=2)], {}, FOLDER)
+    _, _, nvme, first, *private = devices(argv)
+    assert (nvme["sriov_vq_flexible"], nvme["sriov_max_vq_per_vf"], nvme["sriov_max_vi_per_vf"]) == ("8", "3", "3")
+    assert (first["nsid"], first["shared"]) == ("1", "on")
+    assert [(one["nsid"], one["shared"], one["detached"]) for one in private] == [
+        ("2", "off", "on"),
+        ("3", "off", "on"),
+    ]
+    assert [path.name for path in media(FOLDER, Nvme("ssd0", private=2)).values()] == [
+        "ssd0.raw",
+        "ssd0-2.raw",
+        "ssd0-3.raw",
+    ]
 
 
 def test_an_iommu_comes_before_all_that_it_remaps_and_the_kernel_is_told() -> None:
