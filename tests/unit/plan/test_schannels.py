@@ -56,12 +56,11 @@ def layout_of(kind: str) -> Layout:
     ("kind", "protocol"), [("schannel", TagProtocol.DOT1AD), ("schannel-q", TagProtocol.DOT1Q)], ids=str
 )
 def test_each_function_has_its_channel_as_port_vlan_and_the_mac_of_its_nic(kind: str, protocol: TagProtocol) -> None:
+    """The PF is in the default channel, and is no function."""
     first = Settings(vlan=2, protocol=protocol, spoof_check=True)
     second = Settings(Mac.parse(MAC), 3, protocol=protocol, spoof_check=True)
     wanted = AdapterWish("nic0", (Selector(name="eno1"),), 2, settings=((0, 0, first), (1, 1, second)))
-    assert list(wishes_for(layout_of(kind), "h1")) == [wanted], (
-        "the PF is in the default channel, and is nobody's function"
-    )
+    assert list(wishes_for(layout_of(kind), "h1")) == [wanted]
 
 
 def test_its_document_is_read_back_as_the_same_wish() -> None:
