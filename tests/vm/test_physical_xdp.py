@@ -133,3 +133,4 @@ def test_s_channels_of_a_physical_uplink(rig: Rig, attachment: str) -> None:
     finally:
         rig.sh(f"{FEX} lab down phys")
     assert rig.sh(f"ethtool -k {rig.port} | grep -E '^(rx|tx)-vlan-offload'") == before
+    assert "prog" not in rig.sh(f"ip link show {rig.port}"), "no program of a lab that is gone"

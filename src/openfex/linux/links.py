@@ -19,7 +19,7 @@ IFNAME_ROOM = 15
 _IFF_UP, _IFF_PROMISC = 1, 1 << 8
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_QDISC, _IFLA_TXQLEN, _IFLA_LINKINFO = 1, 3, 4, 5, 6, 13, 18
 _IFLA_IFALIAS, _IFLA_STATS64, _IFLA_GROUP, _IFLA_NET_NS_FD, _IFLA_EXT_MASK, _IFLA_CARRIER = 20, 23, 27, 28, 29, 33
-_IFLA_LINK_NETNSID = 37
+_IFLA_MASTER, _IFLA_LINK_NETNSID, _IFLA_MAX_MTU = 10, 37, 51
 _IFLA_PARENT_NAME, _IFLA_PARENT_BUS = 56, 57
 _IFLA_OPERSTATE, _UNKNOWN, _UP = 16, 0, 6
 _IFLA_XDP, _XDP_FD, _XDP_FLAGS, _XDP_NATIVE_ID, _XDP_EXPECTED_FD = 43, 1, 3, 5, 8
@@ -62,6 +62,10 @@ class Link:
     """The id of the native XDP program; 0 for none."""
     promiscuous: bool = False
     """Whether it was told to take frames for others, too."""
+    master: int = 0
+    """The number of the bridge or bond that it belongs to; 0 for none."""
+    max_mtu: int = 0
+    """The largest that its driver takes; 0 where it does not say."""
     queue: str = ""
     """What kind of queue its way out has: `noqueue`, `htb`, ..."""
     pci: str = ""
@@ -166,6 +170,8 @@ def read_link(answer: Answer) -> Link:
         mac=Mac(mac if len(mac) == 6 else bytes(6)),
         up=bool(flags & _IFF_UP),
         promiscuous=bool(flags & _IFF_PROMISC),
+        master=number(found.get(_IFLA_MASTER, b"")),
+        max_mtu=number(found.get(_IFLA_MAX_MTU, b"")),
         alias=string(found.get(_IFLA_IFALIAS, b"")),
         peer_index=None if peer is None else number(peer),
         carrier=bool(number(found.get(_IFLA_CARRIER, b""))),

@@ -21,6 +21,10 @@ def check_remotes(inventory: Inventory) -> Iterator[Problem]:
         if host.remote and host.channel not in _KINDS:
             message = "a real adapter tags its functions' frames with VLANs"
             yield document.problem("remote-needs-schannel", message, f"write {' or '.join(_KINDS)}", ("channel",))
+        if host.remote and (len(host.uplinks) > 1 or len(inventory.adapters_of(document.name)) > 1):
+            message = "nothing says which adapter has which cable"
+            remedy = "write a host for each adapter and its cable"
+            yield document.problem("remote-needs-one", message, remedy, ("uplinks",))
         for fabric, uplink in sorted(host.uplinks.items()):
             yield from _check_uplink(document, host, fabric, uplink)
             if uplink.port is not None:
