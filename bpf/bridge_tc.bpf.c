@@ -171,10 +171,8 @@ static __always_inline int change_tag(struct copies *c, struct tag *tag)
 /* One copy in a channel, counted on `port`. */
 static __always_inline void send_tagged(struct copies *c, struct tag *tag, const struct fex_link *row, __u32 port)
 {
-	if (change_tag(c, tag)) {
-		sent(c, 0, -1);
-		return;
-	}
+	if (change_tag(c, tag))
+		return; /* it and those behind it are one that is not sent: fail_after */
 	queue_by(c->skb, row, c->decision->tci);
 	sent(c, port, bpf_clone_redirect(c->skb, row->ifindex, 0));
 }
