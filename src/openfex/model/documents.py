@@ -274,8 +274,7 @@ class AdapterSpec(Spec):
     host: HostName = Field(description="where it is (`unknown-host`)", examples=["h1"])
     driver: Literal["soft", "sriov", "nvme"] = Field(
         "soft",
-        description="`soft` adapters are emulated; with `sriov` or `nvme` it is a real one, and has the keys of "
-        "`adapter-sriov` or `adapter-nvme`",
+        description="`soft` is emulated; `sriov` and `nvme` are real, with the keys of `adapter-sriov`, `adapter-nvme`",
         examples=["soft"],
     )
     model: Model = Field(
