@@ -28,6 +28,8 @@ UPLINKS = {"uplink16": "h1", "uplink17": "h2"}
 FIELDS = {
     ChannelKind.VNTAG: ("vntag.dir", "vntag.ptr", "vntag.src", "vntag.dst"),
     ChannelKind.ETAG: ("etag.group", "etag.ecid_base", "etag.iecid_base", "etag.ecid_ext"),
+    ChannelKind.SCHANNEL: ("ieee8021ad.id",),
+    ChannelKind.SCHANNEL_Q: ("vlan.id",),
 }
 
 
@@ -48,7 +50,7 @@ def captured(space: str, device: str, file: Path) -> Iterator[None]:
 def _decode(file: Path, kind: ChannelKind) -> list[tuple[int, ...]]:
     """By frame: direction or group, and ids; an empty field means that the frame has no such tag."""
     arguments = [argument for name in FIELDS[kind] for argument in ("-e", name)]
-    command = ["tshark", "-r", str(file), "-T", "fields", *arguments]
+    command = ["tshark", "-r", str(file), "-T", "fields", "-E", "occurrence=f", *arguments]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert lines
     assert all(all(line.split("\t")) for line in lines), "a frame without a channel's tag"
@@ -64,6 +66,8 @@ def _shown(host: str) -> set[int]:
 
 def _single_channels(frames: list[tuple[int, ...]], kind: ChannelKind) -> set[int]:
     """The channels that frames for or from one function name."""
+    if kind.is_schannel:
+        return {vid for (vid,) in frames}
     if kind is ChannelKind.VNTAG:
         return {dst if down else src for down, listed, src, dst in frames if not listed}
     return {base for group, base, _, _ in frames if not group}
