@@ -145,6 +145,13 @@ static long send_peer(__u32 index, void *context)
 	return 0;
 }
 
+/* What is on it now is not known: it is shaped for nobody any more. */
+static __always_inline int spoil(struct copies *c)
+{
+	c->spoiled = true;
+	return -1;
+}
+
 /* Put a channel's tag in the place of the one before. */
 static __always_inline int change_tag(struct copies *c, struct tag *tag)
 {
@@ -152,19 +159,20 @@ static __always_inline int change_tag(struct copies *c, struct tag *tag)
 
 	if (before == tag->kind && !is_schannel(before))
 		return before == FEX_KIND_NONE ? 0 : rewrite_tag(c->skb, tag);
-	c->pushed = tag->kind;
 	if (before != FEX_KIND_NONE && pop_tag(c->skb, before))
-		return -1;
-	return tag->kind != FEX_KIND_NONE ? push_tag(c->skb, tag) : 0;
+		return spoil(c);
+	c->pushed = FEX_KIND_NONE;
+	if (tag->kind != FEX_KIND_NONE && push_tag(c->skb, tag))
+		return spoil(c);
+	c->pushed = tag->kind;
+	return 0;
 }
 
 /* One copy in a channel, counted on `port`. */
 static __always_inline void send_tagged(struct copies *c, struct tag *tag, const struct fex_link *row, __u32 port)
 {
-	if (change_tag(c, tag)) {
-		sent(c, 0, -1);
-		return;
-	}
+	if (change_tag(c, tag))
+		return; /* it and those behind it are one that is not sent: fail_after */
 	queue_by(c->skb, row, c->decision->tci);
 	sent(c, port, bpf_clone_redirect(c->skb, row->ifindex, 0));
 }
@@ -177,7 +185,7 @@ static long send_uplink(__u32 index, void *context)
 	struct fex_link *row;
 	struct tag tag;
 
-	if (!(d->uplinks >> (index & 63) & 1))
+	if (c->spoiled || !(d->uplinks >> (index & 63) & 1))
 		return 0;
 	row = bpf_map_lookup_elem(&links, &link);
 	if (!row || row->kind == FEX_KIND_NONE || is_schannel(row->kind))
@@ -208,7 +216,7 @@ static long send_judged(__u32 index, void *context)
 	struct fex_link *row;
 	struct tag tag;
 
-	if (!port || !takes(c, *port))
+	if (c->spoiled || !port || !takes(c, *port))
 		return 0;
 	link = link_of(*port);
 	row = bpf_map_lookup_elem(&links, &link);
@@ -235,6 +243,8 @@ static __always_inline int send_channels(struct copies *c)
 		bpf_loop(c->decision->judged, send_judged, c, 0);
 	if (c->tagged)
 		bpf_loop(FEX_MAX_UPLINKS, send_uplink, c, 0);
+	if (c->spoiled)
+		return -1;
 	return c->pushed != FEX_KIND_NONE ? pop_tag(c->skb, c->pushed) : 0;
 }
 

@@ -45,16 +45,18 @@ static __always_inline struct fex_policy *policy_of_copy(const struct fex_port *
 	return profile ? &profile->version[version_of_copy(to, profile, d) & 1] : NULL;
 }
 
-/* Whether what leaves by a vEth would be taken for a frame in another S-channel. */
-__noinline int is_mistaken(const struct frame *f, __u32 number, bool tagged, __u16 service)
+__noinline int is_taken_for_another(const struct frame *f, __u32 number, bool tagged, __u16 service)
 {
 	__u32 link = link_of(number);
-	struct fex_link *row;
+	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
 
-	if (!f || (number & FEX_CHANNEL_MASK) != FEX_DEFAULT_CHANNEL)
-		return 0;
-	row = bpf_map_lookup_elem(&links, &link);
-	return row && is_schannel(row->kind) && !may_go_untagged(f, row->kind, tagged, service);
+	return f && row && is_schannel(row->kind) && !may_go_untagged(f, row->kind, tagged, service);
+}
+
+/* Whether what leaves by a vEth would be taken for a frame in another S-channel. */
+static __always_inline bool is_mistaken(const struct frame *f, __u32 number, bool tagged, __u16 service)
+{
+	return (number & FEX_CHANNEL_MASK) == FEX_DEFAULT_CHANNEL && is_taken_for_another(f, number, tagged, service);
 }
 
 /* Out of the bridge by a port, if its terms let it; `stranger` is why not, if it is not in the VLAN. */
@@ -199,11 +201,6 @@ static __always_inline void to_all(const struct fex_port *from, struct fex_decis
 	d->verdict = FEX_VERDICT_FLOOD;
 }
 
-static __always_inline __u32 channel_of(const struct frame *f)
-{
-	return f->kind == FEX_KIND_VNTAG ? f->source : f->target;
-}
-
 /* Which port a frame from link belongs to; sets d->in, and returns the port's row or drops. */
 static __always_inline struct fex_port *enter(FEX_CONTEXT *ctx, struct frame *f, __u32 link, struct fex_decision *d)
 {
@@ -213,12 +210,10 @@ static __always_inline struct fex_port *enter(FEX_CONTEXT *ctx, struct frame *f,
 
 	if (!row || !row->ifindex) /* in an array a row of zeros is a row that is not there */
 		return drop(d, FEX_DROP_NOT_IN_CHANNEL), NULL;
-	if (is_schannel(row->kind))
-		enter_schannel(ctx, f, row->kind);
-	if (!fits_kind(f, row->kind))
+	if (row->kind != f->kind && !is_in_schannel(ctx, f, row->kind))
 		return drop(d, row->kind == FEX_KIND_NONE ? FEX_DROP_FORGED_TAG : FEX_DROP_NOT_IN_CHANNEL), NULL;
 	if (row->kind != FEX_KIND_NONE) {
-		channel = f->kind == FEX_KIND_NONE ? FEX_DEFAULT_CHANNEL : channel_of(f);
+		channel = f->kind == FEX_KIND_VNTAG ? f->source : f->target;
 		if (f->bad || f->list)
 			return drop(d, FEX_DROP_BAD_TAG), NULL;
 		if (f->down)

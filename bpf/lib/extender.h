@@ -79,14 +79,12 @@ static __always_inline void decide_list(const struct frame *f, __u32 link, struc
 static __always_inline void decide_down(FEX_CONTEXT *ctx, struct frame *f, __u32 link, struct fex_decision *d)
 {
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
-	__u32 port, reason, channel;
+	__u32 port, reason;
 
 	d->in = port_of(link, 0);
 	if (!f->whole)
 		return drop(d, FEX_DROP_TRUNCATED);
-	if (row && is_schannel(row->kind))
-		enter_schannel(ctx, f, row->kind);
-	if (!row || row->kind == FEX_KIND_NONE || !fits_kind(f, row->kind))
+	if (!row || row->kind == FEX_KIND_NONE || (f->kind != row->kind && !is_in_schannel(ctx, f, row->kind)))
 		return drop(d, FEX_DROP_NOT_IN_CHANNEL);
 	if (f->bad)
 		return drop(d, FEX_DROP_BAD_TAG);
@@ -94,10 +92,9 @@ static __always_inline void decide_down(FEX_CONTEXT *ctx, struct frame *f, __u32
 		return drop(d, FEX_DROP_WRONG_DIRECTION);
 	if (f->list)
 		return decide_list(f, link, d);
-	channel = f->kind == FEX_KIND_NONE ? FEX_DEFAULT_CHANNEL : f->target;
-	if (!channel || channel > FEX_LAST_CHANNEL)
+	if (!f->target || f->target > FEX_LAST_CHANNEL)
 		return drop(d, FEX_DROP_UNKNOWN_CHANNEL);
-	port = port_of(link, channel);
+	port = port_of(link, f->target);
 	reason = judge_function(bpf_map_lookup_elem(&functions, &port));
 	if (reason)
 		return drop(d, reason);

@@ -14,8 +14,12 @@ __noinline int enter_schannel(FEX_CONTEXT *ctx, struct frame *f, __u32 kind)
 {
 	__be16 next[2]; /* the tag behind it: it has been read over, so it is there */
 
-	if (!f || f->kind != FEX_KIND_NONE || f->tpid != schannel_tpid(kind) || !(f->tci & VLAN_VID_MASK))
+	if (!f || f->kind != FEX_KIND_NONE)
 		return 0;
+	if (f->tpid != schannel_tpid(kind) || !(f->tci & VLAN_VID_MASK)) {
+		f->target = FEX_DEFAULT_CHANNEL;
+		return 0;
+	}
 	f->kind = kind;
 	f->target = f->tci & VLAN_VID_MASK;
 	f->bad = f->target == FEX_DEFAULT_CHANNEL;
@@ -36,10 +40,13 @@ __noinline int enter_schannel(FEX_CONTEXT *ctx, struct frame *f, __u32 kind)
 	return 0;
 }
 
-/* Whether a frame may have come by a link of that kind: each kind by its tag, and in an S-channel also without. */
-static __always_inline bool fits_kind(const struct frame *f, __u32 kind)
+/* A frame whose tag is not that of its link: whether it is in an S-channel of that kind, by a tag or without. */
+__noinline int is_in_schannel(FEX_CONTEXT *ctx, struct frame *f, __u32 kind)
 {
-	return f->kind == kind || (f->kind == FEX_KIND_NONE && is_schannel(kind));
+	if (!f || !is_schannel(kind))
+		return 0;
+	enter_schannel(ctx, f, kind);
+	return f->kind == kind || f->kind == FEX_KIND_NONE;
 }
 
 /* Whether a frame that goes without a channel's tag would be taken for one in another S-channel. */

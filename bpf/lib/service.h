@@ -20,8 +20,7 @@ __noinline int unwrap(FEX_CONTEXT *ctx, struct frame *f, __u32 service, struct f
 		f->tpid = 0;
 		f->tci = priority_bits(f->tci);
 	} else {
-		if (load_octets(ctx, 12 + channel_octets(f) + (f->out_of_band ? 0 : VLAN_LEN), next,
-				sizeof(next)))
+		if (load_octets(ctx, 12 + channel_octets(f) + (f->out_of_band ? 0 : VLAN_LEN), next, sizeof(next)))
 			return -1;
 		f->vlan_tags -= !is_vlan(f->type); /* else three were counted, and there are more */
 		f->tpid = bpf_ntohs(next[0]);

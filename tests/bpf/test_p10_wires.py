@@ -136,7 +136,10 @@ def test_p4_a_flood_whose_uplinks_have_no_row_yet_is_a_counted_drop() -> None:
 
 
 def test_p4_copies_are_counted_where_a_later_one_cannot_be_made() -> None:
-    """The kernel grows no frame beyond four pages, so after the copy with a VN-Tag some have no room for an E-Tag."""
+    """The kernel grows no frame beyond four pages, so after the copy with a VN-Tag some have no room for an E-Tag.
+
+    What is on a frame is not known when a tag could not be put on, so all that are left are one that is not sent.
+    """
     network, vntag, etag = BRIDGE_PORTS[0], FIRST_UPLINK, FIRST_UPLINK + 1
     tables = BridgeTables({1: None, vntag: ChannelKind.VNTAG, etag: ChannelKind.ETAG}, {1: Terms(10)})
     tables.ports[network] = Port(up=True, network=True, profile=1)
@@ -152,4 +155,4 @@ def test_p4_copies_are_counted_where_a_later_one_cannot_be_made() -> None:
             check_conservation(wires.kernel)
             sent = sum(row.out_frames for row in wires.kernel.counters().values())
             ends.add((sent, wires.kernel.drops()[port_number(1), DropReason.NOT_SENT]))
-    assert ends == {(2, 0), (1, 1), (0, 2)}
+    assert ends == {(2, 0), (1, 1), (0, 1)}

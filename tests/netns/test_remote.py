@@ -7,27 +7,31 @@ Here a pair of veths is the cable, and the frames are those that an adapter with
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from openfex.errors import NotFoundError
+from openfex.errors import NotFoundError, RefusedError
 from openfex.lab import lab
 from openfex.lab.view.inventory import binding_rows, function_rows, host_rows, machine_rows
 from openfex.lab.view.look import look
+from openfex.lab.workshop import Workshop
 from openfex.linux.netlink import Netlink
 from openfex.linux.packet import PacketCapture, PacketSocket
 from openfex.model.drops import DropReason
 from openfex.model.layout import Layout
 from openfex.model.values import BROADCAST, ChannelKind
+from openfex.plan.objects import DeviceKey, DeviceSpec
 from openfex.proof.bed import frame
 from openfex.proof.kernel_bed import DEADLINE_S
 from openfex.rules.engine import up_tag
 from tests.netns.policed import binding_of, counts_of, wait_until
 
 pytestmark = pytest.mark.root
-LAB, CABLE, ADAPTER = "test-remote", "fex-t-cable", "fex-t-wire"
+LAB, CABLE, ADAPTER, BRIDGE = "test-remote", "fex-t-cable", "fex-t-wire", "fex-t-bridge"
 MTU = 1600
 TEXT = """
 kind: network
@@ -134,7 +138,7 @@ def test_its_device_is_lent_and_given_back_as_it_was(cable: None) -> None:
         assert [str(one) for one in lab.drift(LAB).operations] == []
         lab.down(LAB)
         after = here.link(CABLE)
-    assert (after.mtu, after.up, after.alias) == (before.mtu, before.up, before.alias)
+    assert (after.mtu, after.up, after.promiscuous, after.alias) == (before.mtu, before.up, False, "")
 
 
 def test_a_device_that_there_is_not_leaves_nothing_half_done() -> None:
@@ -142,6 +146,80 @@ def test_a_device_that_there_is_not_leaves_nothing_half_done() -> None:
         lab.up(text_of(cable="fex-t-none"))
     assert caught.value.code == "no-such-device"
     assert lab.labs() == []
+
+
+def in_use(here: Netlink, how: str) -> None:
+    if how == "address":
+        here.add_address(CABLE, "192.0.2.1/24")
+    else:
+        subprocess.run(["ip", "link", "add", BRIDGE, "type", "bridge"], check=True)
+        subprocess.run(["ip", "link", "set", CABLE, "master", BRIDGE], check=True)
+
+
+@pytest.mark.parametrize("how", ["address", "bridge"])
+def test_a_device_that_somebody_uses_is_refused_and_left_alone(cable: None, how: str) -> None:
+    with Netlink() as here:
+        here.set(CABLE, up=True, alias="somebody's")
+        try:
+            in_use(here, how)
+            before = here.link(CABLE)
+            with pytest.raises(RefusedError) as caught:
+                lab.up(text_of())
+            assert caught.value.code == "device-in-use"
+            assert here.link(CABLE) == before
+        finally:
+            subprocess.run(["ip", "link", "del", BRIDGE], check=False, capture_output=True)
+    assert lab.labs() == []
+
+
+def test_a_device_that_a_killed_run_left_at_home_is_lent_all_the_same(cable: None) -> None:
+    """Marked, and down: so it is between what `lend` does first and last, and so it is on its way back."""
+    with Netlink() as here:
+        here.set(CABLE, mtu=1400, up=True, alias="somebody's")
+        lab.up(text_of())
+        [spec] = lent_now().values()
+        with Netlink(spec.place.netns) as there:
+            mark = there.link(spec.place.device).alias
+        lab.down(LAB)
+        here.set(CABLE, alias=mark, up=False, mtu=1500)
+        lab.up(text_of())
+        assert [bool(one.place.netns) for one in lent_now().values()] == [True]
+        lab.down(LAB)
+        assert (here.link(CABLE).mtu, here.link(CABLE).up, here.link(CABLE).alias) == (1400, True, "somebody's")
+        here.set(CABLE, alias=mark, up=False, mtu=1500)
+        lab.down(LAB)
+        assert (here.link(CABLE).mtu, here.link(CABLE).up, here.link(CABLE).alias) == (1400, True, "somebody's")
+
+
+def test_a_device_whose_name_is_taken_meanwhile_comes_home_under_another(cable: None) -> None:
+    with Netlink() as here:
+        index = here.index(CABLE)
+        lab.up(text_of())
+        here.add_tap(CABLE, mtu=1500)
+        try:
+            lab.down(LAB)
+            [home] = [link for link in here.links() if link.name.startswith("lent")]
+            assert home.index == index or home.peer_index == here.index(ADAPTER)
+            assert home.alias == ""
+        finally:
+            here.delete(CABLE)
+            here.set(home.name, up=False)
+            here.set(home.name, new_name=CABLE)
+
+
+def test_a_name_space_that_a_crash_left_half_made_does_not_keep_a_lab_from_going(cable: None) -> None:
+    lab.up(text_of())
+    left = Path("/run/netns") / f"fex_{LAB}_machine_left"
+    left.touch()
+    lab.down(LAB)
+    assert not left.exists()
+    assert lab.labs() == []
+
+
+def lent_now() -> dict[DeviceKey, DeviceSpec]:
+    with Workshop(LAB) as workshop:
+        found = workshop.lent()
+    return {key: spec for key, spec in found.items() if isinstance(key, DeviceKey) and isinstance(spec, DeviceSpec)}
 
 
 def test_what_is_shown_of_a_real_host_is_what_the_bridge_knows(cable: None) -> None:

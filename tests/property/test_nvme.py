@@ -7,6 +7,7 @@ import copy
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -16,14 +17,22 @@ from hypothesis import strategies as st
 from openfex.adapter.nvme import Workplace, adopt, apply, plan, release
 from openfex.adapter.nvme_reading import observe
 from openfex.adapter.nvme_steps import perform
-from openfex.errors import DocumentError, KernelError, NotFoundError, WireError
+from openfex.errors import DocumentError, KernelError, NotFoundError, OpenfexError, WireError
+from openfex.linux.nvme import Answer
 from openfex.model.functions import FunctionDriver
 from openfex.model.storage import Resource, Share, StorageAdapter, StorageSettings, StorageWish
 from openfex.plan.storage_records import from_json, to_json
 from openfex.plan.storage_steps import StorageStep
-from openfex.testing.nvme import ADDRESS, FakeAdapter, FakeJournal, make_adapter
+from openfex.testing.nvme import ADDRESS, FakeAdapter, FakeControllers, FakeJournal, make_adapter
 from openfex.wire import nvme as wire
-from openfex.wire.nvme import Action, AdminCommand, NamespaceIdentity, PrimaryCapabilities, VirtualizationManagement
+from openfex.wire.nvme import (
+    Action,
+    AdminCommand,
+    Cns,
+    NamespaceIdentity,
+    PrimaryCapabilities,
+    VirtualizationManagement,
+)
 
 T = TypeVar("T")
 
@@ -93,6 +102,40 @@ def test_any_octets_are_read_or_refused(
 ) -> None:
     with suppress(WireError):
         decode(octets.ljust(length, bytes([filler])))
+
+
+class Odd(FakeControllers):
+    """A controller that answers with any octets."""
+
+    def __init__(self, adapter: FakeAdapter, octets: dict[Cns, bytes]) -> None:
+        super().__init__(adapter)
+        self._octets = octets
+
+    def submit(self, name: str, command: AdminCommand) -> Answer:
+        found = self._octets.get(Cns(command.cdw10 & 0xFF)) if command.opcode == wire.IDENTIFY else None
+        if found is not None:
+            return Answer(0, found.ljust(wire.PAGE, b"\0"))
+        try:
+            return super().submit(name, command)
+        except KeyError:  # a namespace that there is not
+            return Answer(0, bytes(wire.PAGE))
+
+
+# Few small numbers, so that lists are often short and their identifiers often those that there are.
+pages = st.lists(st.sampled_from([0, 0, 0, 1, 2, 3, 127, 255]), max_size=160).map(bytes)
+
+
+@given(st.dictionaries(st.sampled_from(Cns), pages, max_size=3))
+def test_whatever_a_controller_answers_there_is_a_plan_or_an_error_of_ours(octets: dict[Cns, bytes]) -> None:
+    adapter = make_adapter()
+    doors = replace(adapter.doors(), controllers=Odd(adapter, octets))
+    place = Workplace(doors, FakeJournal())
+    try:
+        steps = plan(place, ADDRESS, StorageWish("disks", (), 2, ((0, 1, StorageSettings(namespaces=(1,))),)))
+    except OpenfexError as error:
+        assert error.code not in {"error", "internal"}  # noqa: PT017 -- that there is no other is what is tried
+    else:
+        assert all(str(step) for step in steps)
 
 
 # What is asked of an adapter, and what comes of it

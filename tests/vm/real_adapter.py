@@ -166,13 +166,15 @@ def whole() -> dict[str, Any]:
 
 def play(steps: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     """What each step of a scenario was like, and whether all is as before then."""
-    before, done, error = whole(), [], ""
+    done, error, clean = [], "", False
     try:
+        before = whole()
         for verb, words in steps:
             done.append(VERBS[verb](**words))
+        clean = whole() == before and not JOURNAL.read()
     except Exception:  # noqa: BLE001 -- it is told, and fails one scenario
         error = traceback.format_exc()
-    return {"done": done, "error": error, "clean": whole() == before and not JOURNAL.read()}
+    return {"done": done, "error": error, "clean": clean}
 
 
 if __name__ == "__main__":

@@ -52,6 +52,8 @@ class Stage:
         self.vm = vm
         self.pf, self.netdev, self.ssd = vm.address("nic0"), vm.netdev("nic0"), vm.address("ssd0")
         self.folder = f"/sys/bus/pci/devices/{self.pf}"
+        said = vm.run(["cat", f"{self.folder}/sriov_offset", f"{self.folder}/sriov_stride"], check=True).output
+        self._base, self._step = map(int, said.split())
 
     def play(self, **scenarios: Steps) -> Played:
         file = self.vm.shared / "scenarios.json"
@@ -80,10 +82,8 @@ class Stage:
         return "sh", {"script": f"echo {count} >{self.folder}/sriov_numvfs{more}"}
 
     def function(self, index: int) -> str:
-        """The address of a function that there is: QEMU's igb counts as its capability says."""
-        base = int(self.vm.run(["cat", f"{self.folder}/sriov_offset"]).output)
-        step = int(self.vm.run(["cat", f"{self.folder}/sriov_stride"]).output)
-        routing = (int(self.pf[5:7], 16) << 8) + base + step * index
+        """The address of a function that will be there: QEMU's igb counts as its capability says."""
+        routing = (int(self.pf[5:7], 16) << 8) + self._base + self._step * index
         return f"0000:{routing >> 8:02x}:{routing >> 3 & 31:02x}.{routing & 7}"
 
 

@@ -8,18 +8,19 @@ is interrupted, the adapter is put back as it was before that change.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from openfex.adapter.nvme_journal import Journal
 from openfex.adapter.nvme_reading import Doors, observe, users
 from openfex.adapter.nvme_steps import perform
-from openfex.errors import NotFoundError, OpenfexError, RefusedError, VerificationError
+from openfex.errors import NotFoundError, OpenfexError, Problem, RefusedError, VerificationError
 from openfex.linux.signals import undisturbed
 from openfex.model.storage import StorageAdapter, StorageGoal, StorageWish
 from openfex.plan.storage import goal_of, settle
 from openfex.plan.storage_steps import StorageStep, Verb, steps
 
+IN_USE = "function-in-use"
 ROUNDS = 3
 """A controller may change by itself what was planned: QEMU's gives itself shared namespaces when it is enabled."""
 
@@ -43,6 +44,12 @@ def plan(place: Workplace, address: str, wish: StorageWish) -> list[StorageStep]
     return steps(_goal(wish, found, place.journal.read(address)), found)
 
 
+def objections(place: Workplace, address: str, wish: StorageWish) -> list[Problem]:
+    """Why `apply` would refuse what is in the plan. Of those with the code `function-in-use` it would not by force."""
+    found, record = observe(place.doors, address), place.journal.read(address)
+    return list(_objections(place.doors, _goal(wish, found, record), found, record))
+
+
 def apply(place: Workplace, address: str, wish: StorageWish, *, force: bool = False) -> list[StorageStep]:
     """Make an adapter what is asked for; gives the steps that were done.
 
@@ -55,10 +62,7 @@ def apply(place: Workplace, address: str, wish: StorageWish, *, force: bool = Fa
         goal = _goal(wish, found, record)
         if not steps(goal, found):
             return []
-        if record is None and found.count:
-            message = f"adapter {address} has {found.count} functions that others have made"
-            raise RefusedError(message, code="not-ours", remedy=f"`fex adopt {address}` takes them over")
-        _refuse_to_disturb(place.doors, goal, found, force=force)
+        _refuse(_objections(place.doors, goal, found, record), force=force)
         if record is None:
             place.journal.write(found)
         try:
@@ -85,7 +89,7 @@ def release(place: Workplace, address: str, *, force: bool = False) -> list[Stor
         if record is None:
             raise NotFoundError(f"adapter {address} was not changed by us", code="nothing-to-release")
         found, goal = observe(place.doors, address), goal_of(record)
-        _refuse_to_disturb(place.doors, goal, found, force=force)
+        _refuse(_objections(place.doors, goal, found, record), force=force)
         done = _bring(place, found, goal)
         place.journal.remove(address)
         return done
@@ -117,16 +121,27 @@ def _bring(place: Workplace, found: StorageAdapter, goal: StorageGoal) -> list[S
         raise
 
 
-def _refuse_to_disturb(doors: Doors, goal: StorageGoal, found: StorageAdapter, *, force: bool) -> None:
-    """What somebody uses is not taken away."""
-    left = [] if force else steps(goal, found)
+def _objections(
+    doors: Doors, goal: StorageGoal, found: StorageAdapter, record: StorageAdapter | None
+) -> Iterator[Problem]:
+    """Why what could be done is not: the functions are somebody else's, or somebody uses what would go."""
+    subject, left = f"adapter {found.address}", steps(goal, found)
+    if record is None and found.count and left:
+        message = f"{found.address} has {found.count} functions that others have made"
+        yield Problem("not-ours", subject, message, f"`fex adopt {found.address}` takes them over", path="pfs")
     unbound = {step.function for step in left if step.verb is Verb.UNBIND}
     detached = {(step.function, step.number) for step in left if step.verb is Verb.DETACH}
     for number, nsid, who in users(doors, found.address) if unbound or detached else ():
         if number in unbound or (number, nsid) in detached:
-            message = f"function {number} of adapter {found.address} would be taken away ({who})"
+            message = f"function {number} of {found.address} would be taken away ({who})"
             remedy = "take it from its user first, or use --force"
-            raise RefusedError(message, code="function-in-use", remedy=remedy)
+            yield Problem(IN_USE, subject, message, remedy, path=f"settings.{number}")
+
+
+def _refuse(objections: Iterable[Problem], *, force: bool) -> None:
+    for one in objections:
+        if not (force and one.code == IN_USE):
+            raise RefusedError(one.message, code=one.code, remedy=one.remedy)
 
 
 def _put_back(doors: Doors, before: StorageAdapter) -> None:

@@ -43,6 +43,11 @@ class Journal:
             raise VerificationError(f"{path} is of {record.address}", code="record-unreadable")
         return record
 
+    def addresses(self) -> list[str]:
+        """The adapters that there are records of."""
+        with crossing(f"list {self.folder}"):
+            return sorted(path.stem for path in self.folder.glob("*.json"))
+
     def write(self, before: StorageAdapter) -> None:
         """Keep what an adapter is, before it is changed."""
         path = self._path(before.address)

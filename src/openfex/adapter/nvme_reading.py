@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from openfex.errors import UnsupportedError
+from openfex.errors import UnsupportedError, WireError
 from openfex.linux.nvme import Disk, Nvme
 from openfex.linux.pci import Pci
 from openfex.linux.uevent import Events
@@ -44,6 +44,8 @@ def observe(doors: Doors, address: str) -> StorageAdapter:
     functions = [
         _function(doors, one, carved.get(one.vf - 1, ""), namespaces) for one in _secondaries(doors, name) if one.vf
     ]
+    if len({one.number for one in functions}) != len(functions):
+        raise WireError(f"{name} lists two secondary controllers of one function", code="field-out-of-range")
     return StorageAdapter(
         address,
         identity.controller,

@@ -252,7 +252,7 @@ def gc(*, json: Json = False) -> None:
     from openfex.adapter import changes
 
     with machine() as (host, journal):
-        removed = changes.clear_up(host, journal)
+        removed = [*changes.clear_up(host, journal), *storage.clear_up()]
     if json:
         print_json({"removed": removed})
     else:

@@ -127,6 +127,26 @@ def down(lab: Lab = None, *, all: All = False, json: Json = False) -> None:  # n
 
 
 @app.command(help_epilogue="")
+def adapters(host: Target, /, *, lab: Lab = None, json: Json = False) -> None:
+    """Say what the adapters of a real host must be, as documents.
+
+    Give them to `fex apply` on that host: each function's port VLAN is then its
+    channel, and its MAC the one that its port takes.
+
+    Example: fex lab adapters h1 > adapters.yaml
+    """
+    from openfex.formats.document import document, write_document
+    from openfex.lab import lab as labs
+    from openfex.plan.schannels import wishes_for
+
+    wishes = list(wishes_for(labs.layout_of(labs.the_lab(lab)), host))
+    if json:
+        print_json([document(one) for one in wishes])
+    else:
+        print("---\n".join(map(write_document, wishes)), end="")
+
+
+@app.command(help_epilogue="")
 def migrate(machine: Migrant, host: Target, /, *, lab: Lab = None, json: Json = False) -> None:
     """Put a machine on another host.
 

@@ -28,7 +28,7 @@ def plan(file: File, /, *, force: Force = False, json: Json = False) -> None:
     text, name = read_text(file)
     reading = read_documents(text, name)
     if storage.is_about_storage(reading):
-        storage.plan_storage(reading, json=json)
+        storage.plan_storage(reading, force=force, json=json)
         return
     if here.is_about_here(reading):
         here.plan_here(reading, force=force, json=json)

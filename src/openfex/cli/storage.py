@@ -88,37 +88,49 @@ def _told(reading: Reading) -> Iterator[list[Job]]:
     except DocumentError as cause:
         names = {job.address: job.wish.name for job in jobs}
         found = [(next(names[address] for address in names if address in one.subject), one) for one in cause.problems]
-        said = [told(name, one) for name, one in found]
-        raise DocumentError(sorted(said, key=lambda one: (one.line, one.column))) from cause
+        lines = [told(name, one) for name, one in found]
+        raise DocumentError(sorted(lines, key=lambda one: (one.line, one.column))) from cause
 
 
-def _plans(place: Workplace, jobs: list[Job]) -> list[tuple[Job, list[StorageStep]]]:
-    """What is to be done. Raises DocumentError with what is against it, of all adapters at once."""
+def _plans(
+    place: Workplace, jobs: list[Job], *, force: bool
+) -> tuple[list[tuple[Job, list[StorageStep]]], list[Problem]]:
+    """What is to be done, and what of it only because of `force`.
+
+    Raises DocumentError with what is against it, of all adapters at once.
+    """
     from openfex.adapter import nvme
     from openfex.errors import DocumentError
 
     found: list[tuple[Job, list[StorageStep]]] = []
     problems: list[Problem] = []
+    forced: list[Problem] = []
     for job in jobs:
         try:
             found.append((job, nvme.plan(place, job.address, job.wish)))
         except DocumentError as refused:
             problems += refused.problems
+            continue
+        for one in nvme.objections(place, job.address, job.wish):
+            (forced if force and one.code == nvme.IN_USE else problems).append(one)
     _raise(problems)
-    return found
+    return found, forced
 
 
-def plan_storage(reading: Reading, *, json: bool) -> None:
+def plan_storage(reading: Reading, *, force: bool, json: bool) -> None:
     """`plan FILE` of NVMe adapters."""
     from openfex.adapter.nvme_jobs import step_rows
 
     with _told(reading) as jobs:
-        made = _plans(workplace(), jobs)
+        made, forced = _plans(workplace(), jobs, force=force)
     rows = [row for job, steps in made for row in step_rows(job.address, steps)]
     if json:
-        print_json({"adapters": [job.address for job in jobs], "steps": rows})
-    else:
-        print(table(rows, columns.STEPS) if rows else NOTHING)
+        told = [{"code": one.code, "message": one.message} for one in forced]
+        print_json({"adapters": [job.address for job in jobs], "steps": rows, "forced": told})
+        return
+    for one in forced:
+        print(f"forced: {one.message}")
+    print(table(rows, columns.STEPS) if rows else NOTHING)
 
 
 def apply_storage(reading: Reading, *, force: bool, json: bool) -> None:
@@ -128,7 +140,7 @@ def apply_storage(reading: Reading, *, force: bool, json: bool) -> None:
 
     rows: list[dict[str, object]] = []
     with _told(reading) as jobs, progress(quiet=json) as tell:
-        made = _plans(workplace(), jobs)
+        made, _ = _plans(workplace(), jobs, force=force)
         total = sum(len(steps) for _, steps in made)
         told: list[StorageStep] = []
 
@@ -171,6 +183,19 @@ def release_storage(what: str, address: str, *, force: bool, json: bool) -> bool
     rows = [row for one in ours for row in step_rows(one, nvme.release(place, one, force=force))]
     _report(rows, "it is as it was", json=json)
     return True
+
+
+def clear_up() -> list[str]:
+    """`gc`: forget NVMe adapters that are gone; what was forgotten, in words."""
+    from openfex.adapter.nvme_jobs import pfs
+
+    place = workplace()
+    with place.journal.locked():
+        there = {one.address for one in pfs(place.doors)}
+        gone = [address for address in place.journal.addresses() if address not in there]
+        for address in gone:
+            place.journal.remove(address)
+    return [f"the record of NVMe adapter {address}, which is gone" for address in gone]
 
 
 def _of_file(file: str) -> list[str]:

@@ -13,8 +13,6 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from openfex.adapter.lent import give_back
-from openfex.adapter.lent import observe as observe_lent
 from openfex.datapath.node import pin_folder
 from openfex.datapath.objects import PROGRAMS, build_of
 from openfex.datapath.tables import held_tables
@@ -237,10 +235,10 @@ def down(lab: str) -> list[str]:
 def _give_back(lab: str) -> list[str]:
     """Bring home what is lent to bridges; a name space that is deleted would keep what it is not."""
     with Workshop(lab) as workshop:
-        lent = observe_lent(workshop.spaces.links())
+        lent = workshop.lent()
         for spec in lent.values():
             if isinstance(spec, DeviceSpec):
-                give_back(workshop.spaces, spec)
+                workshop.give_back(spec)
     return [f"the loan of {key}" for key in lent]
 
 

@@ -65,7 +65,7 @@ def _wires(layout: Layout) -> State:
     state: State = {}
     for uplink in (uplink for host in layout.hosts if host.remote for uplink in host.uplinks):
         place = Place(netns_of(layout.lab, "bridge", uplink.bridge), uplink.bridge_device)
-        state[DeviceKey(uplink.port)] = DeviceSpec(place, uplink.mtu)
+        state[DeviceKey(uplink.port)] = DeviceSpec(place, uplink.mtu, uplink.is_xdp)
     for host in layout.own_hosts:
         for uplink in host.uplinks:
             near = Place(netns_of(layout.lab, "host", host.name), uplink.device)

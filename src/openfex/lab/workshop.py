@@ -93,7 +93,7 @@ class Workshop:
         state: State = {SpaceKey(name): wanted.get(SpaceKey(name), SpaceSpec(False)) for name in names}
         links = self.spaces.links()
         state.update(self._observe_wires(links))
-        state.update(lent.observe(links))
+        state.update(lent.observe(self.spaces, links, wanted))
         for key, found in soft.observe(self.spaces).items():
             state[key] = soft.told_as(wanted.get(key), found)
         pinned = {one.name for one in pin_folder().glob(f"{prefix_of(self.lab)}*")}
@@ -229,11 +229,23 @@ class Workshop:
 
     def _device(self, key: DeviceKey, old: DeviceSpec | None, new: DeviceSpec | None) -> None:
         if new is None and old is not None:
-            lent.give_back(self.spaces, old)
+            self.give_back(old)
         elif old is None and new is not None:
             lent.lend(self.spaces, key, new)
         elif old is not None and new is not None:
             lent.change(self.spaces, old, new)
+
+    def give_back(self, spec: DeviceSpec) -> None:
+        """Bring a lent device home, without the XDP program that would go with it."""
+        netns, device = spec.place.netns, spec.place.device
+        if netns and self.node(netns).rows:
+            detach_xdp(self.node(netns), self.spaces.netlink(netns), {device})
+        lent.give_back(self.spaces, spec)
+
+    def lent(self) -> State:
+        """The devices that are lent to this lab's bridges, or were on their way when a run was killed."""
+        there = [name for name in self.spaces.names() if netns.exists(name)]
+        return lent.observe(self.spaces, {name: self.spaces.netlink(name).links() for name in there}, {})
 
     def _function(self, key: FunctionKey, old: FunctionSpec | None, new: FunctionSpec | None) -> None:
         if new is None and old is not None:

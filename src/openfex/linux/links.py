@@ -16,10 +16,10 @@ RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 IFNAME_ROOM = 15
 
-_IFF_UP = 1
+_IFF_UP, _IFF_PROMISC = 1, 1 << 8
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_QDISC, _IFLA_TXQLEN, _IFLA_LINKINFO = 1, 3, 4, 5, 6, 13, 18
 _IFLA_IFALIAS, _IFLA_STATS64, _IFLA_GROUP, _IFLA_NET_NS_FD, _IFLA_EXT_MASK, _IFLA_CARRIER = 20, 23, 27, 28, 29, 33
-_IFLA_LINK_NETNSID = 37
+_IFLA_MASTER, _IFLA_LINK_NETNSID, _IFLA_MAX_MTU = 10, 37, 51
 _IFLA_PARENT_NAME, _IFLA_PARENT_BUS = 56, 57
 _IFLA_OPERSTATE, _UNKNOWN, _UP = 16, 0, 6
 _IFLA_XDP, _XDP_FD, _XDP_FLAGS, _XDP_NATIVE_ID, _XDP_EXPECTED_FD = 43, 1, 3, 5, 8
@@ -60,6 +60,12 @@ class Link:
     """Up, and the kernel has acted on its carrier: what is sent before that is dropped without a trace."""
     xdp: int = 0
     """The id of the native XDP program; 0 for none."""
+    promiscuous: bool = False
+    """Whether it was told to take frames for others, too."""
+    master: int = 0
+    """The number of the bridge or bond that it belongs to; 0 for none."""
+    max_mtu: int = 0
+    """The largest that its driver takes; 0 where it does not say."""
     queue: str = ""
     """What kind of queue its way out has: `noqueue`, `htb`, ..."""
     pci: str = ""
@@ -90,9 +96,10 @@ class LinkChange:
     group: int | None = None
     txqueuelen: int | None = None
     netns_fd: int | None = None
+    promiscuous: bool | None = None
 
     def attributes(self) -> bytes:
-        """The attributes of an RTM_SETLINK; `up` is not one of them but a flag."""
+        """The attributes of an RTM_SETLINK; `up` and `promiscuous` are none of them but flags."""
         parts = [
             b"" if self.new_name is None else text(_IFLA_IFNAME, name_of_link(self.new_name)),
             b"" if self.mtu is None else u32(_IFLA_MTU, self.mtu),
@@ -106,7 +113,8 @@ class LinkChange:
 
     def body(self, *, index: int = 0, name: str = "") -> bytes:
         """The message that changes a link, named by its number or by its name."""
-        flags, mask = (0, 0) if self.up is None else (_IFF_UP * self.up, _IFF_UP)
+        told = {_IFF_UP: self.up, _IFF_PROMISC: self.promiscuous}
+        flags, mask = sum(bit for bit, on in told.items() if on), sum(bit for bit, on in told.items() if on is not None)
         return _ifinfo(index, flags, mask) + (text(_IFLA_IFNAME, name) if name else b"") + self.attributes()
 
 
@@ -161,6 +169,9 @@ def read_link(answer: Answer) -> Link:
         mtu=number(found.get(_IFLA_MTU, b"")),
         mac=Mac(mac if len(mac) == 6 else bytes(6)),
         up=bool(flags & _IFF_UP),
+        promiscuous=bool(flags & _IFF_PROMISC),
+        master=number(found.get(_IFLA_MASTER, b"")),
+        max_mtu=number(found.get(_IFLA_MAX_MTU, b"")),
         alias=string(found.get(_IFLA_IFALIAS, b"")),
         peer_index=None if peer is None else number(peer),
         carrier=bool(number(found.get(_IFLA_CARRIER, b""))),

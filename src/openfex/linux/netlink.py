@@ -187,13 +187,15 @@ class Netlink:
         alias: str | None = None,
         new_name: str | None = None,
         netns: str | None = None,
+        promiscuous: bool | None = None,
     ) -> None:
         """Change a link in one step: `ip link set NAME [mtu M] [address A] [up|down] [alias T] [name N] [netns NS]`.
 
-        `up` holds in the new name space if there is one. `netns` "" is this thread's own.
+        `promiscuous` is `promisc on|off`. `up` holds in the new name space if there is one. `netns` "" is this thread's
+        own.
         """
         place = None if netns is None else self._handle(netns)
-        self._do(self._change(name, LinkChange(mtu, mac, up, alias, new_name, netns_fd=place)))
+        self._do(self._change(name, LinkChange(mtu, mac, up, alias, new_name, netns_fd=place, promiscuous=promiscuous)))
 
     def statistics(self, name: str) -> LinkStatistics:
         """The counters of a link: `ip -statistics link show NAME`. Raises NotFoundError."""

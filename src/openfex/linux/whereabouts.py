@@ -102,12 +102,20 @@ def vfio_holders() -> Mapping[str, int]:
     """Who has which IOMMU group open: the group's number, and a process."""
     found: dict[str, int] = {}
     for pid in (int(one) for one in os.listdir(_PROC) if one.isdecimal()):
-        folder = _PROC / str(pid) / "fd"
-        try:
-            targets = [(folder / one).readlink() for one in os.listdir(folder)]
-        except OSError:  # it has ended meanwhile, or is not ours to look at
-            continue
-        for target in targets:
+        for target in _open_files(_PROC / str(pid) / "fd"):
             if target.parent == Path("/dev/vfio") and target.name.isdecimal():
                 found.setdefault(target.name, pid)
     return found
+
+
+def _open_files(folder: Path) -> Iterator[Path]:
+    """What a process has open. Files are closed while they are looked at, and processes end."""
+    try:
+        names = os.listdir(folder)
+    except OSError:  # it has ended meanwhile, or is not ours to look at
+        return
+    for name in names:
+        try:
+            yield (folder / name).readlink()
+        except OSError:
+            continue

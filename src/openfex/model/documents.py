@@ -8,44 +8,42 @@ example) is what messages, `fex explain`, docs/reference/documents.md and the JS
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
 from openfex.errors import InputError
-from openfex.model import written, written_policy
-from openfex.model.forms import AtLeastOne, Named, NameOf, Otherwise, Shorthand
+from openfex.model import written
+from openfex.model.forms import Named, Otherwise, Shorthand
 from openfex.model.policing import AclSpec, PrioritySpec, RatesSpec, SourceSpec, Vlans
-from openfex.model.spec import Spec, one_or_more
-from openfex.model.values import Mac
+from openfex.model.spec import Spec
+from openfex.model.typed import (
+    Addresses,
+    BitRate,
+    BridgeName,
+    Count,
+    Cpus,
+    Device,
+    Fabric,
+    File,
+    Function,
+    HostName,
+    MacAddress,
+    Mebibytes,
+    Milliseconds,
+    Model,
+    Mtu,
+    Name,
+    Pcps,
+    PortName,
+    ProfileName,
+    Truth,
+    Vlan,
+    Wire,
+)
 
 DEFAULT_UPLINK_MTU = 9216
 DEFAULT_FUNCTION_MTU = 1500
-
-Fabric = Literal["a", "b"]
-FABRICS: tuple[str, ...] = get_args(Fabric)
-Name = Annotated[str, written.NAME]
-BridgeName = Annotated[str, written.NAME, NameOf("bridge")]
-HostName = Annotated[str, written.NAME, NameOf("host")]
-ProfileName = Annotated[str, written.NAME, NameOf("profile")]
-Device = Annotated[str, written.DEVICE]
-PortName = Annotated[str, written.DEVICE, NameOf("network port")]
-Function = Annotated[str, written.FUNCTION]
-Wire = Annotated[tuple[str, str], written.WIRE]
-Vlan = Annotated[int, written.VLAN]
-MacAddress = Annotated[Mac, written.MAC]
-Address = Annotated[str, written.ADDRESS]
-Addresses = Annotated[tuple[Address, ...], one_or_more(written.ADDRESS)]
-Milliseconds = Annotated[int, written.DURATION]
-Mtu = Annotated[int, written.MTU]
-Count = Annotated[int, written.COUNT]
-Mebibytes = Annotated[int, written.MEMORY]
-Cpus = Annotated[int, written.CPUS]
-File = Annotated[str, written.FILE]
-Model = Annotated[str, written.MODEL]
-Truth = Annotated[bool, written.TRUTH]
-BitRate = Annotated[int, written_policy.RATE]
-Pcps = Annotated[tuple[Annotated[int, written_policy.PCP], ...], AtLeastOne(), one_or_more(written_policy.PCP)]
 
 
 class NetworkPortSpec(Spec):
@@ -276,8 +274,7 @@ class AdapterSpec(Spec):
     host: HostName = Field(description="where it is (`unknown-host`)", examples=["h1"])
     driver: Literal["soft", "sriov", "nvme"] = Field(
         "soft",
-        description="`soft` adapters are emulated; with `sriov` or `nvme` it is a real one, and has the keys of "
-        "`adapter-sriov` or `adapter-nvme`",
+        description="`soft` is emulated; `sriov` and `nvme` are real, with the keys of `adapter-sriov`, `adapter-nvme`",
         examples=["soft"],
     )
     model: Model = Field(

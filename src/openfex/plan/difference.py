@@ -156,6 +156,8 @@ def _kept_meanwhile(old: Spec | None, new: Spec | None) -> Spec | None:
     if isinstance(old, NodeSpec) and isinstance(new, NodeSpec):
         lost = (old.xdp - new.xdp) & {device for _, device in new.devices}
         return replace(new, xdp=new.xdp | lost) if lost else None
+    if isinstance(old, DeviceSpec) and isinstance(new, DeviceSpec):
+        return replace(new, xdp=True) if old.xdp and not new.xdp else None
     if isinstance(old, WireSpec) and isinstance(new, WireSpec):
         return replace(new, xdp=True) if old.xdp and not new.xdp else None
     if isinstance(old, FunctionSpec) and isinstance(new, FunctionSpec):

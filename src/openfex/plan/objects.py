@@ -68,10 +68,11 @@ class DeviceKey:
 
 @dataclass(frozen=True, slots=True)
 class DeviceSpec:
-    """Where it is while it is lent."""
+    """Where it is while it is lent. `xdp`: its frames come with all their octets, VLAN tags among them."""
 
     place: Place
     mtu: int
+    xdp: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -224,7 +225,7 @@ def is_whole(spec: Spec) -> bool:
     """Whether nothing of an observed object is missing, so that it could be made as it is told."""
     if isinstance(spec, WireSpec):
         return bool(spec.near.netns and spec.far.netns and spec.mtu)
-    if isinstance(spec, FunctionSpec):
+    if isinstance(spec, FunctionSpec | DeviceSpec):
         return bool(spec.place.netns and spec.mtu)
     return not isinstance(spec, GuestSpec) or all(nic.device for nic in spec.nics)
 

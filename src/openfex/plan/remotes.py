@@ -21,6 +21,10 @@ def check_remotes(inventory: Inventory) -> Iterator[Problem]:
         if host.remote and host.channel not in _KINDS:
             message = "a real adapter tags its functions' frames with VLANs"
             yield document.problem("remote-needs-schannel", message, f"write {' or '.join(_KINDS)}", ("channel",))
+        if host.remote and (len(host.uplinks) > 1 or len(inventory.adapters_of(document.name)) > 1):
+            message = "nothing says which adapter has which cable"
+            remedy = "write a host for each adapter and its cable"
+            yield document.problem("remote-needs-one", message, remedy, ("uplinks",))
         for fabric, uplink in sorted(host.uplinks.items()):
             yield from _check_uplink(document, host, fabric, uplink)
             if uplink.port is not None:
@@ -39,9 +43,6 @@ def _check_uplink(document: Document, host: HostSpec, fabric: str, uplink: Uplin
     if not host.remote and uplink.port is not None:
         message = "the cables of a lab's own hosts have no device of this machine at their end"
         yield document.problem("port-needs-remote", message, "write `remote: true`, or take it out", (*path, "port"))
-    if host.remote and uplink.attachment == "xdp":
-        message = "on devices of this machine programs are attached at tc"
-        yield document.problem("xdp-not-possible", message, "take attachment out", (*path, "attachment"))
     if host.remote and uplink.rate is not None:
         message = "what a real cable carries is not held back here"
         yield document.problem("rate-needs-lab", message, "take rate and classes out", (*path, "rate"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from openfex.errors import NotFoundError
 from openfex.model.functions import AdapterWish, Selector, Settings, TagProtocol
 from openfex.model.layout import Adapter, Host, Layout, Purpose
 from openfex.model.values import ChannelKind
@@ -16,8 +17,14 @@ from openfex.model.values import ChannelKind
 PROTOCOLS = {ChannelKind.SCHANNEL: TagProtocol.DOT1AD, ChannelKind.SCHANNEL_Q: TagProtocol.DOT1Q}
 
 
-def wishes_for(layout: Layout, host: Host) -> Iterator[AdapterWish]:
-    """One for each adapter of a real host; its PF is the device that the host calls its uplink."""
+def wishes_for(layout: Layout, name: str) -> Iterator[AdapterWish]:
+    """One for each adapter of a real host; its PF is what the host calls its uplink. Raises NotFoundError."""
+    known = {one.name: one for one in layout.hosts if one.remote}
+    if name not in known:
+        told = ", ".join(known) or "none"
+        message = f"there is no real host {name} in lab {layout.lab}"
+        raise NotFoundError(message, code="no-such-host", remedy=f"the hosts with `remote: true` are: {told}")
+    host = known[name]
     for adapter in host.adapters:
         yield _wish(layout, host, adapter, Selector(name=host.uplinks[0].device))
 

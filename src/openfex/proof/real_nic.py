@@ -132,7 +132,7 @@ def _proofs(trial: Trial) -> Iterator[Proof]:
     layout = lab.up(trial.documents(bound=True)).layout
     bindings = {one.machine: one for one in layout.bindings}
     lab.up(trial.documents(bound=False))
-    [wish] = wishes_for(layout, layout.host(HOST))
+    [wish] = wishes_for(layout, HOST)
     ends = [{"mac": str(bindings[name].mac), "address": bindings[name].addresses[0]} for name in ("vm1", "vm2")]
     asked = {"pf": trial.pf, "document": write_document(wish), "ends": ends}
     with Workshop(LAB) as workshop:

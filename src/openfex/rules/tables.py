@@ -110,7 +110,8 @@ class Flood:
     def between(self, new: Flood) -> Flood:
         """What holds while ports and profiles change from what goes with this one to what goes with `new`.
 
-        To judge alone by a profile that judges nothing loses nothing, to put on a list who is to be judged would. And a
+        To judge alone by a profile that judges nothing loses nothing, to put on a list who is to be judged would.
+        (Where one begins and another ceases at once, who begins is judged a moment later than its profile says.) And a
         sender's own uplink gets a copy, whether it is on the list or not: by its profile that cannot be told now.
         """
         held = new if set(self.judged) <= set(new.judged) else self

@@ -302,6 +302,10 @@ class FakeJournal(Journal):
         """The record, or none."""
         return from_json(json.loads(self.records[address])) if address in self.records else None
 
+    def addresses(self) -> list[str]:
+        """Of whom there are records."""
+        return sorted(self.records)
+
     def write(self, before: StorageAdapter) -> None:
         """Keep it."""
         self.records[before.address] = json.dumps(to_json(before))

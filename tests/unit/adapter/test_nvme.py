@@ -11,12 +11,15 @@ import pytest
 from openfex.adapter.nvme import Workplace, adopt, apply, plan, release
 from openfex.adapter.nvme_reading import Doors, disks, observe
 from openfex.adapter.nvme_steps import perform
-from openfex.errors import NotFoundError, OpenfexError, RefusedError, UnsupportedError, VerificationError
+from openfex.errors import NotFoundError, OpenfexError, RefusedError, UnsupportedError, VerificationError, WireError
+from openfex.linux.nvme import Answer
 from openfex.linux.pci import PciFunction
 from openfex.model.functions import FunctionDriver
 from openfex.model.storage import Resource, Share, StorageSettings, StorageWish
 from openfex.plan.storage_steps import StorageStep, Verb
 from openfex.testing.nvme import ADDRESS, FakeAdapter, FakeBus, FakeControllers, FakeJournal, make_adapter
+from openfex.wire import nvme as wire
+from openfex.wire.nvme import AdminCommand, Cns
 
 EACH = tuple((number, number, StorageSettings(namespaces=(number + 1,))) for number in range(3))
 WISH = StorageWish("disks", (), 4, EACH)
@@ -71,6 +74,21 @@ def test_a_namespace_that_came_by_itself_is_taken_away_where_others_are_asked_fo
     adapter = make_adapter(namespaces="pppe")
     apply(adapter.workplace(), ADDRESS, WISH)
     assert adapter.attached == {1: {1}, 2: {2}, 3: {3}, 4: {4}}
+
+
+class Doubled(FakeControllers):
+    """Two of its secondaries are of one function."""
+
+    def submit(self, name: str, command: AdminCommand) -> Answer:
+        if command.cdw10 & 0xFF != Cns.SECONDARIES:
+            return super().submit(name, command)
+        entries = [wire.Secondary(number, 0, online=False, vf=1, queues=0, interrupts=0) for number in (1, 2)]
+        return Answer(0, wire.encode_secondaries(entries if not command.cdw10 >> 16 else []))
+
+
+def test_a_controller_that_contradicts_itself_is_told(adapter: FakeAdapter) -> None:
+    with pytest.raises(WireError, match="two secondary controllers of one function"):
+        observe(replace(adapter.doors(), controllers=Doubled(adapter)), ADDRESS)
 
 
 # Whose it is

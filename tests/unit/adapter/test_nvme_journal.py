@@ -25,7 +25,9 @@ def test_a_record_is_kept_and_forgotten(journal: Journal) -> None:
     journal.write(before)
     assert journal.read(ADDRESS) == before
     assert [one.name for one in journal.folder.iterdir()] == [f"{ADDRESS}.json"]
+    assert journal.addresses() == [ADDRESS]
     journal.remove(ADDRESS)
+    assert journal.addresses() == []
     assert journal.read(ADDRESS) is None
 
 

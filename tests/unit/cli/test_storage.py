@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,13 +139,33 @@ def test_what_is_in_use_is_taken_by_force_alone(
 ) -> None:
     told(capsys, "apply", str(file))
     adapter.users[1] = "it is mounted"
+    file.write_text(DOCUMENT.replace("functions: 3", "functions: 4"))
+    for command in ("plan", "apply"):
+        (problem,) = told(capsys, command, str(file), status=1)["problems"]
+        assert (problem["code"], problem["line"]) == ("function-in-use", 9)
+    (forced,) = told(capsys, "plan", str(file), "--force")["forced"]
+    assert forced["message"] == f"function 0 of {ADDRESS} would be taken away (disk nvme0n1: it is mounted)"
+    assert run(["plan", str(file), "--force"]) == 0
+    assert capsys.readouterr().out.startswith("forced: function 0")
+    assert told(capsys, "apply", str(file), "--force")["steps"]
     assert told(capsys, "release", ADDRESS, status=1)["code"] == "function-in-use"
     assert told(capsys, "release", ADDRESS, "--force")["steps"]
 
 
+def test_adapters_that_are_gone_are_forgotten(place: Workplace, file: Path, capsys: Said) -> None:
+    told(capsys, "apply", str(file))
+    assert storage.clear_up() == []
+    found = observe(place.doors, ADDRESS)
+    place.journal.write(replace(found, address="0000:09:00.0"))
+    assert storage.clear_up() == ["the record of NVMe adapter 0000:09:00.0, which is gone"]
+    assert place.journal.addresses() == [ADDRESS]
+
+
 def test_functions_of_others_are_adopted(place: Workplace, adapter: FakeAdapter, file: Path, capsys: Said) -> None:
     adapter.count = 1
-    assert told(capsys, "apply", str(file), status=1)["code"] == "not-ours"
+    for command in ("plan", "apply"):
+        (problem,) = told(capsys, command, str(file), "--force", status=1)["problems"]
+        assert (problem["code"], problem["line"]) == ("not-ours", 5)
     assert told(capsys, "show", "storage")[0]["note"] == "by others"
     assert told(capsys, "adopt", ADDRESS) == {"adapter": ADDRESS, "adopted": True}
     assert told(capsys, "adopt", ADDRESS) == {"adapter": ADDRESS, "adopted": False}

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -92,6 +94,24 @@ def test_each_attribute_is_a_message_of_its_own_and_what_is_not_said_is_none() -
     ]  # fmt: skip
     assert vf.changes(2, 5, Settings()) == []
     assert [words for words, _ in vf.changes(2, 5, Settings(vlan=0))] == ["the VLAN"]
+
+
+def test_what_a_kernel_has_said_of_an_igb_is_read_as_ip_reads_it() -> None:
+    lines = (Path(__file__).resolve().parents[2] / "data/netlink/igb-3-functions.hex").read_text().splitlines()
+    answer = Answer(16, bytes.fromhex("".join(line for line in lines if not line.startswith("#"))))
+    link = read_link(answer)
+    assert (link.name, link.pci, link.up, link.carrier) == ("eth0", "0000:01:00.0", True, True)
+    plain = Settings(
+        vlan=0, qos=0, protocol=TagProtocol.DOT1Q, min_rate=0, max_rate=0, spoof_check=True, trust=False,
+        link=LinkState.AUTO,
+    )  # fmt: skip
+    macs = [Mac.parse(one) for one in ("52:54:00:00:01:00", "7a:a2:0c:ea:b3:a7", "e2:49:50:94:8f:16")]
+    first, second, third = vf.read_functions(answer)
+    assert first.settings == replace(plain, mac=macs[0])
+    assert second.settings == replace(plain, mac=macs[1], vlan=200, qos=5, spoof_check=False)
+    assert third.settings == replace(plain, mac=macs[2], max_rate=300, trust=True)
+    assert [one.index for one in (first, second, third)] == [0, 1, 2]
+    assert first.counters == FunctionCounters(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 RECORDED = {
