@@ -134,7 +134,7 @@ def watch(vm: Twin, pf: str, layout: Layout) -> Found:
 
 def give(vm: Twin, pf: str, layout: Layout) -> str:
     """Carve the adapter as the layout wants it, and leave its function to vfio-pci; the function's address."""
-    [wish] = wishes_for(layout, layout.host("real"))
+    [wish] = wishes_for(layout, "real")
     (vm.shared / "adapter.yaml").write_text(write_document(wish))
     vm.run(["ip", "link", "set", pf, "up"], check=True)
     vm.run([*FEX, "apply", "/mnt/adapter.yaml"], DEADLINE_S, check=True)
