@@ -22,7 +22,7 @@ KERNEL_PACKAGE = "linux-image-amd64"
 BOOT = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")
 NETWORK = ("veth", "tun", "sch_ingress", "cls_bpf", "8021q", "bridge", "macvlan")
 """What the programs and the devices of a lab need, and what they are compared with."""
-ADAPTERS = ("igb", "igbvf", "nvme", "vfio_pci")
+ADAPTERS = ("igb", "igbvf", "nvme", "vfio_pci", "vfio_iommu_type1")
 _SCRIPTS = Path(__file__).with_name("guest")
 _RECIPE = (Path(__file__), Path(cpio.__file__), Path(modules.__file__), _SCRIPTS / "twin", _SCRIPTS / "agent")
 

@@ -45,6 +45,7 @@ class Hardware:
 
     stock: Stock = NEWEST
     memory_mib: int = 2048
+    """From 2816 on functions of an igb do not work: docs/reference/adapters.md, In a virtual machine."""
     cpus: int = 2
     append: str = ""
     """More words for its kernel."""
