@@ -18,6 +18,7 @@ from openfex.errors import NotFoundError, RefusedError
 from openfex.lab import lab
 from openfex.lab.view.inventory import binding_rows, function_rows, host_rows, machine_rows
 from openfex.lab.view.look import look
+from openfex.lab.view.ports import port_rows
 from openfex.lab.workshop import Workshop
 from openfex.linux.netlink import Netlink
 from openfex.linux.packet import PacketCapture, PacketSocket
@@ -126,6 +127,18 @@ def test_a_real_adapters_functions_reach_each_other_through_the_bridge_alone(cab
         wire.send(denied[:12] + up_tag(kind, members[2], 0) + denied[12:])
         wait_until(lambda: counts.drops("own", DropReason.SPOOFED_SOURCE) == 1, "a forged source of the PF is counted")
         wait_until(lambda: counts.drops("vm3", DropReason.ACL_IN) == 1, "a denied frame is counted")
+
+
+def test_a_cable_that_is_out_is_told_at_every_veth_behind_it(cable: None) -> None:
+    lab.up(text_of())
+    layout = lab.layout_of(LAB)
+    veths = [binding.bridge_port for binding in layout.bindings]
+    assert {row["note"] for row in port_rows(look(layout))} == {""}
+    with Netlink() as here:
+        here.set(ADAPTER, up=False)
+        wait_until(
+            lambda: sum("no carrier" in str(row["note"]) for row in port_rows(look(layout))) == len(veths), "told"
+        )
 
 
 def test_its_device_is_lent_and_given_back_as_it_was(cable: None) -> None:

@@ -14,7 +14,7 @@ from openfex.linux.filters import Filter
 from openfex.linux.links import Link, LinkStatistics
 from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason, drops_by_port
-from openfex.model.layout import Bridge, Function, Host, Layout
+from openfex.model.layout import Bridge, Function, Host, Layout, Uplink
 from openfex.model.limits import FIRST_UPLINK
 from openfex.model.place import Place
 from openfex.model.values import Mac, port_channel, port_link, port_number
@@ -102,6 +102,11 @@ class Sight:
         rows = extender.functions if extender else {}
         numbers = (port_number(uplink.host_link, function.channel) for uplink in host.uplinks)
         return any(rows[number].up for number in numbers if number in rows)
+
+    def has_carrier(self, uplink: Uplink) -> bool:
+        """Whether the bridge's end of an uplink has a far end that is there."""
+        there = self.links.get(netns_of(self.layout.lab, "bridge", uplink.bridge), ())
+        return any(link.name == uplink.bridge_device and link.carrier for link in there)
 
     def veth_up(self, host: Host, function: Function) -> Port | None:
         """The row of the function's vEth, if it is up: its MAC is the function's, whatever its holder set."""
