@@ -22,6 +22,7 @@ from openfex.model.place import Place
 from openfex.model.values import BROADCAST, ChannelKind, Mac
 from openfex.proof.bed import NIC, Stage, frame, numbers
 from openfex.proof.kernel_bed import DEADLINE_S, KernelBed, port_place
+from openfex.rules.engine import up_tag
 from openfex.wire import ETag, VlanTag, VnTag
 from tests.netns.labs import PATHS, paths, running
 from tests.netns.streams import stream_during
@@ -144,9 +145,9 @@ def test_p3_a_channel_without_a_function_or_a_profile_passes_nothing(town: Town)
     source = town.binding("a1")
     place = Place(netns_of(layout.lab, "host", "h1"), "up-a")
     with PacketSocket(place.device, netns=place.netns) as uplink:
-        for channel in (6, 77):  # carved and not bound; never carved
-            tag = VnTag(svif=channel).encode() if kind is ChannelKind.VNTAG else ETag(channel).encode()
-            uplink.send(frame(BROADCAST, source.mac, 1000 + channel, tag))
+        carved = layout.hosts[0].functions[-1].channel
+        for number, channel in ((1006, carved), (1077, 77)):  # carved and not bound; never carved
+            uplink.send(frame(BROADCAST, source.mac, number, up_tag(kind, channel, 0)))
     seen = town.stage.exchange("a1", [], "a3")
     assert town.drops(DropReason.PORT_DOWN) == down + 1
     assert town.drops(DropReason.UNKNOWN_CHANNEL) == unknown + 1
