@@ -13,6 +13,7 @@ import pytest
 from openfex.datapath.rows import Device
 from openfex.lab import workshop
 from openfex.lab.names import netns_of
+from openfex.linux.netlink import Netlink
 from openfex.linux.packet import PacketSocket
 from openfex.linux.tap import Tap, open_tap
 from openfex.linux.vnet import NEEDS_CHECKSUM, GsoType, VnetHeader
@@ -141,6 +142,9 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
                 place = nic_place(layout, binding)
                 door = PacketSocket(place.device, netns=place.netns, vnet_hdr=True)
                 doors[binding.machine] = stack.enter_context(door)
+        taps = [one.function.pf_device for one in layout.bindings if one.function.adapter == "taps"]
+        with Netlink(host) as there:  # a TAP has a carrier once it is open, and drops until the kernel has seen that
+            assert there.wait_ready(taps, DEADLINE_S) == []
         yield Bench(layout, doors)
 
 
