@@ -158,7 +158,8 @@ def run(options: Options) -> Outcome:
     narrator = _Narrator(options.json)
     real = "real kernel frames" if engine == "kernel" else f"in-process wires, no kernel frames: {'; '.join(reasons)}"
     by = "" if options.attachment == AUTO else f", attachment {options.attachment}"
-    narrator.say(f"openfex demo: engine {engine} ({real}), channel {options.kind.value}{by}\n")
+    channel = f", channel {options.kind.value}{by}" if set(options.proofs) - set(IN_TWINS) else ""  # theirs is their own
+    narrator.say(f"openfex demo: engine {engine} ({real}){channel}\n")
     for one in _labs(options, engine):
         narrator.say(draw(one))
     outcome = Outcome(engine, options.kind, strict=options.named)
