@@ -158,7 +158,8 @@ def run(options: Options) -> Outcome:
     narrator = _Narrator(options.json)
     real = "real kernel frames" if engine == "kernel" else f"in-process wires, no kernel frames: {'; '.join(reasons)}"
     by = "" if options.attachment == AUTO else f", attachment {options.attachment}"
-    channel = f", channel {options.kind.value}{by}" if set(options.proofs) - set(IN_TWINS) else ""  # theirs is their own
+    in_labs = set(options.proofs) - set(IN_TWINS)  # a twin has a channel of its own
+    channel = f", channel {options.kind.value}{by}" if in_labs else ""
     narrator.say(f"openfex demo: engine {engine} ({real}){channel}\n")
     for one in _labs(options, engine):
         narrator.say(draw(one))
