@@ -139,6 +139,7 @@ def _machine(emulator: Emulator, hardware: Hardware, booted: Image, devices: Seq
     argv += ["-m", str(hardware.memory_mib), "-smp", str(hardware.cpus)]
     # The kernel counts ticks while it spins, and panics if a busy machine gives an interpreted guest too few of them.
     words = ["console=ttyS0", "quiet", "panic=-1", "edd=off", "no_timer_check", *kernel_words(devices)]
+    words += ["transparent_hugepage=never"]  # khugepaged has been seen to spin for ever in an interpreted guest
     words += [hardware.append] if hardware.append else []
     argv += ["-kernel", str(booted.kernel), "-initrd", str(booted.initrd), "-append", " ".join(words)]
     return argv
