@@ -306,7 +306,7 @@ def test_functions_of_nvme_are_carved(bare: Rig) -> None:
 
 def test_functions_of_nvme_are_online_once_they_have_queues_and_interrupts(bare: Rig) -> None:
     folder = f"/sys/bus/pci/devices/{bare.vm.address('ssd0')}"
-    device = f"/dev/{bare.sh(f'ls {folder}/nvme').strip()}"
+    device = bare.sh(f"ls {folder}/nvme").strip()
     script = f"{sys.executable} {ROOT}/tests/vm/secondaries.py"
     offline = [f"{number} 0 0 0" for number in (1, 2, 3, 4)]
     assert bare.sh(f"{script} take {device}").splitlines() == offline

@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The journal of real adapters: a record a file, on disk before what it is about is changed.
 
-A record is written beside its file, flushed to the disk, and put in its place by one rename; then the folder is
-flushed. So at every moment, whatever ends the process or the machine, there is the old record or the new one. What is
-in a record: plan/records.py.
+Whatever ends the process or the machine, there is the old record or the new one (linux/disk.py). What is in a record:
+plan/records.py.
 
 Beside them `seen.json` holds where the network device of each function was when one of our commands last changed one.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from openfex.errors import RefusedError, VerificationError
+from openfex.linux import disk
 from openfex.linux.border import crossing
 from openfex.linux.pci import ADDRESS
 from openfex.model.adapters import RealAdapter
@@ -28,7 +25,6 @@ FOLDER = Path("/var/lib/openfex/functions")
 SEEN = "seen.json"
 WATCHED = "host.lock"
 PATIENCE_S = 3.0
-_LOOK_AGAIN_S = 0.02
 
 
 class Journal:
@@ -61,13 +57,11 @@ class Journal:
 
     def write(self, record: Record) -> None:
         """Keep a record in place of the older one of its adapter."""
-        self._put(f"{record.adapter}.json", to_json(record))
+        disk.keep(self.folder / f"{record.adapter}.json", to_json(record))
 
     def remove(self, adapter: str) -> None:
         """Forget an adapter."""
-        with crossing(f"remove the record of {adapter}"):
-            (self.folder / f"{adapter}.json").unlink(missing_ok=True)
-            self._flush_folder()
+        disk.forget(self.folder / f"{adapter}.json")
 
     def seen(self) -> dict[str, str]:
         """Where the network device of each function was seen last. What is not readable is nothing: it is no record."""
@@ -84,25 +78,7 @@ class Journal:
         places = {address: place for address, place in before.items() if address in there}
         places |= {one.address: f"{one.net.name} in {one.net.space or 'host'}" for one in there.values() if one.net}
         if places != before:
-            self._put(SEEN, places)
-
-    def _put(self, name: str, value: Mapping[str, object]) -> None:
-        with crossing(f"write {self.folder / name}"):
-            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            new = self.folder / f"{name}.new"
-            with new.open("w", encoding="utf-8") as file:
-                json.dump(value, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.folder / name)
-            self._flush_folder()
-
-    def _flush_folder(self) -> None:
-        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            disk.keep(self.folder / SEEN, places)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -110,40 +86,15 @@ class Journal:
 
         The lock ends with the process, however that ends.
         """
-        with crossing(f"lock {self.folder}"):
-            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            self._lock(handle)
+        message, remedy = "another command is changing adapters", "wait until that command has ended"
+        busy = RefusedError(message, code="adapters-busy", remedy=remedy)
+        with disk.locked(self.folder, busy, patience_s=PATIENCE_S):
             yield
-        finally:
-            os.close(handle)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Be the only one who keeps adapters as a file says. Raises RefusedError at once; others may change them."""
-        with crossing(f"lock {self.folder / WATCHED}"):
-            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            handle = os.open(self.folder / WATCHED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as cause:
-                remedy = "one is enough: SIGHUP makes it read its file again"
-                raise RefusedError("`fex host` runs already", code="host-runs", remedy=remedy) from cause
+        remedy = "one is enough: SIGHUP makes it read its file again"
+        busy = RefusedError("`fex host` runs already", code="host-runs", remedy=remedy)
+        with disk.locked(self.folder, busy, file=WATCHED):
             yield
-        finally:
-            os.close(handle)
-
-    @staticmethod
-    def _lock(handle: int) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError as cause:
-                if time.monotonic() >= end:
-                    message, remedy = "another command is changing adapters", "wait until that command has ended"
-                    raise RefusedError(message, code="adapters-busy", remedy=remedy) from cause
-            time.sleep(_LOOK_AGAIN_S)

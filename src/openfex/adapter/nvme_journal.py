@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The journal of NVMe adapters: what each was before our first change, on disk before that change.
 
-A record is written beside its file, flushed, and put in its place by one rename: whatever ends the process or the
-machine, there is a whole record or none. An adapter that has one is ours to change.
+Whatever ends the process or the machine, there is a whole record or none (linux/disk.py). An adapter that has one is
+ours to change.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from openfex.errors import RefusedError, VerificationError
+from openfex.linux import disk
 from openfex.linux.border import crossing
 from openfex.model.storage import StorageAdapter
 from openfex.plan.storage_records import from_json, to_json
@@ -50,46 +49,18 @@ class Journal:
 
     def write(self, before: StorageAdapter) -> None:
         """Keep what an adapter is, before it is changed."""
-        path = self._path(before.address)
-        with crossing(f"write {path}"):
-            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            new = path.with_suffix(".new")
-            with new.open("w", encoding="utf-8") as file:
-                json.dump(to_json(before), file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(path)
-            self._flush()
+        disk.keep(self._path(before.address), to_json(before))
 
     def remove(self, address: str) -> None:
         """Forget an adapter."""
-        path = self._path(address)
-        with crossing(f"remove {path}"):
-            path.unlink(missing_ok=True)
-            self._flush()
+        disk.forget(self._path(address))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Be the only one who changes NVMe adapters. Raises RefusedError; the lock ends with the process."""
-        with crossing(f"lock {self.folder}"):
-            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as cause:
-                message, remedy = "another command is changing adapters", "wait until that command has ended"
-                raise RefusedError(message, code="adapters-busy", remedy=remedy) from cause
+        message, remedy = "another command is changing adapters", "wait until that command has ended"
+        with disk.locked(self.folder, RefusedError(message, code="adapters-busy", remedy=remedy)):
             yield
-        finally:
-            os.close(handle)
 
     def _path(self, address: str) -> Path:
         return self.folder / f"{address}.json"
-
-    def _flush(self) -> None:
-        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

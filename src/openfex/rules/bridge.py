@@ -22,7 +22,7 @@ from openfex.rules.decision import Decision, Direction, Learnt, Verdict, deny, d
 from openfex.rules.head import NOBODY, S_TAG, Head, judge_head
 from openfex.rules.policy import Frame, judge_acl, judge_guard, judge_source
 from openfex.rules.priority import dscp_of, priority_of
-from openfex.rules.schannel import may_go_untagged
+from openfex.rules.schannel import is_in_default, may_go_untagged
 from openfex.rules.service import unwrap
 from openfex.rules.tables import BridgeTables, Flood, Port, Station, Terms
 
@@ -50,7 +50,7 @@ def enter(head: Head, link: int, tables: BridgeTables) -> tuple[int, DropReason]
     if link not in tables.links:
         return number, DropReason.NOT_IN_CHANNEL
     kind = tables.links[link]
-    is_default = head.kind is None and kind is not None and kind.is_schannel
+    is_default = is_in_default(head, kind)
     if kind is not head.kind and not is_default:
         return number, DropReason.FORGED_TAG if kind is None else DropReason.NOT_IN_CHANNEL
     if kind is not None:

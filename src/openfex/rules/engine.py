@@ -18,7 +18,7 @@ from openfex.rules.policy import Frame, judge_copy, read_frame, settle
 from openfex.rules.priority import write_dscp
 from openfex.rules.schannel import schannel_tag
 from openfex.rules.service import unwrap, wrap
-from openfex.rules.tables import BridgeTables, ExtenderTables, Port
+from openfex.rules.tables import BridgeTables, ExtenderTables, Port, Terms
 from openfex.wire import ETag, VlanTag, VnTag
 
 
@@ -202,9 +202,9 @@ class Bridge(Node):
         """
         alone = [d] if d.out else []
         peers = (port_number(link) for link in sorted(d.peers))
-        alone += [replace(d, out=port, tagged=True, service=self._service_of(port)) for port in peers]
+        alone += [replace(d, out=port, tagged=True, service=self._terms_at(port).service) for port in peers]
         copies = [self._network_copy(one, judge, shapes[one.tagged]) for one in alone]
-        for tagged, port in sorted((self._leaves_tagged(port, d.vlan), port) for port in self._judged(d)):
+        for tagged, port in sorted((self._terms_at(port).leaves_tagged(d.vlan), port) for port in self._judged(d)):
             row = self.tables.ports.get(port)
             if row and row.up and port != d.port and self.tables.links.get(port_link(port)):
                 source = d.source if port_link(port) == port_link(d.port) else 0
@@ -223,11 +223,8 @@ class Bridge(Node):
         flood = self.tables.floods.get((port_link(d.port) if port.network and not port.peer else 0, d.vlan))
         return flood.judged if flood else ()
 
-    def _leaves_tagged(self, port: int, vlan: int) -> bool:
-        return self.tables.terms_of(self.tables.ports.get(port, Port())).leaves_tagged(vlan)
-
-    def _service_of(self, port: int) -> int:
-        return self.tables.terms_of(self.tables.ports.get(port, Port())).service
+    def _terms_at(self, port: int) -> Terms:
+        return self.tables.terms_of(self.tables.ports.get(port, Port()))
 
     def _network_copy(self, d: Decision, judge: Judge, octets: bytes) -> Copy:
         link = port_link(d.out)

@@ -31,6 +31,11 @@ def enter_schannel(head: Head, octets: bytes, kind: ChannelKind | None) -> Head:
     return replace(inside, vlan_tags=left, tpid=tag.tpid, tci=tag.tci)
 
 
+def is_in_default(head: Head, kind: ChannelKind | None) -> bool:
+    """Whether a frame from a link of that kind is in its default channel: as it is inside its S-channel, if in any."""
+    return head.kind is None and kind is not None and kind.is_schannel
+
+
 def begins_with_channel(head: Head, kind: ChannelKind | None) -> bool:
     """Whether a frame that goes without a channel's tag would be taken for one in another S-channel."""
     return kind is not None and kind.is_schannel and head.tpid == TPIDS[kind] and bool(head.tci & 0xFFF)
