@@ -22,6 +22,7 @@ from openfex.lab.view.ports import port_rows
 from openfex.lab.workshop import Workshop
 from openfex.linux.netlink import Netlink
 from openfex.linux.packet import PacketCapture, PacketSocket
+from openfex.linux.sysctl import sysctl
 from openfex.model.drops import DropReason
 from openfex.model.layout import Layout
 from openfex.model.values import BROADCAST, ChannelKind
@@ -84,6 +85,7 @@ def cable() -> Iterator[None]:
         if ADAPTER in names:
             here.delete(ADAPTER)
         here.add_veth(CABLE, ADAPTER, mtu=MTU)
+        sysctl(None, f"net/ipv6/conf/{ADAPTER}/disable_ipv6", 1)  # its own frames would be a forged source of the PF
         here.set(ADAPTER, up=True)
         yield
         lab.down(LAB)
