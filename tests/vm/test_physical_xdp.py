@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bridge whose uplink is a physical device, by XDP: in a twin, on Linux's igb driver. We are the real host outside.
+"""A bridge whose uplink is a physical device: in a twin, on Linux's igb driver. We are the real host outside.
 
 An adapter takes the outermost VLAN tag off before XDP sees the frame; so it is told not to, or every S-channel would be
-the default one.
+the default one. Of what tc sees the kernel makes super-frames first (GRO looks behind VLAN tags).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from ipaddress import IPv6Address
 
 import pytest
 
@@ -21,10 +22,12 @@ from openfex.machine.twin import Twin, twin
 from openfex.model.values import BROADCAST, ChannelKind, Mac
 from openfex.proof.bed import frame, numbers
 from openfex.rules.engine import up_tag
+from openfex.wire import ipv6_tcp
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 NIC, TAP = "nic0", "fex-t-phys"
 FRAMES = 100
+SEGMENT, ACK, IPV6 = 1000, 0x10, b"\x86\xdd"
 DEADLINE_S = 20.0
 KIND = ChannelKind.SCHANNEL_Q
 MACS = {name: Mac(bytes((2, 0, 0, 0, 1, index))) for index, name in enumerate(("vm1", "vm2", "own"), start=1)}
@@ -75,8 +78,8 @@ class Rig:
     def sh(self, script: str) -> str:
         return self.machine.run(["sh", "-ec", script], 120.0, check=True).output
 
-    def up(self, attachment: str) -> None:
-        text = LAB.format(kind=KIND.value, attachment=attachment, port=self.port, **MACS)
+    def up(self, attachment: str, kind: ChannelKind = KIND) -> None:
+        text = LAB.format(kind=kind.value, attachment=attachment, port=self.port, **MACS)
         (self.machine.shared / "lab.yaml").write_text(text)
         self.sh(f"{FEX} lab up /mnt/lab.yaml")
         self.sh(f"{AT_BRIDGE} sh -c 'until [ $(cat /sys/class/net/uplink16/carrier) = 1 ]; do sleep 0.1; done'")
@@ -134,3 +137,24 @@ def test_s_channels_of_a_physical_uplink(rig: Rig, attachment: str) -> None:
         rig.sh(f"{FEX} lab down phys")
     assert rig.sh(f"ethtool -k {rig.port} | grep -E '^(rx|tx)-vlan-offload'") == before
     assert "prog" not in rig.sh(f"ip link show {rig.port}"), "no program of a lab that is gone"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ChannelKind if kind.is_schannel])
+def test_a_stream_is_merged_on_its_way_in_and_leaves_as_it_came(rig: Rig, kind: ChannelKind) -> None:
+    """So a physical uplink needs no program that takes tags off for GRO: one decision is of many frames at tc."""
+    rig.up("tc", kind)
+    try:
+        before = rig.runs()["bridge_in"]
+        macs = MACS["vm2"].octets + MACS["vm1"].octets
+        ends = IPv6Address("fd00::1"), IPv6Address("fd00::2")
+        payloads = [index.to_bytes(2, "big") * (SEGMENT // 2) for index in range(FRAMES)]
+        packets = [ipv6_tcp(*ends, 1000, 2000, at * SEGMENT, 1, ACK, data) for at, data in enumerate(payloads)]
+        capture = PacketCapture({"wire": rig.wire})
+        for packet in packets:
+            rig.wire.send(macs + up_tag(kind, CHANNELS["vm1"], 0) + IPV6 + packet)
+        down = macs + up_tag(kind, CHANNELS["vm2"], 0) + IPV6
+        capture.collect(lambda seen: sum(one.startswith(down) for one in seen["wire"]) >= FRAMES, DEADLINE_S)
+        assert [one[len(down) :] for one in capture.frames["wire"] if one.startswith(down)] == packets
+        assert rig.runs()["bridge_in"] - before < FRAMES, "one run of the program is of several frames"
+    finally:
+        rig.sh(f"{FEX} lab down phys")
