@@ -13,7 +13,10 @@ def test_a_head_has_seven_bits_of_type_and_nine_of_length() -> None:
 
 
 def test_a_list_ends_at_the_end_tlv_and_padding_is_not_read() -> None:
-    assert read_tlvs(write_tlvs([Tlv(5, b"a"), Tlv(6, b"")]) + bytes(2) + b"\xff\xff\xff") == (Tlv(5, b"a"), Tlv(6, b""))
+    assert read_tlvs(write_tlvs([Tlv(5, b"a"), Tlv(6, b"")]) + bytes(2) + b"\xff\xff\xff") == (
+        Tlv(5, b"a"),
+        Tlv(6, b""),
+    )
 
 
 def test_a_list_may_do_without_an_end_tlv() -> None:
