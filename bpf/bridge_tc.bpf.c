@@ -307,6 +307,8 @@ static __always_inline int act(struct __sk_buff *skb, const struct frame *f, con
 {
 	if (d->verdict == FEX_VERDICT_DROP)
 		return TC_ACT_SHOT;
+	if (d->verdict == FEX_VERDICT_CONTROL)
+		return TC_ACT_OK;
 	if (d->mark && write_dscp(skb, f, d->mark))
 		return fail(skb, d, f);
 	return d->verdict == FEX_VERDICT_DELIVER ? deliver(skb, f, d) : flood(skb, f, d);

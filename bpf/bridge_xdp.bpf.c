@@ -60,7 +60,8 @@ int xdp_bridge_in(struct xdp_md *ctx)
 	if (is_for_tc(ctx))
 		return XDP_PASS;
 	decide_here(ctx, &f, &d);
-	if (d.verdict == FEX_VERDICT_FLOOD || (d.verdict == FEX_VERDICT_DELIVER && !takes_xdp(link_of(d.out))))
+	if (d.verdict == FEX_VERDICT_FLOOD || d.verdict == FEX_VERDICT_CONTROL ||
+	    (d.verdict == FEX_VERDICT_DELIVER && !takes_xdp(link_of(d.out))))
 		return XDP_PASS;
 	settle(&f, &d);
 	account(&d, &f);

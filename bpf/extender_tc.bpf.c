@@ -145,6 +145,8 @@ int extender_down(struct __sk_buff *skb)
 	show(skb, &d);
 	if (d.verdict == FEX_VERDICT_DELIVER)
 		return deliver(skb, &f, &d);
+	if (d.verdict == FEX_VERDICT_CONTROL)
+		return TC_ACT_OK;
 	return d.verdict == FEX_VERDICT_REPLICATE ? replicate(skb, &f, &d) : TC_ACT_SHOT;
 }
 

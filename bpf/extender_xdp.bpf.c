@@ -72,7 +72,8 @@ int xdp_extender_down(struct xdp_md *ctx)
 	if (is_for_tc(ctx))
 		return XDP_PASS;
 	decide_from_uplink(ctx, &f, &d);
-	if (d.verdict == FEX_VERDICT_REPLICATE || (d.verdict == FEX_VERDICT_DELIVER && !function_takes_xdp(d.out)))
+	if (d.verdict == FEX_VERDICT_REPLICATE || d.verdict == FEX_VERDICT_CONTROL ||
+	    (d.verdict == FEX_VERDICT_DELIVER && !function_takes_xdp(d.out)))
 		return XDP_PASS;
 	account(&d, &f);
 	return d.verdict == FEX_VERDICT_DELIVER ? deliver(ctx, &f, &d) : XDP_DROP;

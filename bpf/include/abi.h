@@ -256,6 +256,7 @@ enum fex_total {
 	FEX_TOTAL_MOVED = 2,
 	FEX_TOTAL_AGED = 3,
 	FEX_TOTAL_NOT_LEARNT = 4, /* the table of stations was full: the frame went its way all the same */
+	FEX_TOTAL_CONTROL = 5, /* frames handed to the node's own agent: no port counts them */
 	FEX_TOTAL_ROWS = 8,
 };
 
@@ -308,6 +309,7 @@ enum fex_verdict {
 	FEX_VERDICT_REPLICATE = 3, /* extender: to the members of a list, but not to `source` */
 	FEX_VERDICT_FLOOD =
 		4, /* bridge: a copy an uplink of `uplinks` and a peer of `peers`, and one to `out` unless 0 */
+	FEX_VERDICT_CONTROL = 5, /* signalling from an uplink: to the node's own agent */
 };
 
 /* What is to be done with a frame. The decision fills it, the shells act on it, the test build exports it. */

@@ -201,7 +201,9 @@ static __always_inline void to_all(const struct fex_port *from, struct fex_decis
 	d->verdict = FEX_VERDICT_FLOOD;
 }
 
-/* Which port a frame from link belongs to; sets d->in, and returns the port's row or drops. */
+/* Which port a frame from link belongs to; sets d->in, and returns the port's row, or drops, or
+ * finds that it is for the node itself.
+ */
 static __always_inline struct fex_port *enter(FEX_CONTEXT *ctx, struct frame *f, __u32 link, struct fex_decision *d)
 {
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
@@ -210,6 +212,10 @@ static __always_inline struct fex_port *enter(FEX_CONTEXT *ctx, struct frame *f,
 
 	if (!row || !row->ifindex) /* in an array a row of zeros is a row that is not there */
 		return drop(d, FEX_DROP_NOT_IN_CHANNEL), NULL;
+	if (row->kind != FEX_KIND_NONE && is_control(f)) {
+		d->verdict = FEX_VERDICT_CONTROL;
+		return NULL;
+	}
 	if (row->kind != f->kind && !is_in_schannel(ctx, f, row->kind))
 		return drop(d, row->kind == FEX_KIND_NONE ? FEX_DROP_FORGED_TAG : FEX_DROP_NOT_IN_CHANNEL), NULL;
 	if (row->kind != FEX_KIND_NONE) {

@@ -84,6 +84,10 @@ static __always_inline void decide_down(FEX_CONTEXT *ctx, struct frame *f, __u32
 	d->in = port_of(link, 0);
 	if (!f->whole)
 		return drop(d, FEX_DROP_TRUNCATED);
+	if (row && row->kind != FEX_KIND_NONE && is_control(f)) {
+		d->verdict = FEX_VERDICT_CONTROL;
+		return;
+	}
 	if (!row || row->kind == FEX_KIND_NONE || (f->kind != row->kind && !is_in_schannel(ctx, f, row->kind)))
 		return drop(d, FEX_DROP_NOT_IN_CHANNEL);
 	if (f->bad)

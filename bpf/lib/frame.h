@@ -18,6 +18,8 @@
 #define ETH_P_8021AD 0x88a8
 #define ETH_P_VNTAG 0x8926
 #define ETH_P_ETAG 0x893f
+#define ETH_P_LLDP 0x88cc
+#define ETH_P_ECP 0x8940
 
 #define VNTAG_LEN 6
 #define ETAG_LEN 8
@@ -229,12 +231,29 @@ static __always_inline __u32 cast_of(const struct fex_mac *mac)
 	return same_mac(mac, &all) ? FEX_CAST_BROADCAST : FEX_CAST_MULTICAST;
 }
 
+/* To an address that no bridge forwards: 01-80-C2-00-00-00 to -0F. */
+static __always_inline bool is_link_local(const struct fex_mac *mac)
+{
+	const struct fex_mac first = {{0x01, 0x80, 0xc2, 0, 0, 0}, 0};
+	struct fex_mac block = *mac;
+
+	block.octets[5] &= 0xf0;
+	return same_mac(&block, &first);
+}
+
+/* Signalling: LLDP or ECP without any tag. From an uplink it is for the node's own agent, from a machine a forgery. */
+static __always_inline bool is_control(const struct frame *f)
+{
+	if (f->kind != FEX_KIND_NONE || f->vlan_tags || (f->type != ETH_P_LLDP && f->type != ETH_P_ECP))
+		return false;
+	return is_link_local(&f->dst);
+}
+
 /* Drop reasons that hold for whoever sends a frame into our ports. */
 static __always_inline __u32 judge_head(const struct frame *f)
 {
 	const struct fex_mac bpdu = {{0x01, 0x80, 0xc2, 0, 0, 0}, 0};
 	const struct fex_mac pvst = {{0x01, 0x00, 0x0c, 0xcc, 0xcc, 0xcd}, 0};
-	struct fex_mac block = f->dst;
 
 	if (f->vlan_tags > MOST_VLAN_TAGS)
 		return FEX_DROP_TOO_MANY_TAGS;
@@ -244,8 +263,7 @@ static __always_inline __u32 judge_head(const struct frame *f)
 		return FEX_DROP_NONE;
 	if (same_mac(&f->dst, &bpdu) || same_mac(&f->dst, &pvst))
 		return FEX_DROP_BPDU;
-	block.octets[5] &= 0xf0;
-	return same_mac(&block, &bpdu) ? FEX_DROP_LINK_LOCAL : FEX_DROP_NONE;
+	return is_link_local(&f->dst) ? FEX_DROP_LINK_LOCAL : FEX_DROP_NONE;
 }
 
 #endif

@@ -114,6 +114,10 @@ __noinline int count_drop(__u32 port, __u32 reason, __u32 frames)
 /* What every frame costs in counters. What leaves is counted as it is sent. */
 static __always_inline void account(const struct fex_decision *d, const struct frame *f)
 {
+	if (d->verdict == FEX_VERDICT_CONTROL) {
+		count_total(FEX_TOTAL_CONTROL, f->segments);
+		return;
+	}
 	count_in(d->in, f);
 	if (d->not_learnt)
 		count_total(FEX_TOTAL_NOT_LEARNT, 1);

@@ -181,7 +181,7 @@ def test_a_trace_changes_no_octet_of_any_map_of_a_bridge(bridge: Tracers) -> Non
             for port in trial.tables.ports if decision.verdict is Verdict.FLOOD else ():
                 bridge.now().judge_copy(arrival.octets, port, decision.vlan)
         assert contents(bridge.kernel) == before
-    assert verdicts == {Verdict.DROP, Verdict.DELIVER, Verdict.FLOOD}
+    assert verdicts == {Verdict.DROP, Verdict.DELIVER, Verdict.FLOOD, Verdict.CONTROL}
 
 
 @pytest.mark.slow
@@ -197,7 +197,7 @@ def test_a_trace_changes_no_octet_of_any_map_of_an_extender(extender: Tracers) -
         arrivals = [scene.arrival(chance) for _ in range(TRACED)]
         verdicts |= {extender.now().decide(one.at, one.octets).settled.decision.verdict for one in arrivals}
         assert contents(extender.kernel) == before
-    assert verdicts == {Verdict.DROP, Verdict.UP, Verdict.DELIVER, Verdict.REPLICATE}
+    assert verdicts == {Verdict.DROP, Verdict.UP, Verdict.DELIVER, Verdict.REPLICATE, Verdict.CONTROL}
 
 
 def test_the_comparison_of_maps_sees_one_frame(bridge: Tracers) -> None:

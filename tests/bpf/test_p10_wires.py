@@ -37,7 +37,7 @@ from tests.bpf.wires import Wires, fits_a_wire, wired
 pytestmark = pytest.mark.root
 
 FRAMES = 2_000
-A_TABLE = 100
+A_TABLE = 40
 BRIDGE_PORTS = [port_number(link) for link in (*range(1, 6), *range(FIRST_UPLINK, FIRST_UPLINK + 4))]
 EXTENDER_PORTS = [port_number(link, channel) for link in (1, 2) for channel in (0, *CHANNELS)]
 

@@ -65,7 +65,7 @@ STORAGE = keyed(
 )
 STEPS = keyed("step", "what", "disturbs")
 NODES = keyed(
-    *("name", "kind", "in_frames", "replicated", "out_frames", "drops"),
+    *("name", "kind", "in_frames", "replicated", "out_frames", "drops", "control"),
     *("stations", "learnt", "moved", "aged", "not_learnt"),
 )
 PROGRAMS: tuple[Column, ...] = (

@@ -136,6 +136,7 @@ class Total(IntEnum):
     MOVED = 2
     AGED = 3
     NOT_LEARNT = 4
+    CONTROL = 5
 
 
 class Seen(IntFlag):

@@ -27,7 +27,7 @@ from openfex.model.layout import Layout
 from openfex.model.values import port_channel, port_link, port_number
 from openfex.rules.bridge import decide_bridge
 from openfex.rules.compiler import compile_bridge
-from openfex.rules.decision import Decision, Direction, Hit, Verdict, outcome
+from openfex.rules.decision import GOES_NOWHERE, Decision, Direction, Hit, outcome
 from openfex.rules.engine import Bridge, Copy, Drop, Extender, Sent, up_tag
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import read_head
@@ -225,8 +225,8 @@ def _follow(node: Node, tracer: Tracer, hop: Hop) -> Hop:
 
 
 def _ways(hop: Hop, copies: Callable[[], list[Copy]], hits: Mapping[int, Hit | None]) -> tuple[Way, ...]:
-    """Who is dropped has none; of whom no copy is made, that is a drop, too."""
-    if hop.decision.verdict is Verdict.DROP:
+    """What is dropped, or for the node itself, has none; of what no copy is made, that is a drop, too."""
+    if hop.decision.verdict in GOES_NOWHERE:
         return ()
     found = copies()
     if not found:

@@ -55,10 +55,14 @@ def _cast(dst: Mac) -> str:
 
 @dataclass(slots=True)
 class Totals:
-    """Counts of a node as a whole; `replicated` are copies beyond the first of each frame."""
+    """Counts of a node as a whole; `replicated` are copies beyond the first of each frame.
+
+    `control`: signalling from uplinks, which is for the node's own agent and counted at no port.
+    """
 
     replicated: int = 0
     learnt: int = 0
     moved: int = 0
     aged: int = 0
     not_learnt: int = 0
+    control: int = 0

@@ -19,6 +19,11 @@ class Verdict(IntEnum):
     DELIVER = 2
     REPLICATE = 3
     FLOOD = 4
+    CONTROL = 5
+
+
+GOES_NOWHERE = frozenset({Verdict.DROP, Verdict.CONTROL})
+"""Verdicts of frames that leave by no port."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
 from openfex.model.values import ChannelKind, port_link, port_number
 from openfex.rules.bridge import decide_bridge, is_mistaken
-from openfex.rules.decision import Decision, Hit, Learnt, Verdict
+from openfex.rules.decision import GOES_NOWHERE, Decision, Hit, Learnt, Verdict
 from openfex.rules.extender import decide_down, decide_up
 from openfex.rules.head import C_TAG, Head, read_head
 from openfex.rules.policy import Frame, judge_copy, read_frame, settle
@@ -75,6 +75,9 @@ class Node:
     totals: Totals = field(default_factory=Totals)
 
     def _count_in(self, decision: Decision, head: Head) -> None:
+        if decision.verdict is Verdict.CONTROL:
+            self.totals.control += 1
+            return
         row = self.counters.setdefault(decision.port, PortCounters())
         row.count_in(head.dst, head.octets)
         if decision.verdict is Verdict.DROP:
@@ -116,7 +119,7 @@ class Extender(Node):
 
     def _carry(self, decision: Decision, octets: bytes, head: Head) -> list[Sent]:
         self._count_in(decision, head)
-        if decision.verdict is Verdict.DROP:
+        if decision.verdict in GOES_NOWHERE:
             return []
         return self._count_out(self.copies(decision, octets), decision, head)
 
@@ -171,7 +174,7 @@ class Bridge(Node):
         """A frame arrives by an uplink or a network port."""
         frame = self.frame_from(link, octets)
         decision = self.judge(link, frame, now_ns)
-        if decision.verdict is Verdict.DROP:
+        if decision.verdict in GOES_NOWHERE:
             return []
         bare = unwrap(frame, frame.head.tci & 0xFFF) if decision.unwrapped else frame
         copies = self.copies(decision, octets, lambda d: self._judge_copy(d, bare, now_ns))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from openfex.model.drops import DropReason
 from openfex.model.values import DEFAULT_CHANNEL, LAST_CHANNEL, ChannelKind, port_channel, port_link, port_number
 from openfex.rules.decision import Decision, Verdict, drop
-from openfex.rules.head import Head, judge_head
+from openfex.rules.head import Head, is_control, judge_head
 from openfex.rules.schannel import begins_with_channel, is_in_default
 from openfex.rules.tables import ExtenderTables
 
@@ -53,6 +53,8 @@ def decide_down(head: Head, link: int, tables: ExtenderTables) -> Decision:
     if not head.whole:
         return drop(uplink, DropReason.TRUNCATED)
     kind = tables.links.get(link)
+    if kind is not None and is_control(head):
+        return Decision(Verdict.CONTROL, uplink)
     is_default = is_in_default(head, kind)
     if kind is None or (head.kind is not kind and not is_default):
         return drop(uplink, DropReason.NOT_IN_CHANNEL)

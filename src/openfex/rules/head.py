@@ -15,6 +15,7 @@ C_TAG = 0x8100
 S_TAG = 0x88A8
 BPDU_ADDRESSES = (Mac(b"\x01\x80\xc2\0\0\0"), Mac(b"\x01\0\x0c\xcc\xcc\xcd"))
 NOBODY = Mac(bytes(6))
+LLDP, ECP = 0x88CC, 0x8940
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,11 @@ def read_head(octets: bytes) -> Head:
     except WireError:
         return head
     return replace(head, whole=True, type=int.from_bytes(octets[at : at + 2], "big"), inner=at)
+
+
+def is_control(head: Head) -> bool:
+    """Whether it is signalling: LLDP or ECP without any tag. From a machine it is a forgery (P2)."""
+    return head.kind is None and not head.vlan_tags and head.type in {LLDP, ECP} and head.dst.is_link_local
 
 
 def judge_head(head: Head) -> DropReason:

@@ -12,7 +12,7 @@ from openfex.model.drops import DropReason
 from openfex.model.policy import Rate
 from openfex.model.values import ChannelKind, Mac
 from openfex.rules.classes import match
-from openfex.rules.decision import Decision, Direction, Hit, Verdict, deny
+from openfex.rules.decision import GOES_NOWHERE, Decision, Direction, Hit, Verdict, deny
 from openfex.rules.head import Head, read_head
 from openfex.rules.packet import ARP, ICMPV6, IPV4, IPV6, UDP, Packet, Subject, read_packet
 from openfex.rules.schannel import enter_schannel
@@ -189,7 +189,7 @@ def spend(memory: Memory, place: tuple[int, Direction], prices: dict[str, tuple[
 
 def settle(d: Decision, frame: Frame, now_ns: int, tables: BridgeTables) -> Decision:
     """Give a decision its effects on what is remembered; what cannot be paid for is dropped after all."""
-    if d.verdict is Verdict.DROP:
+    if d.verdict in GOES_NOWHERE:
         return d
     if d.learns:
         tables.memory.macs[frame.head.src] = d.port

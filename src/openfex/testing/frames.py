@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from openfex.model.values import BROADCAST, LAST_CHANNEL, ChannelKind, Mac, port_channel, port_link, port_number
+from openfex.rules.head import ECP, LLDP
 from openfex.rules.schannel import schannel_tag
 from openfex.rules.tables import BridgeTables, ExtenderTables, Port, Terms
 from openfex.testing.chance import Chance, any_of, one_in
@@ -34,7 +35,7 @@ _STRANGERS = tuple(Mac.parse(text) for text in ("02:00:00:00:00:99", "00:00:00:0
 _GUESTS = tuple(Mac(bytes((2, 0, 0, 0, 1, number))) for number in range(6))
 """What a machine behind a vEth may have behind it."""
 _BAD_SOURCES = (BROADCAST, Mac(bytes(6)), Mac.parse("03:00:00:00:00:01"), *_STRANGERS)
-_TYPES = (0x0800, 0x0806, 0x86DD, 0x88CC, 0x0026, 0x1234, 0x0000)
+_TYPES = (0x0800, 0x0806, 0x86DD, 0x88CC, 0x8940, 0x0026, 0x1234, 0x0000)
 _NEVER_SHORT = (b"\x08\x00", b"\x86\xdd")
 """Nor do they take IP without its own header."""
 _PRIORITIES = (0, 0x2000, 0xE000, 0x1000, 0xF000)
@@ -155,6 +156,14 @@ def _arrival(chance: Chance, at: int, inner: bytes, tag: bytes) -> Arrival:
     return Arrival(at, octets)
 
 
+def _control(chance: Chance, at: int) -> Arrival:
+    """Signalling, or what is almost that: to another address, or with a tag."""
+    dst = Mac.parse(chance.choice((*("01:80:c2:00:00:00", "01:80:c2:00:00:0e") * 3, "01:80:c2:00:00:10")))
+    tag = chance.choice((*(b"",) * 6, vlan_tag(chance, 0), vlan_tag(chance, 1), _forged(chance)))
+    body = chance.choice((LLDP, ECP)).to_bytes(2, "big") + _PAYLOAD[:46]
+    return _arrival(chance, at, dst.octets + chance.choice(STATIONS).octets + body, tag)
+
+
 class ExtenderScene:
     """Arrivals at a port extender, from functions and from uplinks."""
 
@@ -181,6 +190,8 @@ class ExtenderScene:
 
     def _from_uplink(self, chance: Chance) -> Arrival:
         link = chance.choice((1, 2, 5)) if one_in(chance, 16) else any_of(chance, sorted(self._links), 1)
+        if one_in(chance, 24):
+            return _control(chance, port_number(link))
         kind = self._links.get(link) or chance.choice(tuple(ChannelKind))
         channels = [port_channel(port) for port in self._ports if port_link(port) == link]
         channel = any_of(chance, channels, 1)
@@ -216,6 +227,8 @@ class BridgeScene:
     def arrival(self, chance: Chance) -> Arrival:
         """One frame."""
         link = chance.choice((9, 15, 18, 19)) if one_in(chance, 40) else any_of(chance, sorted(self._links), 9)
+        if one_in(chance, 40):
+            return _control(chance, port_number(link))
         kind = self._links.get(link)
         if kind is None:
             forged = _forged(chance) if one_in(chance, 24) else b""

@@ -13,15 +13,16 @@ from openfex.model.policy import Policy, Rule
 from openfex.model.values import BROADCAST, ChannelKind, Mac, port_number
 from openfex.rules.bridge import decide_bridge
 from openfex.rules.decision import Decision, Verdict
-from openfex.rules.engine import Bridge, Extender
+from openfex.rules.engine import Bridge, Extender, up_tag
 from openfex.rules.extender import decide_up
-from openfex.rules.head import read_head
+from openfex.rules.head import ECP, LLDP, read_head
 from openfex.rules.policy import read_frame
 from openfex.rules.tables import BridgeTables, Station
 from openfex.testing.fabric import Fabric, Spot
 from openfex.testing.layouts import LayoutBuilder, access, trunk
 from openfex.testing.tables import all_down
 from openfex.wire import ETag, Frame, Tag, VlanTag, VnTag
+from openfex.wire.tlv import NEAREST_CUSTOMER_BRIDGE as NCB
 from tests.unit.rules.lab import (
     H1,
     H2,
@@ -98,6 +99,25 @@ def test_p2_a_machine_cannot_speak_as_its_host(last: int) -> None:
     dst = Mac(b"\x01\x80\xc2\0\0" + bytes([last]))
     decision = from_function(1, frame(dst, mac(H1, 1)))
     assert decision.reason is (DropReason.LINK_LOCAL if last else DropReason.BPDU)
+
+
+@pytest.mark.parametrize("ethertype", [LLDP, ECP])
+@pytest.mark.parametrize("kind", list(ChannelKind))
+def test_p2_signalling_is_taken_from_the_uplink_itself_and_from_no_machine(kind: ChannelKind, ethertype: int) -> None:
+    builder = LayoutBuilder()
+    host = builder.host("h", kind, [builder.bridge("sw")], [2, 3])
+    one = builder.bind(host, 2, access(10))
+    fabric = Fabric(builder.layout())
+    octets = Frame(NCB, one.mac, ethertype, bytes(46)).encode()
+    assert fabric.from_function("h", one.host_port, octets) == []
+    extender, bridge = fabric.hosts["h"], fabric.bridges["sw"]
+    assert extender.drops == {(one.host_port, DropReason.BPDU): 1}
+    in_channel = octets[:12] + up_tag(kind, 2, 0) + octets[12:]
+    assert bridge.receive(one.uplink.bridge_link, in_channel, 0) == []
+    assert (bridge.drops[one.bridge_port, DropReason.BPDU], bridge.totals.control) == (1, 0)
+    assert bridge.receive(one.uplink.bridge_link, octets, 0) == extender.from_uplink(one.uplink.host_link, octets) == []
+    assert (bridge.totals.control, extender.totals.control) == (1, 1)
+    assert bridge.drops.total() + extender.drops.total() == 2, "and it is no port's frame"
 
 
 def test_p2_a_per_vlan_bpdu_is_one_too() -> None:

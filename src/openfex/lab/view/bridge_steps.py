@@ -32,6 +32,9 @@ _MS = 1_000_000
 _S = 1_000_000_000
 
 
+CONTROL_STEP = ("control", "LLDP or ECP without a tag, from an uplink: for the node's own agent")
+
+
 @dataclass(frozen=True)
 class BridgeScene:
     """A hop at a bridge, and who is who there."""
@@ -89,6 +92,8 @@ class BridgeScene:
 
 def steps_of(scene: BridgeScene) -> list[tuple[str, str]]:
     """Each step up to the one that dropped the frame: its name, and what was found."""
+    if scene.decision.verdict is Verdict.CONTROL:
+        return [CONTROL_STEP]
     ending, steps = _ending(scene), []
     for name, tell in STEPS.items():
         said = tell(scene)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from openfex.lab.trace import Hop
-from openfex.lab.view.bridge_steps import tag_text
+from openfex.lab.view.bridge_steps import CONTROL_STEP, tag_text
 from openfex.lab.view.sight import host_port_name
 from openfex.model.drops import DropReason
 from openfex.model.layout import Layout
@@ -83,6 +83,8 @@ def _down(scene: ExtenderScene) -> Steps:
     link, d = port_link(scene.hop.point.number), scene.decision
     kind = scene.tables.links.get(link)
     carries = f"{scene.name(port_number(link))} carries {kind.value if kind else 'nothing'}"
+    if d.verdict is Verdict.CONTROL:
+        return [CONTROL_STEP]
     steps = [("channel", f"{tag_text(scene.head)}; {carries}")]
     if scene.head.list and (d.verdict is not Verdict.DROP or d.reason is DropReason.UNKNOWN_LIST):
         members = scene.tables.lists.get((link, scene.head.target))

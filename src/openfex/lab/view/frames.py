@@ -72,6 +72,8 @@ def _fate(layout: Layout, one: Sighting) -> str:
         return f"from {port_name(layout, one.point, frame.came_by)}{copied}"
     if frame.goes_to:
         return f"to {port_name(layout, one.point, frame.goes_to)}"
+    if frame.verdict is Verdict.CONTROL:
+        return "to the node's own agent"
     return f"flooded in VLAN {frame.vlan}" if frame.verdict is Verdict.FLOOD else "to the members of a list"
 
 

@@ -187,6 +187,7 @@ def _node_row(name: str, kind: str, node: NodeSight) -> Row:
         "replicated": totals.replicated,
         "out_frames": counted.out_frames,
         "drops": sum(node.drops.values()),
+        "control": totals.control,
         "stations": len(node.stations) if learns else None,
         "learnt": totals.learnt if learns else None,
         "moved": totals.moved if learns else None,
