@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from openfex.errors import InputError
 from openfex.model.values import DEFAULT_CHANNEL, LAST_VLAN
 from openfex.wire.cdcp import DEFAULT, Cdcp, CdcpRole, SChannel
 
@@ -53,10 +54,14 @@ CdcpOutput = ChannelGiven | ChannelWithdrawn | ChannelsRefused
 
 @dataclass(frozen=True, slots=True)
 class SvidPool:
-    """The SVIDs `low` to `high` that a bridge may give on a link; none if low is above high."""
+    """The SVIDs `low` to `high` that a bridge may give on a link; none if low is above high. Raises InputError."""
 
     low: int = _FIRST
     high: int = LAST_VLAN
+
+    def __post_init__(self) -> None:
+        if self.low < _FIRST or self.high > LAST_VLAN:
+            raise InputError(f"SVIDs {self.low} to {self.high} are not in {_FIRST} to {LAST_VLAN}")
 
     def __len__(self) -> int:
         return max(self.high - self.low + 1, 0)
