@@ -63,12 +63,14 @@ class SvidPool:
         if self.low < _FIRST or self.high > LAST_VLAN:
             raise InputError(f"SVIDs {self.low} to {self.high} are not in {_FIRST} to {LAST_VLAN}")
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """How many there are."""
         return max(self.high - self.low + 1, 0)
 
     def choose(self, scid: int, taken: set[int]) -> int | None:
         """One that is free: for an SCID always the same if it can be, so that what comes back comes back unchanged."""
-        ring = len(self)
+        ring = self.size
         turns = (self.low + (scid - _FIRST + step) % ring for step in range(ring))
         return next((svid for svid in turns if svid not in taken), None)
 
@@ -141,7 +143,7 @@ class CdcpBridge:
         """What to tell the station. Raises WireError if more was given before a restart than a list has room for."""
         given = (SChannel(scid, svid) for scid, svid in self._given.items())
         refused = [SChannel(scid, 0) for scid in self._refused][: MOST_GIVEN - len(self._given)]
-        capacity = min(len(self._pool), MOST_GIVEN) + 1
+        capacity = min(self._pool.size, MOST_GIVEN) + 1
         return Cdcp(CdcpRole.BRIDGE, (DEFAULT, *given, *refused), capacity)
 
     def receive(self, remote: Cdcp | None) -> list[CdcpOutput]:

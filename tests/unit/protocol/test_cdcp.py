@@ -179,7 +179,7 @@ def test_scids_that_cannot_be_are_refused() -> None:
 
 
 def test_a_pool_holds_svids_that_can_be() -> None:
-    assert len(SvidPool()) == 4093
+    assert SvidPool().size == 4093
     for low, high in ((1, 10), (2, 4095)):
         with pytest.raises(InputError):
             SvidPool(low, high)
