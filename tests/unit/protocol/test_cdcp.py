@@ -101,6 +101,14 @@ def test_a_station_sees_what_is_refused_once_and_what_is_given_after_all() -> No
     assert station.receive(gives((2, 100), (3, 0))) == [ChannelWithdrawn(3, 101), ChannelsRefused((3,))]
 
 
+def test_what_is_asked_for_again_is_refused_again() -> None:
+    station = wanting(2)
+    station.receive(gives((2, 0)))
+    station.ask([])
+    station.ask([2])
+    assert station.receive(gives((2, 0))) == [ChannelsRefused((2,))]
+
+
 def test_a_station_sees_what_is_changed_and_withdrawn() -> None:
     station = wanting(2, 3)
     station.receive(gives((2, 100), (3, 101)))
