@@ -22,8 +22,9 @@ MOST_VALUE = 511
 _HEAD = 2
 
 NEAREST_BRIDGE = Mac(b"\x01\x80\xc2\x00\x00\x0e")
+NEAREST_NON_TPMR_BRIDGE = Mac(b"\x01\x80\xc2\x00\x00\x03")
 NEAREST_CUSTOMER_BRIDGE = Mac(b"\x01\x80\xc2\x00\x00\x00")
-"""Group addresses, each a scope: LLDP of any kind; and EVB, CDCP, ECP (IEEE 802.1AB table 7-1)."""
+"""Group addresses, each a scope: LLDP of any kind; LLDP across repeaters; EVB, CDCP, ECP (IEEE 802.1AB table 7-1)."""
 
 
 @dataclass(frozen=True, slots=True)
