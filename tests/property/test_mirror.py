@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from openfex.model.values import Mac
 from openfex.protocol.ecp import EcpLink, EcpPort
 from openfex.protocol.mirror import Mirror, Synced, Told
-from openfex.wire.control import SUBTYPE, function_key
-from openfex.wire.ecp import Ecpdu, Operation
+from openfex.wire.control import function_key
+from openfex.wire.ecp import CHANNEL_CONTROL, Ecpdu, Operation
 from tests.property.fake_wire import FakeWire, chances, ideal
 
 MACS = Mac(b"\x02\0\0\0\0\x01"), Mac(b"\x02\0\0\0\0\x02")
@@ -35,10 +35,10 @@ class Town:
 
     def _make(self, end: int) -> Mirror:
         self.sessions += 1
-        return Mirror(EcpLink(SUBTYPE, MACS[end], first=1 + self.sessions * 7), self.sessions, payload=120)
+        return Mirror(EcpLink(CHANNEL_CONTROL, MACS[end], first=1 + self.sessions * 7), self.sessions, payload=120)
 
     def _port(self, end: int) -> EcpPort:
-        return EcpPort({SUBTYPE: self.mirrors[end]})
+        return EcpPort({CHANNEL_CONTROL: self.mirrors[end]})
 
     def _confirm(self, end: int, output: object, now: float) -> list[object]:
         return [*self.mirrors[end].confirm(now)] if isinstance(output, Told | Synced) else []
@@ -77,8 +77,8 @@ def test_both_ends_agree_in_the_end(data: st.DataObject, script: list[tuple[str,
 
 @given(st.lists(st.binary(max_size=80), max_size=20))
 def test_any_octets_do_no_harm(payloads: list[bytes]) -> None:
-    mirror = Mirror(EcpLink(SUBTYPE, MACS[0]), 1, most=4)
+    mirror = Mirror(EcpLink(CHANNEL_CONTROL, MACS[0]), 1, most=4)
     for index, payload in enumerate(payloads):
         octets = payload if index % 2 else b"fex\1\x02\x0d" + payload
-        mirror.receive(Ecpdu(Operation.REQUEST, SUBTYPE, index + 1, octets), float(index))
+        mirror.receive(Ecpdu(Operation.REQUEST, CHANNEL_CONTROL, index + 1, octets), float(index))
     assert len(mirror.copy) <= 4

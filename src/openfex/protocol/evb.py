@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from openfex.protocol.ecp import EcpSettings
+from openfex.protocol.vdp_timers import VdpTimers
 from openfex.wire.evb import BridgeStatus, Evb, EvbMode, RelayStatus, StationStatus
-from openfex.wire.timers import seconds
 
-_PATIENCE = 1.5
 _OPPOSITE = {EvbMode.STATION: EvbMode.BRIDGE, EvbMode.BRIDGE: EvbMode.STATION}
 
 
@@ -42,7 +42,7 @@ class EvbSettings:
 
 @dataclass(frozen=True, slots=True)
 class EvbAgreement:
-    """What is in use; times in seconds (802.1Qbg 41.5.5; wire.md 4.7)."""
+    """What is in use: reflective relay, and the greater of both ends' settings."""
 
     remote: bool
     """The other end was heard. If not, this is what we would have it be."""
@@ -56,33 +56,14 @@ class EvbAgreement:
     """Filters of VDP may name GroupIDs."""
 
     @property
-    def retransmission(self) -> float:
-        """ECP: how long to wait for an acknowledgement."""
-        return seconds(self.rte)
+    def ecp(self) -> EcpSettings:
+        """How ECP sends again."""
+        return EcpSettings(self.retries, self.rte)
 
     @property
-    def response_wait(self) -> float:
-        """Station: how long to wait for VDP's answer."""
-        return _PATIENCE * (self._exchange + seconds(self.rwd))
-
-    @property
-    def keep_alive(self) -> float:
-        """Station: how often each VSI is told again."""
-        return seconds(self.rka)
-
-    @property
-    def bridge_expiry(self) -> float:
-        """Bridge: how long a VSI that is not told again stays."""
-        return _PATIENCE * (self._exchange + seconds(self.rka))
-
-    @property
-    def resource_wait(self) -> float:
-        """Bridge: how long the VSI manager may take."""
-        return seconds(self.rwd)
-
-    @property
-    def _exchange(self) -> float:
-        return (1 + 2 * self.retries) * seconds(self.rte)
+    def timers(self) -> VdpTimers:
+        """How long VDP waits."""
+        return VdpTimers.of(self.retries, self.rte, self.rwd, self.rka)
 
 
 @dataclass(frozen=True, slots=True)

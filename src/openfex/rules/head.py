@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from openfex.errors import WireError
 from openfex.model.drops import DropReason
 from openfex.model.values import ChannelKind, Mac
-from openfex.wire import ETag, VlanTag, VnTag
+from openfex.wire import ETag, VlanTag, VnTag, lldp
+from openfex.wire.ecp import Ecpdu
 
 MOST_VLAN_TAGS = 2
 C_TAG = 0x8100
 S_TAG = 0x88A8
 BPDU_ADDRESSES = (Mac(b"\x01\x80\xc2\0\0\0"), Mac(b"\x01\0\x0c\xcc\xcc\xcd"))
 NOBODY = Mac(bytes(6))
-LLDP, ECP = 0x88CC, 0x8940
+LLDP, ECP = lldp.ETHERTYPE, Ecpdu.ETHERTYPE
 
 
 @dataclass(frozen=True, slots=True)

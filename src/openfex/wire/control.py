@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Channel control: what host and bridge tell each other beside VDP. Ours alone: private, and no standard's.
 
-It goes in ECP with a subtype of its own (`SUBTYPE`, so that no port extender of IEEE 802.1BR is taken for one of ours;
+It goes in ECP with a subtype of its own (0x3FE, so that no port extender of IEEE 802.1BR is taken for one of ours;
 wire.md 3.3). Either end has a table that the other gets a copy of; a PDU has changes of it.
 
     octet   0    3         4             TLVs (tlv.py), the last one an End TLV
@@ -36,7 +36,6 @@ from openfex.model.values import ChannelKind
 from openfex.wire.fields import require_octets, require_width
 from openfex.wire.tlv import END, Tlv, read_tlvs, write_tlvs
 
-SUBTYPE = 0x3FE
 VERSION = 1
 _START = b"fex" + bytes((VERSION,))
 _SESSION, _APPLIED, _AGAIN, _SET, _GONE = 1, 2, 3, 32, 64

@@ -131,17 +131,17 @@ def test_two_ends_of_one_kind_do_not_agree_and_repeat_nothing(settings: EvbSetti
 def test_our_default_leaves_time_to_answer() -> None:
     agreement = agree(STATION, sample("L2b"))
     assert agreement is not None
-    assert agreement.retransmission == pytest.approx(0.16384)
+    assert agreement.ecp.timeout == pytest.approx(0.16384)
 
 
 def test_the_times_of_vdp_follow_from_what_is_in_use() -> None:
     agreement = agree(LLDPAD_STATION, sample("L2b"))
     assert agreement is not None
-    assert agreement.response_wait == pytest.approx(15.756, abs=0.001)
-    assert agreement.bridge_expiry == pytest.approx(15.756, abs=0.001)
-    assert agreement.keep_alive == agreement.resource_wait == pytest.approx(10.48576)
+    assert agreement.timers.response_wait == pytest.approx(15.756, abs=0.001)
+    assert agreement.timers.expiry == pytest.approx(15.756, abs=0.001)
+    assert agreement.timers.keep_alive == agreement.timers.resource_wait == pytest.approx(10.48576)
     other = EvbAgreement(True, True, retries=1, rte=10, rwd=12, rka=13)
-    assert other.response_wait == pytest.approx(1.5 * (3 * 0.01024 + 0.04096))
-    assert other.bridge_expiry == pytest.approx(1.5 * (3 * 0.01024 + 0.08192))
-    assert other.resource_wait == pytest.approx(0.04096)
-    assert other.keep_alive == pytest.approx(0.08192)
+    assert other.timers.response_wait == pytest.approx(1.5 * (3 * 0.01024 + 0.04096))
+    assert other.timers.expiry == pytest.approx(1.5 * (3 * 0.01024 + 0.08192))
+    assert other.timers.resource_wait == pytest.approx(0.04096)
+    assert other.timers.keep_alive == pytest.approx(0.08192)

@@ -10,8 +10,8 @@ import pytest
 from openfex.model.values import Mac
 from openfex.protocol.ecp import EcpLink, EcpPort
 from openfex.protocol.mirror import AGAIN_S, Applied, Mirror, Synced, Told, Unheard
-from openfex.wire.control import SUBTYPE, ControlPdu, Key, Kind, Mark, function_key
-from openfex.wire.ecp import Ecpdu, Operation
+from openfex.wire.control import ControlPdu, Key, Kind, Mark, function_key
+from openfex.wire.ecp import CHANNEL_CONTROL, Ecpdu, Operation
 from tests.property.fake_wire import IDEAL_DELAY, LEFT, RIGHT, FakeWire, ideal
 
 HOST, BRIDGE = Mac(b"\x02\0\0\0\0\x01"), Mac(b"\x02\0\0\0\0\x02")
@@ -19,7 +19,7 @@ MANY = 256
 
 
 def make(source: Mac, session: int, **options: int) -> Mirror:
-    return Mirror(EcpLink(SUBTYPE, source), session, **options)
+    return Mirror(EcpLink(CHANNEL_CONTROL, source), session, **options)
 
 
 class Pair:
@@ -34,7 +34,7 @@ class Pair:
         self.start(RIGHT)
 
     def _port(self, end: int) -> EcpPort:
-        return EcpPort({SUBTYPE: self.mirrors[end]})
+        return EcpPort({CHANNEL_CONTROL: self.mirrors[end]})
 
     def _fate(self, end: int, octets: bytes) -> Iterable[float]:
         return () if self.is_cut else ideal(end, octets)
@@ -196,7 +196,7 @@ def test_a_table_is_made_what_it_is_to_be(pair: Pair) -> None:
 
 def test_octets_that_are_none_are_counted() -> None:
     mirror = make(HOST, 1)
-    mirror.receive(Ecpdu(Operation.REQUEST, SUBTYPE, 1, b"rubbish"), 0.0)
+    mirror.receive(Ecpdu(Operation.REQUEST, CHANNEL_CONTROL, 1, b"rubbish"), 0.0)
     assert mirror.malformed == 1
 
 
@@ -205,5 +205,5 @@ def test_a_late_copy_of_what_was_said_before_changes_nothing() -> None:
     key = Key(Kind.FUNCTION, b"\0\1")
     for number, value in ((1, b"old"), (2, b"new"), (1, b"old")):
         pdu = ControlPdu(Mark(7, number), ((key, value),), is_new=number == 1 and value == b"old" and not mirror.copy)
-        mirror.receive(Ecpdu(Operation.REQUEST, SUBTYPE, number, pdu.encode()), float(number))
+        mirror.receive(Ecpdu(Operation.REQUEST, CHANNEL_CONTROL, number, pdu.encode()), float(number))
     assert mirror.copy == {key: b"new"}

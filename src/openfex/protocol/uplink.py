@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All that is said on one uplink, put together: LLDP with EVB, and over ECP both VDP and channel control.
+
+One end is a station's or a bridge's. LLDP comes first: ends that hear each other agree about EVB, and what they agreed
+on holds for ECP and VDP from then on. Channel control begins when the other end says that it has it, in an LLDP TLV of
+ours; another's station or bridge never sees a PDU of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from openfex.errors import WireError
+from openfex.model.values import Mac
+from openfex.protocol import vdp_bridge, vdp_station
+from openfex.protocol.ecp import EcpLink, EcpPort
+from openfex.protocol.evb import EvbAgreement, EvbSettings, negotiate
+from openfex.protocol.lldp import (
+    LldpAgent,
+    LldpOutput,
+    LldpSettings,
+    Neighbour,
+    NeighbourChanged,
+    NeighbourGone,
+    NeighbourSeen,
+)
+from openfex.protocol.mirror import Mirror, MirrorOutput
+from openfex.protocol.output import earliest
+from openfex.protocol.vdp_bridge import BridgeOutput
+from openfex.protocol.vdp_station import StationOutput
+from openfex.protocol.vdp_timers import VdpTimers
+from openfex.wire import control, lldp
+from openfex.wire.ecp import CHANNEL_CONTROL, VDP, Ecpdu
+from openfex.wire.evb import Evb, EvbMode
+from openfex.wire.lldp import ChassisId, PortId, organization_octets, organization_tlv, system_name
+from openfex.wire.tlv import Tlv
+
+V = TypeVar("V", bound=vdp_station.Station | vdp_bridge.Bridge)
+
+CONTROL_OUI, CONTROL_SUBTYPE = b"fex", 1
+"""Our LLDP TLV: a locally administered identifier, since we have none of IEEE's. One octet follows: the version."""
+_OTHER_ROLE = {EvbMode.STATION: EvbMode.BRIDGE, EvbMode.BRIDGE: EvbMode.STATION}
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkSettings:
+    """Who we are on this uplink, and how we speak.
+
+    `session` and `sequence` are other ones for each agent that there ever was on it: so a peer notices a restart.
+    """
+
+    source: Mac
+    chassis: Mac
+    port: str
+    name: str
+    evb: EvbSettings
+    session: int
+    sequence: int = 1
+    interval: float = 30
+    ttl: int = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What EVB has agreed on with the neighbour; None: with nobody any more."""
+
+    neighbour: Neighbour | None
+    agreement: EvbAgreement | None
+
+
+UplinkOutput = LldpOutput | StationOutput | BridgeOutput | MirrorOutput | Agreed
+
+
+@dataclass(slots=True)
+class UplinkCounters:
+    """What was dropped here; LLDP, ECP, VDP and channel control have their own."""
+
+    strange: int = 0
+    """Neither LLDP nor ECP."""
+    malformed: int = 0
+    """LLDPDUs with an EVB TLV that is none."""
+
+
+@dataclass
+class Uplink(Generic[V]):
+    """One end. `vdp` is the machine of VSIs, `mirror` that of channel control.
+
+    Wishes are put to these, and what they give goes the same way as what this gives.
+    """
+
+    settings: UplinkSettings
+    vdp: V
+    mirror: Mirror
+    counters: UplinkCounters = field(default_factory=UplinkCounters)
+    agreement: EvbAgreement | None = None
+    """With whom is there now."""
+
+    def __post_init__(self) -> None:
+        mine = self.settings
+        port = LldpSettings(
+            mine.source,
+            ChassisId.of_mac(mine.chassis),
+            PortId.of_interface(mine.port),
+            interval=mine.interval,
+            ttl=mine.ttl,
+        )
+        self.lldp = LldpAgent(port, self._tlvs(negotiate(mine.evb, None).says))
+        self._ecp = EcpPort({self.vdp.link.subtype: self.vdp, self.mirror.link.subtype: self.mirror})
+        self._is_mirrored = False
+
+    @property
+    def deadline(self) -> float | None:
+        """When it wants to be called."""
+        return earliest((self.lldp.deadline, self._ecp.deadline))
+
+    def start(self, now: float) -> list[object]:
+        """The link is up: speak."""
+        return [*self.lldp.start(now)]
+
+    def stop(self, now: float) -> list[object]:
+        """We go for good: the neighbour may forget us at once. An agent that only restarts does not say so (P5)."""
+        return [*self.lldp.stop(now)]
+
+    def receive(self, octets: bytes, now: float) -> list[object]:
+        """Take a frame of the uplink's own untagged channel, any octets."""
+        ethertype = int.from_bytes(octets[12:14], "big")
+        if ethertype == lldp.ETHERTYPE:
+            return self._follow(self.lldp.receive(octets, now), now)
+        if ethertype == Ecpdu.ETHERTYPE:
+            return self._ecp.receive(octets, now)
+        self.counters.strange += 1
+        return []
+
+    def expire(self, now: float) -> list[object]:
+        """Do what is due."""
+        outputs = [*self._ecp.expire(now)]
+        due = self.lldp.deadline
+        if due is not None and due <= now:
+            outputs += self._follow(self.lldp.expire(now), now)
+        return outputs
+
+    def _follow(self, outputs: list[LldpOutput], now: float) -> list[object]:
+        news = NeighbourSeen | NeighbourChanged | NeighbourGone
+        if not any(isinstance(one, news) for one in outputs):
+            return [*outputs]
+        return [*outputs, *self._negotiate(now)]
+
+    def _negotiate(self, now: float) -> list[object]:
+        """Agree with the end that is there, the one heard last if there are several."""
+        peer, evb = self._peer()
+        found = negotiate(self.settings.evb, evb)
+        outputs: list[object] = [*self.lldp.announce(self._tlvs(found.says), now)]
+        agreement = found.agreement if peer else None
+        if agreement != self.agreement:
+            self.agreement = agreement
+            self._use(agreement)
+            outputs.append(Agreed(peer, agreement))
+        if peer and _speaks_control(peer) and not self._is_mirrored:
+            self._is_mirrored = True
+            outputs += self.mirror.start(now)
+        return outputs
+
+    def _peer(self) -> tuple[Neighbour | None, Evb | None]:
+        wanted = _OTHER_ROLE.get(self.settings.evb.role)
+        for neighbour in sorted(self.lldp.neighbours, key=lambda one: -one.expires):
+            try:
+                evb = Evb.find(neighbour.lldpdu)
+            except WireError:
+                self.counters.malformed += 1
+                continue
+            if evb is not None and evb.mode is wanted:
+                return neighbour, evb
+        return None, None
+
+    def _use(self, agreement: EvbAgreement | None) -> None:
+        """What ECP and VDP go by; without an agreement what it was: those that are held run out by it."""
+        if agreement is None:
+            return
+        self.vdp.link.settings = self.mirror.link.settings = agreement.ecp
+        self.vdp.timers = agreement.timers
+        self.vdp.group_ids = agreement.group_ids
+
+    def _tlvs(self, says: Evb) -> list[Tlv]:
+        mine = organization_tlv(CONTROL_OUI, CONTROL_SUBTYPE, bytes((control.VERSION,)))
+        return [system_name(self.settings.name), says.tlv(), mine]
+
+
+def _speaks_control(neighbour: Neighbour) -> bool:
+    """Whether the other end has our channel control, in our version."""
+    found = (organization_octets(tlv, CONTROL_OUI, CONTROL_SUBTYPE) for tlv in neighbour.lldpdu.tlvs)
+    return any(octets is not None and octets[:1] == bytes((control.VERSION,)) for octets in found)
+
+
+def _links(settings: UplinkSettings) -> tuple[EcpLink, EcpLink]:
+    agreement = negotiate(settings.evb, None).agreement
+    assert agreement is not None
+    vdp, mirror = (
+        EcpLink(subtype, settings.source, agreement.ecp, first=settings.sequence) for subtype in (VDP, CHANNEL_CONTROL)
+    )
+    return vdp, mirror
+
+
+def _timers(settings: UplinkSettings) -> VdpTimers:
+    evb = settings.evb
+    return VdpTimers.of(evb.retries, evb.rte, evb.rwd, evb.rka)
+
+
+def station_end(settings: UplinkSettings) -> Uplink[vdp_station.Station]:
+    """The host's end of an uplink."""
+    link, mirror = _links(settings)
+    return Uplink(settings, vdp_station.Station(link, _timers(settings)), Mirror(mirror, settings.session))
+
+
+def bridge_end(settings: UplinkSettings) -> Uplink[vdp_bridge.Bridge]:
+    """The bridge's end of an uplink."""
+    link, mirror = _links(settings)
+    return Uplink(settings, vdp_bridge.Bridge(link, _timers(settings)), Mirror(mirror, settings.session))
