@@ -103,9 +103,9 @@ class FakeWire:
             _, _, end, octets = heapq.heappop(self._flying)
             self.put(end, self.ends[end].receive(octets, self.now))
             return
-        for number, end in enumerate(self.ends):
-            if end.deadline is not None and end.deadline <= self.now:
-                self.put(number, end.expire(self.now))
+        for number, machine in enumerate(self.ends):
+            if machine.deadline is not None and machine.deadline <= self.now:
+                self.put(number, machine.expire(self.now))
 
     def _fly(self, end: int, octets: bytes) -> None:
         self.sent[end].append(octets)

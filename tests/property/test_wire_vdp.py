@@ -18,6 +18,14 @@ def bits(width: int) -> st.SearchStrategy[int]:
     return st.integers(0, (1 << width) - 1)
 
 
+def outcome(octets: bytes) -> bytes | str:
+    """What an ECPDU that was read is written as, or the code of the refusal."""
+    try:
+        return Ecpdu.decode(octets).encode()
+    except WireError as error:
+        return error.code
+
+
 def sixteen() -> st.SearchStrategy[bytes]:
     return st.binary(min_size=16, max_size=16)
 
@@ -69,10 +77,7 @@ def test_an_ecpdu_reads_back(pdu: Ecpdu) -> None:
 
 @given(st.binary(max_size=40))
 def test_octets_are_no_ecpdu_or_written_back_as_they_were(octets: bytes) -> None:
-    try:
-        assert Ecpdu.decode(octets).encode() == octets
-    except WireError as error:
-        assert error.code in {"truncated-frame", "unknown-operation"}
+    assert outcome(octets) in (octets, "truncated-frame", "unknown-operation")
 
 
 @given(vdpdus)

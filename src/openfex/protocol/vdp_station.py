@@ -5,8 +5,8 @@ A VSI has one request on its way at most. A wish that comes meanwhile is remembe
 after the outcome of the one before was told; so no response is ever taken for the answer to another question. What the
 station forgets without the bridge's word, the bridge forgets by its keep-alive expiry.
 
-Keep-alives that are due within an eighth of the interval go together, so VSIs that were associated one after another
-soon share ECPDUs.
+Every keep-alive that is due within an eighth of the interval goes with the first, so VSIs that were associated one
+after another soon share ECPDUs.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class _Entry:
     carried: int = 0
     """Which ECPDU has its request, counted from 1; 0 while the request waits for the link."""
     octets: bytes = b""
-    """The request's TLV, kept for keep-alives."""
+    """The request's TLV, for it is the keep-alive too."""
 
 
 class Station:

@@ -6,11 +6,12 @@ from openfex.protocol.deadlines import Deadlines
 
 def test_the_first_deadline_is_the_earliest_of_all() -> None:
     waiting: Deadlines[str] = Deadlines()
-    assert waiting.first is None
-    waiting.set("b", 2.0)
-    waiting.set("a", 1.0)
-    assert waiting.first == 1.0
-    assert len(waiting) == 2
+    firsts = [waiting.first]
+    for key, when in (("b", 2.0), ("a", 1.0), ("c", 3.0)):
+        waiting.set(key, when)
+        firsts.append(waiting.first)
+    assert firsts == [None, 2.0, 1.0, 1.0]
+    assert len(waiting) == 3
 
 
 def test_keys_are_taken_in_order_once_they_are_due() -> None:

@@ -93,7 +93,7 @@ def test_after_the_last_try_it_is_given_up() -> None:
     link = make_link()
     link.send(b"one", 0.0)
     link.send(b"two", 0.0)
-    outputs = []
+    outputs: Sequence[object] = ()
     while not told(outputs):
         assert link.deadline is not None
         outputs = link.expire(link.deadline)

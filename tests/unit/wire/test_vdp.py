@@ -68,15 +68,17 @@ def test_the_command_is_the_type(command: Command) -> None:
 
 
 def test_fields_stand_where_they_belong() -> None:
-    assert as_tlv(VSI).value.hex() == "00" "123456" "78" "03" "00000000000000000000520000112233" "02" "0001" "52000011223300c8"
+    assert as_tlv(VSI).value.hex() == "0012345678030000000000000000000052000011223302000152000011223300c8"
 
 
 @pytest.mark.parametrize("change", [{"keep": True}, {"hard": True}, {"error": ErrorCode.OTHER}])
 def test_a_request_has_no_verdict_and_a_response_no_hint(change: dict[str, object]) -> None:
-    for wrong in (lambda: replace(VSI, **change), lambda: replace(RESPONSE, hint=Hint.TO)):  # type: ignore[arg-type]
-        with pytest.raises(WireError) as caught:
-            wrong()
-        assert caught.value.code == "status-conflict"
+    with pytest.raises(WireError) as caught:
+        replace(VSI, **change)  # type: ignore[arg-type]
+    assert caught.value.code == "status-conflict"
+    with pytest.raises(WireError) as caught:
+        replace(RESPONSE, hint=Hint.TO)
+    assert caught.value.code == "status-conflict"
 
 
 def test_filters_of_two_formats_are_refused() -> None:
@@ -150,9 +152,11 @@ def test_a_group_needs_an_agreement(filter_: Filter) -> None:
 def test_a_manager_is_text_with_zeros_behind_it_or_sixteen_octets() -> None:
     assert ManagerId.text("mgr1").octets == b"mgr1" + bytes(12)
     assert MANAGER.encode()[:2] == b"\x0a\x10"
-    for wrong in (lambda: ManagerId(b"mgr1"), lambda: ManagerId.text("seventeen octets!")):
+    for wrong in (b"mgr1", b"seventeen octets!"):
         with pytest.raises(WireError):
-            wrong()
+            ManagerId(wrong)
+    with pytest.raises(WireError):
+        ManagerId.text("seventeen octets!")
 
 
 def test_a_vdpdu_has_its_manager_first_and_many_vsis_behind() -> None:
