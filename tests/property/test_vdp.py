@@ -88,7 +88,7 @@ class Pair:
 
 def disturb(data: st.DataObject, pair: Pair) -> None:
     """One thing that happens on a bad day."""
-    match data.draw(st.sampled_from(("ask", "ask", "ask", "leave", "verdict", "station", "bridge", "take away"))):
+    match data.draw(st.sampled_from(("ask", "ask", "ask", "leave", "verdict", "cable", "station", "bridge", "take"))):
         case "ask":
             with suppress(RefusedError):  # going back
                 pair.ask(data.draw(st.sampled_from(VSIS)), data.draw(st.sampled_from(MODES)))
@@ -97,6 +97,8 @@ def disturb(data: st.DataObject, pair: Pair) -> None:
         case "verdict":
             rejections = st.builds(Reject, st.sampled_from(ERRORS), st.booleans(), st.booleans())
             pair.verdict = data.draw(st.one_of(st.none(), st.just(Accept(())), rejections))
+        case "cable":
+            pair.wire.fate = chances(data)
         case "station":
             pair.restart_station()
         case "bridge":

@@ -51,6 +51,15 @@ def test_a_cancelled_key_is_not_due() -> None:
     assert waiting.take(9.0) == []
 
 
+def test_a_key_is_postponed_if_it_waits() -> None:
+    waiting: Deadlines[str] = Deadlines()
+    waiting.set("a", 1.0)
+    waiting.postpone("a", 2.0)
+    waiting.postpone("never set", 2.0)
+    assert waiting.take(2.0) == []
+    assert waiting.take(3.0) == ["a"]
+
+
 def test_the_heap_does_not_grow_with_every_change() -> None:
     waiting: Deadlines[int] = Deadlines()
     for turn in range(1000):

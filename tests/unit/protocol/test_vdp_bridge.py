@@ -12,6 +12,7 @@ from openfex.errors import RefusedError
 from openfex.protocol.vdp import MODES, Associated, Association, Deassociated, Vsi
 from openfex.protocol.vdp_bridge import Accept, Asked, Bridge, Expired, Reject, Verdict
 from openfex.protocol.vdp_tables import BridgeState
+from openfex.protocol.vdp_timers import VdpTimers
 from openfex.wire.vdp import Command, ErrorCode, Hint, ManagerId, Vdpdu, VsiTlv
 from openfex.wire.vsi import Filter
 from tests.unit.protocol.vsis import (
@@ -324,6 +325,28 @@ def test_what_is_adopted_has_a_whole_keep_alive_time(scene: Scene, mode: Command
     scene.now = 100.0
     scene.wait(TIMERS.expiry - 0.001)
     assert tlvs_and_told(scene.hear(make_vsi(vid=0).request(mode))) == ([response(VSI, mode)], [])
+
+
+def test_what_was_adopted_before_evb_agreed_has_the_time_that_is_agreed(scene: Scene) -> None:
+    other = make_vsi(2)
+    scene.bridge.timers = VdpTimers.of(retries=3, rte=14, rwd=20, rka=10)
+    scene.bridge.adopt(VSI, ASSOCIATE, 100.0)
+    scene.peer.say(other.request(ASSOCIATE), now=100.0)
+    scene.bridge.timers = TIMERS
+    scene.now = 100.0
+    outputs = scene.wait(TIMERS.expiry - 0.001)
+    assert said(outputs)[0].vsiid == other.vsiid, "what is being asked has no more time than before"
+    assert scene.state() is BridgeState.HELD
+    assert told(scene.wait(0.002)) == [Expired(KEY)]
+
+
+def test_timers_that_are_shorter_hold_from_the_next_keep_alive_on(scene: Scene) -> None:
+    scene.hold()
+    scene.bridge.timers = VdpTimers.of(retries=3, rte=8, rwd=20, rka=10)
+    assert scene.bridge.deadline == TIMERS.expiry
+    scene.now = 1.0
+    scene.hear(VSI.request(ASSOCIATE))
+    assert scene.bridge.deadline == 1.0 + scene.bridge.timers.expiry
 
 
 def test_what_is_known_already_is_not_adopted(scene: Scene) -> None:

@@ -526,6 +526,16 @@ def test_an_old_de_assoc_does_not_end_a_wish_that_has_not_gone_out_yet(scene: Sc
     assert scene.state() is StationState.REQUESTED
 
 
+def test_what_waits_to_be_sent_of_a_vsi_that_is_lost_meanwhile_is_not_sent(scene: Scene) -> None:
+    scene.hold()
+    busy: list[object] = list(scene.station.associate(make_vsi(2), ASSOCIATE, TIMERS.keep_alive))
+    scene.now = TIMERS.keep_alive
+    assert said(scene.station.expire(scene.now)) == []
+    assert scene.state() is StationState.CONFIRMING
+    assert told(scene.hear(unsolicited(VSI))) == [Lost(KEY, LossReason.BY_BRIDGE)]
+    assert scene.peer.ack(busy, scene.now) == []
+
+
 # ---- after a restart, and many at once ------------------------------------------------------------------------------
 
 
