@@ -51,6 +51,11 @@ class Deadlines(Generic[K]):
             self._heap = [entry for entry in self._heap if self._when.get(entry[2]) == entry[0]]
             heapq.heapify(self._heap)
 
+    def postpone(self, key: K, delay: float) -> None:
+        """Have `key` wait `delay` longer, if it does wait."""
+        if key in self._when:
+            self.set(key, self._when[key] + delay)
+
     def cancel(self, key: K) -> None:
         """Have `key` wait no longer, if it does."""
         self._when.pop(key, None)

@@ -26,7 +26,16 @@ from typing import Protocol
 
 from openfex.errors import RefusedError, WireError
 from openfex.model.values import Mac
-from openfex.protocol.ecp_tables import RECEIVING, SENDING, ReceiveEvent, ReceiveState, SendAction, SendEvent, SendState
+from openfex.protocol.ecp_tables import (
+    RECEIVING,
+    SENDING,
+    ReceiveAction,
+    ReceiveEvent,
+    ReceiveState,
+    SendAction,
+    SendEvent,
+    SendState,
+)
 from openfex.protocol.output import Transmit, earliest
 from openfex.wire.ecp import Ecpdu, Operation
 from openfex.wire.fields import require_width
@@ -147,12 +156,12 @@ class EcpLink:
             is_mine = pdu.sequence == self._pdu.sequence
             return self._step(SendEvent.ACKED, now) if is_mine else []
         self.counters.rx_frames += 1
-        is_again = self._is_last_again(pdu, now)
-        transition = RECEIVING.find(self._receiving, ReceiveEvent.AGAIN if is_again else ReceiveEvent.NEW)
+        event = ReceiveEvent.AGAIN if self._is_last_again(pdu, now) else ReceiveEvent.NEW
+        transition = RECEIVING.find(self._receiving, event)
         assert transition is not None
         self._receiving, self._last, self._last_heard = transition.next, pdu, now
         outputs: list[EcpOutput] = [Transmit(Ecpdu(Operation.ACK, self.subtype, pdu.sequence).frame(self.source))]
-        return outputs if is_again else [*outputs, Delivered(pdu.payload)]
+        return [*outputs, Delivered(pdu.payload)] if transition.action is ReceiveAction.DELIVER else outputs
 
     def expire(self, now: float) -> list[EcpOutput]:
         """Send again, or give up, once the deadline has come."""

@@ -91,8 +91,7 @@ class Bridge:
 
     def __init__(self, link: EcpLink, timers: VdpTimers, *, payload: int = MOST_OCTETS, most: int = MOST_VSIS) -> None:
         self.link = link
-        self.timers = timers
-        """May be changed at any time; a wait that has begun ends as it was begun."""
+        self._timers = timers
         self.group_ids = False
         """Whether EVB has agreed on GroupIDs; without, a filter that has one is refused."""
         self.most = most
@@ -112,6 +111,22 @@ class Bridge:
             BridgeAction.FREE: self._free,
             BridgeAction.DROP: self._drop,
         }
+
+    @property
+    def timers(self) -> VdpTimers:
+        """May be changed at any time, and what is held has as much more time as the expiry is longer.
+
+        For a bridge that was restarted adopts before EVB has agreed: the station keeps to what was agreed before.
+        """
+        return self._timers
+
+    @timers.setter
+    def timers(self, timers: VdpTimers) -> None:
+        longer, self._timers = timers.expiry - self._timers.expiry, timers
+        if longer > 0:
+            for key, entry in self._entries.items():
+                if entry.state is BridgeState.HELD:
+                    self._deadlines.postpone(key, longer)
 
     @property
     def deadline(self) -> float | None:

@@ -5,8 +5,8 @@ A VSI has one request on its way at most. A wish that comes meanwhile is remembe
 after the outcome of the one before was told; so no response is ever taken for the answer to another question. What the
 station forgets without the bridge's word, the bridge forgets by its keep-alive expiry.
 
-Keep-alives that are due within an eighth of the interval go together, so VSIs that were associated one after another
-soon share ECPDUs.
+Every keep-alive that is due within an eighth of the interval goes with the first, so VSIs that were associated one
+after another soon share ECPDUs.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ class _Entry:
     is_told: bool = False
     wishes: tuple[_Wish, ...] = ()
     """What waits for the outcome: a mode, its end, or its end and then a mode."""
-    carried: int = 0
-    """Which ECPDU has its request, counted from 1; 0 while the request waits for the link."""
+    is_sent: bool = False
+    """Whether its request has gone out, rather than waiting for the link."""
     octets: bytes = b""
-    """The request's TLV, kept for keep-alives."""
+    """The request's TLV, for it is the keep-alive too."""
 
 
 class Station:
@@ -85,8 +85,8 @@ class Station:
         self._entries: dict[Vsiid, _Entry] = {}
         self._responses: Deadlines[Vsiid] = Deadlines()
         self._keep_alives: Deadlines[Vsiid] = Deadlines()
-        self._sent = 0
         self._carried: tuple[Vsiid, ...] = ()
+        """What the ECPDU on the wire is about."""
         self._actions: Mapping[StationAction, Callable[[_Cause], list[StationOutput]]] = {
             StationAction.REQUEST: self._request,
             StationAction.CONFIRM: self._send,
@@ -205,8 +205,7 @@ class Station:
                 given += self._read(output.payload, now)
             elif isinstance(output, GaveUp):
                 for key in self._carried:
-                    entry = self._entries.get(key)
-                    if entry and entry.carried == self._sent and key in self._responses:
+                    if key in self._responses:
                         given += self._step(key, StationEvent.UNACKNOWLEDGED, now)
         return given
 
@@ -254,7 +253,7 @@ class Station:
     def _send(self, cause: _Cause) -> list[StationOutput]:
         self._keep_alives.cancel(cause.key)
         self._responses.cancel(cause.key)
-        cause.entry.carried = 0
+        cause.entry.is_sent = False
         self._outbox.put(cause.entry.asked.vsi.manager, cause.key, cause.entry.octets)
         return []
 
@@ -311,10 +310,9 @@ class Station:
         """Send what waits, if the link is idle; what was sent waits for its response from now on."""
         sent = self._outbox.pump(now)
         if sent.keys:
-            self._sent += 1
             self._carried = tuple(sent.keys)
         for key in sent.keys:
-            self._entries[key].carried = self._sent
+            self._entries[key].is_sent = True
             self._responses.set(key, now + self.timers.response_wait)
         return [output for output in sent.outputs if isinstance(output, Transmit)]
 
@@ -340,9 +338,9 @@ def _classify(entry: _Entry, manager: ManagerId, tlv: VsiTlv) -> StationEvent | 
     """What a TLV from the bridge is to a VSI; None if nothing: a request, or a response that nobody waits for."""
     is_leaving = tlv.command is Command.DE_ASSOCIATE
     if not tlv.is_response:
-        is_old = entry.state is StationState.REQUESTED and not entry.carried
+        is_old = entry.state is StationState.REQUESTED and not entry.is_sent
         return StationEvent.DROPPED if is_leaving and not is_old else None
-    if not entry.carried or entry.state is StationState.HELD:
+    if not entry.is_sent or entry.state is StationState.HELD:
         return None
     asked = entry.asked
     if tlv.error:
