@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a binding is called by the network: a MAC and a UUID made from the names of lab, machine and NIC. Pure."""
+"""What a binding is called by the network: MAC, UUID and VSI type, made from names. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import uuid
+from dataclasses import dataclass
 
 from openfex.model.values import Mac
 
@@ -19,3 +20,16 @@ def mac_of(lab: str, machine: str, nic: str) -> Mac:
 def uuid_of(lab: str, machine: str, nic: str) -> str:
     """The UUID of the binding of a NIC."""
     return str(uuid.uuid5(_NAMESPACE, f"{lab}/{machine}/{nic}"))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class VsiType:
+    """A VSI type id, of three octets, and its version (802.1Qbg 41.2.4): what VDP has for a profile."""
+
+    number: int
+    version: int = 0
+
+
+def vsi_type_of(profile: str) -> VsiType:
+    """The type of a profile that is not told one: so host and bridge need nobody who gives them out."""
+    return VsiType(int.from_bytes(hashlib.sha256(profile.encode()).digest()[:3], "big"))

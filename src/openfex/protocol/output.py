@@ -14,6 +14,24 @@ class Transmit:
     octets: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Send:
+    """An agent's wish: send this frame on one of its uplinks."""
+
+    link: int
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A line of an agent's log: a word for what happened, what it is about, and the same in words."""
+
+    event: str
+    about: str
+    words: str
+    code: str = ""
+
+
 def earliest(deadlines: Iterable[float | None]) -> float | None:
     """The first of some deadlines, None if there is none."""
     return min((one for one in deadlines if one is not None), default=None)

@@ -25,8 +25,8 @@ from openfex.protocol.lldp import (
     NeighbourGone,
     NeighbourSeen,
 )
-from openfex.protocol.mirror import Mirror, MirrorOutput
-from openfex.protocol.output import earliest
+from openfex.protocol.mirror import Mirror, MirrorOutput, Unheard
+from openfex.protocol.output import Log, earliest
 from openfex.protocol.vdp_bridge import BridgeOutput
 from openfex.protocol.vdp_station import StationOutput
 from openfex.protocol.vdp_timers import VdpTimers
@@ -184,6 +184,25 @@ class Uplink(Generic[V]):
     def _tlvs(self, says: Evb) -> list[Tlv]:
         mine = organization_tlv(CONTROL_OUI, CONTROL_SUBTYPE, bytes((control.VERSION,)))
         return [system_name(self.settings.name), says.tlv(), mine]
+
+
+def log_of(link: int, output: object) -> list[Log]:
+    """What of an uplink's outputs is worth a line of a log."""
+    about = f"link {link}"
+    match output:
+        case NeighbourSeen(neighbour):
+            return [Log("neighbour", about, f"{_name_of(neighbour)} is there")]
+        case NeighbourGone(neighbour, reason):
+            return [Log("neighbour-gone", about, f"{_name_of(neighbour)} is gone: {reason.value}")]
+        case Agreed(_, agreement):
+            return [Log("agreed" if agreement else "alone", about, "EVB is agreed" if agreement else "nobody is there")]
+        case Unheard():
+            return [Log("unheard", about, "the agent at the other end does not answer")]
+    return []
+
+
+def _name_of(neighbour: Neighbour) -> str:
+    return neighbour.lldpdu.system_name or str(neighbour.lldpdu.chassis)
 
 
 def _speaks_control(neighbour: Neighbour) -> bool:

@@ -139,6 +139,11 @@ class Bridge:
         held = ((key, one.held) for key, one in self._entries.items())
         return {key: Association(one.mode, one.vsi.filters) for key, one in held if one}
 
+    @property
+    def holdings(self) -> list[tuple[Vsi, Command]]:
+        """What is held, with all that `adopt` takes."""
+        return [(one.held.vsi, one.held.mode) for one in self._entries.values() if one.held]
+
     def state(self, key: Vsiid) -> BridgeState:
         """Where a VSI is in the table."""
         entry = self._entries.get(key)

@@ -17,6 +17,7 @@ wire.md 3.3). Either end has a table that the other gets a copy of; a PDU has ch
     kind    key                value
     1       (nothing)          host: channel kind 0 (1 vntag, 2 etag, 3 schannel, 4 schannel-q), name in UTF-8
     2       function 0         flags 0 (1: link up), generation 1, VSIID 9 (a UUID, 0: unbound), name in UTF-8
+    3       function 0         the IP addresses of what it is bound to: length (4 or 16) and octets of each
     16      function 0         channel 0, state 2 (0 down, 1 up), reason 3
     17      list 0, row 2      channels row x 64 to + 63 that are on it, a bit each: tagged 0, untagged 8
 
@@ -54,11 +55,12 @@ class Kind(IntEnum):
 
     HOST = 1
     FUNCTION = 2
+    ADDRESSES = 3
     VETH = 16
     LIST = 17
 
 
-KEY_OCTETS = {Kind.HOST: 0, Kind.FUNCTION: 2, Kind.VETH: 2, Kind.LIST: 4}
+KEY_OCTETS = {Kind.HOST: 0, Kind.FUNCTION: 2, Kind.ADDRESSES: 2, Kind.VETH: 2, Kind.LIST: 4}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -193,6 +195,24 @@ class FunctionEntry:
         require_octets("inside a function's entry", octets, _FUNCTION.size)
         flags, generation, vsi = _FUNCTION.unpack_from(octets)
         return cls(_text(octets[_FUNCTION.size :]), bool(flags & 1), UUID(bytes=vsi) if any(vsi) else None, generation)
+
+
+def encode_addresses(addresses: Iterable[bytes]) -> bytes:
+    """The value of an entry of addresses, of 4 octets and of 16 each."""
+    return b"".join(bytes((len(one),)) + one for one in sorted(addresses))
+
+
+def decode_addresses(octets: bytes) -> frozenset[bytes]:
+    """Read such a value. Raises WireError."""
+    found, at = set(), 0
+    while at < len(octets):
+        length = octets[at]
+        if length not in {4, 16}:
+            raise WireError(f"an IP address has 4 or 16 octets, not {length}", code="field-out-of-range")
+        require_octets("inside an address", octets, at + 1 + length)
+        found.add(octets[at + 1 : at + 1 + length])
+        at += 1 + length
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a station may have what it asks for by VDP. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from openfex.bridge.register import Held, Station
+from openfex.bridge.vsi_manager import VsiManager
+from openfex.model.layout import Profile
+from openfex.model.values import Mac
+from openfex.plan.identity import VsiType
+from openfex.protocol.vdp_bridge import Accept, Asked, Reject
+from openfex.wire.vdp import ErrorCode
+from openfex.wire.vsi import Filter, Vsiid
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Yes: what its vEth is then, and what VDP answers."""
+
+    held: Held
+    verdict: Accept
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """No: what VDP answers, and why, for the log; `code` is stable."""
+
+    verdict: Reject
+    code: str
+    words: str
+
+
+def judge(asked: Asked, station: Station, others: Iterable[Station], manager: VsiManager) -> Granted | Refusal | None:
+    """The answer to a station; None as long as it has not said which function the VSI is on.
+
+    `others`: the stations of the bridge's other uplinks. A VSI that is held by one of them comes here only with a
+    higher generation, when it has moved (P7).
+    """
+    function = station.function_of(asked.key)
+    if function is None:
+        return None
+    profile = manager.find(VsiType(asked.vsi.type_id, asked.vsi.type_version))
+    if profile is None:
+        words = f"VSI type {asked.vsi.type_id:06x} version {asked.vsi.type_version} is no profile here"
+        return Refusal(Reject(ErrorCode.OTHER, hard=True), "unknown-vsi-type", words)
+    granted = _grant(asked, profile)
+    if granted is None:
+        words = f"its filters are not one MAC address in VLANs of profile {profile.name}"
+        return Refusal(Reject(ErrorCode.INVALID_FILTER, keep=True), "bad-filter", words)
+    entry = function[1]
+    for other in others:
+        rival = other.function_of(asked.key)
+        if asked.key in other.held and rival and rival[1].generation >= entry.generation:
+            words = f"link {other.link} has it by generation {rival[1].generation}, this is {entry.generation}"
+            return Refusal(Reject(ErrorCode.OTHER, keep=True), "vsi-elsewhere", words)
+    owner = _owner(granted.held.mac, asked.key, [station, *others])
+    if owner is not None:
+        words = f"{granted.held.mac} is VSI {owner}'s"
+        return Refusal(Reject(ErrorCode.INVALID_FILTER, keep=True), "mac-taken", words)
+    return granted
+
+
+def _owner(mac: Mac, key: Vsiid, stations: Iterable[Station]) -> Vsiid | None:
+    """Whose an address is, if it is another VSI's: its first, or one that its profile lets it have."""
+    for station in stations:
+        for vsi, held in station.held.items():
+            if vsi != key and mac in {held.mac, *held.profile.policy.source.macs}:
+                return vsi
+    return None
+
+
+def _grant(asked: Asked, profile: Profile) -> Granted | None:
+    """One address, and VLANs that the profile has; where the bridge is to choose, its own or its lowest."""
+    macs = {one.mac for one in asked.vsi.filters}
+    mac = macs.pop() if len(macs) == 1 else None
+    if mac is None or mac.is_multicast or not any(mac.octets):
+        return None
+    chosen = profile.vlan or min(profile.vlans)
+    filters = tuple(replace(one, vid=one.vid or chosen) for one in asked.vsi.filters)
+    if not all(_is_in(one, profile) for one in filters):
+        return None
+    return Granted(Held(profile, mac, asked.mode), Accept(filters))
+
+
+def _is_in(one: Filter, profile: Profile) -> bool:
+    return one.group is None and one.vid in profile.vlans

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stations have announced and what they hold; and the same as a layout, which tables are made from. Pure.
+
+A function has the channel that its host calls it by: nobody else is on that uplink. Its vEth is there as soon as it is
+announced, down and without a profile; it comes up when the VSI that the function is bound to is associated.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from openfex.errors import WireError
+from openfex.model.layout import Adapter, Binding, Bridge, Function, Host, Layout, NetworkPort, Profile, Purpose, Uplink
+from openfex.model.values import DEFAULT_CHANNEL, ChannelKind, Mac
+from openfex.wire.control import FunctionEntry, HostEntry, Key, Kind, decode_addresses, numbers_of
+from openfex.wire.vdp import Command
+from openfex.wire.vsi import Vsiid
+
+HOST_LINK = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A VSI that a station has been granted: its profile, and the MAC that its vEth has."""
+
+    profile: Profile
+    mac: Mac
+    mode: Command = Command.ASSOCIATE
+    """Only what is associated is up."""
+
+
+@dataclass
+class Station:
+    """Who is at the other end of an uplink, as far as it has told."""
+
+    link: int
+    told: dict[Key, bytes] = field(default_factory=dict)
+    host: HostEntry | None = None
+    functions: dict[int, FunctionEntry] = field(default_factory=dict)
+    """By number, which is the channel."""
+    addresses: dict[int, frozenset[bytes]] = field(default_factory=dict)
+    bound: dict[Vsiid, int] = field(default_factory=dict)
+    """By VSI, the function that says that it is bound to it, the last that said so."""
+    held: dict[Vsiid, Held] = field(default_factory=dict)
+    malformed: int = 0
+    """Entries that say nothing that can be."""
+
+    def hear(self, key: Key, value: bytes | None) -> None:
+        """Take an entry of its table. One that cannot be is as if it were not there, and counted."""
+        self.told.pop(key, None)
+        try:
+            self._write(key, value)
+            if value is not None:
+                self.told[key] = value
+        except WireError:
+            self.malformed += 1
+            self._write(key, None)
+
+    def _write(self, key: Key, value: bytes | None) -> None:
+        if key.kind is Kind.HOST:
+            self.host = None if value is None else HostEntry.decode(value)
+        elif key.kind is Kind.FUNCTION:
+            self._write_function(numbers_of(key)[0], value)
+        elif key.kind is Kind.ADDRESSES:
+            self.addresses.pop(numbers_of(key)[0], None)
+            if value is not None:
+                self.addresses[numbers_of(key)[0]] = decode_addresses(value)
+
+    def _write_function(self, number: int, value: bytes | None) -> None:
+        older = self.functions.pop(number, None)
+        if older and older.vsi and self.bound.get(Vsiid.uuid(older.vsi)) == number:
+            del self.bound[Vsiid.uuid(older.vsi)]
+        if value is not None:
+            entry = self.functions[number] = FunctionEntry.decode(value)
+            if entry.vsi:
+                self.bound[Vsiid.uuid(entry.vsi)] = number
+
+    @property
+    def kind(self) -> ChannelKind | None:
+        """How it tells channels apart; None if it has not told."""
+        return self.host.channel if self.host else None
+
+    def has_channel(self, number: int) -> bool:
+        """Whether a function of that number can have a channel."""
+        kind = self.kind
+        return kind is not None and DEFAULT_CHANNEL <= number < kind.first_channel + kind.channels
+
+    def channels(self) -> list[int]:
+        """The functions that have one."""
+        return [number for number in sorted(self.functions) if self.has_channel(number)]
+
+    def function_of(self, vsi: Vsiid) -> tuple[int, FunctionEntry] | None:
+        """The function that a VSI is on, by its channel."""
+        number = self.bound.get(vsi)
+        return (number, self.functions[number]) if number is not None and self.has_channel(number) else None
+
+
+def choose_pin(bridge: Bridge, name: str, profile: Profile) -> NetworkPort | None:
+    """The network port of a vEth: one that carries its VLANs, spread evenly by name. A peer is for all."""
+    usable = [port for port in bridge.ports if not port.peer and port.profile.vlans & profile.vlans]
+    return usable[zlib.crc32(name.encode()) % len(usable)] if usable else None
+
+
+def lay_out(bridge: Bridge, stations: Iterable[Station]) -> Layout:
+    """The bridge's own view: its uplinks, their functions, and a binding for each VSI that is held on one of these."""
+    hosts: list[Host] = []
+    bindings: list[Binding] = []
+    for station in stations:
+        host = _host(bridge, station)
+        if host is not None:
+            hosts.append(host)
+            bindings += _bindings(bridge, station, host)
+    return Layout("", (bridge,), tuple(hosts), (), tuple(bindings), ())
+
+
+def _host(bridge: Bridge, station: Station) -> Host | None:
+    kind = station.kind
+    if kind is None:
+        return None
+    name = f"link{station.link}"
+    uplink = Uplink(name, bridge.fabric, "", bridge.name, kind, 0, HOST_LINK, station.link)
+    functions = tuple(Function(name, number, number, Purpose.NIC, 0) for number in station.channels())
+    return Host(name, kind, (uplink,), (Adapter(name, name, "", "", functions),))
+
+
+def _bindings(bridge: Bridge, station: Station, host: Host) -> Iterator[Binding]:
+    by_channel = {function.channel: function for function in host.functions}
+    for vsi, held in station.held.items():
+        found = station.function_of(vsi)
+        if found is None or held.mode is not Command.ASSOCIATE:
+            continue
+        number, entry = found
+        addresses = tuple(str(ip_address(one)) for one in sorted(station.addresses.get(number, ())))
+        yield Binding(
+            str(vsi),
+            entry.generation,
+            host.name,
+            entry.name,
+            by_channel[number],
+            held.profile,
+            held.mac,
+            addresses,
+            0,
+            host.uplinks[0],
+            choose_pin(bridge, str(vsi), held.profile),
+        )

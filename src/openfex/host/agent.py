@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host's agent, without I/O: its functions are announced, its NICs associated, and the port extender told.
+
+What the programs have at the start is right until the bridge has said otherwise (P5): a NIC whose function is up is
+confirmed and not rebuilt, and lists stay until the bridge has told its own. A bridge whose agent is dead takes nothing
+away: what was associated stays up and is asked for again now and then. What the bridge takes away is down at once (P3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_interface
+from uuid import UUID
+
+from openfex.errors import WireError
+from openfex.model.layout import Binding, Host
+from openfex.model.values import port_number
+from openfex.plan.identity import vsi_type_of
+from openfex.protocol.mirror import Synced, Told
+from openfex.protocol.output import Log, Send, Transmit, earliest
+from openfex.protocol.uplink import Agreed, Uplink, log_of
+from openfex.protocol.vdp import Associated, Deassociated, LossReason, Lost, Refused, Vsi
+from openfex.protocol.vdp_station import Station
+from openfex.rules.tables import ExtenderTables, Function, Members
+from openfex.wire.control import (
+    FunctionEntry,
+    HostEntry,
+    Key,
+    Kind,
+    ListRow,
+    VethEntry,
+    encode_addresses,
+    function_key,
+    numbers_of,
+)
+from openfex.wire.vdp import Command, ManagerId
+from openfex.wire.vsi import Filter, Vsiid
+
+MANAGER = ManagerId.text("openfex")
+"""Types of VSIs are made from the names of profiles (plan/identity.py)."""
+ASK_AGAIN_S, ASK_SELDOM_S = 1.0, 30.0
+"""After a bridge has not answered or has taken something away; after a no that is meant to stay."""
+ROW_BITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class WriteHost:
+    """Make the port extender's tables be these, then call `written`."""
+
+    tables: ExtenderTables
+
+
+Effect = Send | Log | WriteHost
+
+
+@dataclass
+class _Link:
+    """What the bridge at an uplink has told; until it has told all, what the programs have counts."""
+
+    is_known: bool = False
+    channels: dict[int, int] = field(default_factory=dict)
+    """By function, where it has a vEth."""
+    rows: dict[tuple[int, int], ListRow] = field(default_factory=dict)
+    malformed: int = 0
+
+    def hear(self, key: Key, value: bytes | None) -> None:
+        """Take an entry of its table; one that cannot be is as if it were not there, and counted."""
+        numbers = numbers_of(key)
+        try:
+            if key.kind is Kind.VETH:
+                self.channels.pop(numbers[0], None)
+                if value is not None and (channel := VethEntry.decode(value).channel):
+                    self.channels[numbers[0]] = channel
+            elif key.kind is Kind.LIST:
+                self.rows.pop((numbers[0], numbers[1]), None)
+                if value is not None:
+                    self.rows[numbers[0], numbers[1]] = ListRow.decode(value)
+        except WireError:
+            self.malformed += 1
+
+    def lists(self) -> dict[int, Members]:
+        """Its replication lists, by id."""
+        found: dict[int, tuple[set[int], set[int]]] = {}
+        for (list_id, row), bits in self.rows.items():
+            tagged, untagged = found.setdefault(list_id, (set(), set()))
+            tagged |= _channels(bits.tagged, row)
+            untagged |= _channels(bits.untagged, row)
+        return {one: Members(frozenset(tagged), frozenset(untagged)) for one, (tagged, untagged) in found.items()}
+
+
+def _channels(bits: int, row: int) -> set[int]:
+    return {row * ROW_BITS + bit for bit in range(ROW_BITS) if bits >> bit & 1}
+
+
+class HostAgent:
+    """One host. `ends` are its ends of uplinks, by link; `tables` what its programs have now."""
+
+    def __init__(
+        self,
+        host: Host,
+        bindings: Iterable[Binding],
+        ends: Mapping[int, Uplink[Station]],
+        tables: ExtenderTables | None = None,
+    ) -> None:
+        self.host, self.ends = host, ends
+        self.bindings = {Vsiid.uuid(UUID(one.uuid)): one for one in bindings}
+        self.tables = tables or ExtenderTables()
+        self.up = {key for key, one in self.bindings.items() if self._was_up(one.host_port)}
+        """The VSIs whose functions are up."""
+        self._links = {link: _Link() for link in ends}
+        self._again: dict[Vsiid, float] = {}
+        self._writing: ExtenderTables | None = None
+        self._is_stale = True
+
+    def _was_up(self, port: int) -> bool:
+        function = self.tables.functions.get(port)
+        return function is not None and function.up
+
+    @property
+    def deadline(self) -> float | None:
+        """When it wants to be called."""
+        return earliest((*self._again.values(), *(end.deadline for end in self.ends.values())))
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every NIC is up, by tables that are written."""
+        return self.up == self.bindings.keys() and self._writing is None and not self._is_stale
+
+    def start(self, now: float) -> list[Effect]:
+        """Announce the functions, and speak."""
+        effects: list[Effect] = []
+        for link, end in self.ends.items():
+            end.mirror.change_all(self._entries(link), now)
+            effects += self._take(link, end.start(now), now)
+        return effects
+
+    def receive(self, link: int, octets: bytes, now: float) -> list[Effect]:
+        """Take a frame of an uplink's own untagged channel."""
+        return [*self._take(link, self.ends[link].receive(octets, now), now), *self._settle()]
+
+    def expire(self, now: float) -> list[Effect]:
+        """Do what is due."""
+        effects: list[Effect] = []
+        for link, end in self.ends.items():
+            if end.deadline is not None and end.deadline <= now:
+                effects += self._take(link, end.expire(now), now)
+        for key in [key for key, at in self._again.items() if at <= now]:
+            del self._again[key]
+            effects += self._ask(key, now)
+        return [*effects, *self._settle()]
+
+    def written(self, now: float) -> list[Effect]:
+        """The tables are what `WriteHost` asked for: bridges may rely on them."""
+        if self._writing is None:
+            return []
+        self.tables, self._writing = self._writing, None
+        effects: list[Effect] = []
+        for link, end in self.ends.items():
+            effects += self._take(link, end.mirror.confirm(now), now)
+        return [*effects, *self._settle()]
+
+    def _entries(self, link: int) -> dict[Key, bytes]:
+        """What the bridge at an uplink is told: who we are, our functions, and which VSIs they are bound to there."""
+        entries = {HostEntry.KEY: HostEntry(self.host.kind, self.host.name).encode()}
+        bound = {one.function.channel: one for one in self.bindings.values() if one.uplink.host_link == link}
+        for function in self.host.functions:
+            number, binding = function.channel, bound.get(function.channel)
+            vsi, generation = (UUID(binding.uuid), binding.generation) if binding else (None, 0)
+            entry = FunctionEntry(function.name, binding is not None, vsi, generation)
+            entries[function_key(number)] = entry.encode()
+            if binding and binding.addresses:
+                addresses = (ip_interface(one).ip.packed for one in binding.addresses)
+                entries[function_key(number, Kind.ADDRESSES)] = encode_addresses(addresses)
+        return entries
+
+    def _take(self, link: int, outputs: Iterable[object], now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        for output in outputs:
+            effects += self._hear(link, output, now)
+        return effects
+
+    def _hear(self, link: int, output: object, now: float) -> list[Effect]:
+        match output:
+            case Transmit(octets):
+                return [Send(link, octets)]
+            case Told(key, value):
+                self._links[link].hear(key, value)
+                self._is_stale = self._is_stale or self._links[link].is_known
+            case Synced():
+                self._links[link].is_known = self._is_stale = True
+            case Agreed(_, agreement):
+                log = Log("agreed" if agreement else "alone", f"link {link}", "EVB" if agreement else "nobody is there")
+                return [log, *(self._ask_all(link, now) if agreement else [])]
+            case Associated(key):
+                self.up.add(key)
+                self._again.pop(key, None)
+                self._is_stale = True
+                return [Log("associated", self._name(key), f"on link {link}")]
+            case Refused() | Lost() | Deassociated():
+                return self._lose(output, now)
+            case _:
+                return [*log_of(link, output)]
+        return []
+
+    def _name(self, key: Vsiid) -> str:
+        return self.bindings[key].name if key in self.bindings else str(key)
+
+    def _lose(self, output: Refused | Lost | Deassociated, now: float) -> list[Effect]:
+        """A NIC that the bridge does not hold is down; one of which it says nothing is as it was."""
+        key = output.key
+        if isinstance(output, Deassociated):
+            self._set_down(key)
+            return [Log("de-associated", self._name(key), "as was wished")]
+        if isinstance(output, Refused):
+            if not output.kept:
+                self._set_down(key)
+            self._again[key] = now + (ASK_SELDOM_S if output.hard else ASK_AGAIN_S)
+            return [Log("refused", self._name(key), f"the bridge says {output.error.name}", "vsi-refused")]
+        if output.reason is LossReason.BY_BRIDGE:
+            self._set_down(key)
+        self._again[key] = now + ASK_AGAIN_S
+        return [Log("lost", self._name(key), output.reason.value)]
+
+    def _set_down(self, key: Vsiid) -> None:
+        if key in self.up:
+            self.up.discard(key)
+            self._is_stale = True
+
+    def _ask_all(self, link: int, now: float) -> list[Effect]:
+        mine = [key for key, one in self.bindings.items() if one.uplink.host_link == link]
+        return [effect for key in mine for effect in self._ask(key, now)]
+
+    def _ask(self, key: Vsiid, now: float) -> list[Effect]:
+        """Have the bridge hold a NIC's VSI, or confirm that it does."""
+        binding = self.bindings.get(key)
+        if binding is None or key in self.ends[binding.uplink.host_link].vdp.associations:
+            return []
+        link = binding.uplink.host_link
+        if self.ends[link].agreement is None:
+            return []  # it is asked for when somebody is there
+        station, vsi = self.ends[link].vdp, _vsi_of(key, binding)
+        ask = station.adopt if key in self.up else station.associate
+        return self._take(link, ask(vsi, Command.ASSOCIATE, now), now)
+
+    def _settle(self) -> list[Effect]:
+        """Have the tables written, if they are others; one change after the other."""
+        if self._writing is not None or not self._is_stale:
+            return []
+        self._is_stale = False
+        self._writing = self._compile()
+        return [WriteHost(self._writing)]
+
+    def _compile(self) -> ExtenderTables:
+        tables = ExtenderTables()
+        bound = {one.host_port: key for key, one in self.bindings.items()}
+        for uplink in self.host.uplinks:
+            link, told = uplink.host_link, self._links.get(uplink.host_link, _Link())
+            tables.links[link] = uplink.kind
+            if not told.is_known:
+                tables.lists |= {key: one for key, one in self.tables.lists.items() if key[0] == link}
+            else:
+                tables.lists |= {(link, list_id): members for list_id, members in told.lists().items()}
+            for function in self.host.functions:
+                port = port_number(link, function.channel)
+                has_veth = told.channels.get(function.channel) == function.channel
+                if has_veth or (not told.is_known and port in self.tables.functions):
+                    tables.functions[port] = Function(bound.get(port) in self.up)
+        return tables
+
+
+def _vsi_of(key: Vsiid, binding: Binding) -> Vsi:
+    """What is asked for a NIC: its profile's type, its MAC, and a VLAN that the bridge chooses."""
+    type_ = vsi_type_of(binding.profile.name)
+    return Vsi(key, MANAGER, type_.number, type_.version, (Filter(0, binding.mac),))
