@@ -19,6 +19,7 @@ from typing import Protocol
 from hypothesis import strategies as st
 
 from openfex.protocol.output import Transmit, earliest
+from openfex.wire.ecp import SHORTEST_FRAME
 
 LEFT, RIGHT = 0, 1
 IDEAL_DELAY = 0.001
@@ -48,21 +49,23 @@ def ideal(_end: int, _octets: bytes) -> Iterable[float]:
 
 
 def chances(data: st.DataObject, longest: float = 0.5) -> Fate:
-    """Hypothesis decides: each direction is well, or dead, or bad.
+    """Hypothesis decides: each direction is well, or dead, or bad, or lets frames through that are shorter than 60.
 
+    Those are ECP's acks: so an end is there, and does not answer.
     In a bad one it decides for each frame: it arrives, is lost, comes twice, or so late that others overtake it.
     """
-    moods = [data.draw(st.sampled_from(("bad", "bad", "well", "dead"))) for _ in (LEFT, RIGHT)]
+    moods = [data.draw(st.sampled_from(("bad", "bad", "well", "dead", "short"))) for _ in (LEFT, RIGHT)]
     delays = st.floats(0, longest, allow_nan=False)
     fates = st.one_of(
         st.just((IDEAL_DELAY,)), st.just(()), st.tuples(delays), st.tuples(delays, delays), st.just((IDEAL_DELAY,) * 2)
     )
-    of_mood: dict[str, Callable[[], Iterable[float]]] = {
-        "well": lambda: (IDEAL_DELAY,),
-        "dead": lambda: (),
-        "bad": lambda: data.draw(fates),
+    of_mood: dict[str, Callable[[bytes], Iterable[float]]] = {
+        "well": lambda _: (IDEAL_DELAY,),
+        "dead": lambda _: (),
+        "short": lambda octets: (IDEAL_DELAY,) if len(octets) < SHORTEST_FRAME else (),
+        "bad": lambda _: data.draw(fates),
     }
-    return lambda end, _octets: of_mood[moods[end]]()
+    return lambda end, octets: of_mood[moods[end]](octets)
 
 
 class FakeWire:

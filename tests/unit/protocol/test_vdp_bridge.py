@@ -327,6 +327,14 @@ def test_what_is_adopted_has_a_whole_keep_alive_time(scene: Scene, mode: Command
     assert tlvs_and_told(scene.hear(make_vsi(vid=0).request(mode))) == ([response(VSI, mode)], [])
 
 
+def test_what_is_adopted_in_another_order_is_confirmed_in_the_station_s(scene: Scene) -> None:
+    """The kernel's tables do not know in which order the station has its filters."""
+    vsi = replace(VSI, filters=(VSI.filters[0], *make_vsi(2).filters))
+    scene.bridge.adopt(replace(vsi, filters=vsi.filters[::-1]), ASSOCIATE, 0.0)
+    assert said(scene.hear(vsi.request(ASSOCIATE))) == [response(vsi, ASSOCIATE)]
+    assert scene.bridge.associations == {KEY: Association(ASSOCIATE, vsi.filters)}
+
+
 def test_what_was_adopted_before_evb_agreed_has_the_time_that_is_agreed(scene: Scene) -> None:
     other = make_vsi(2)
     scene.bridge.timers = VdpTimers.of(retries=3, rte=14, rwd=20, rka=10)
