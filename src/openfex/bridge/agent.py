@@ -12,7 +12,7 @@ association then has one whole keep-alive time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from openfex.bridge.judge import Granted, Refusal, judge
 from openfex.bridge.register import Station, lay_out
@@ -37,17 +37,6 @@ ROW_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class WriteBridge:
-    """Make the bridge's tables be these, then call `written`."""
-
-    tables: BridgeTables
-
-
-Effect = Send | Log | WriteBridge
-Memory = Mapping[int, "StationMemory"]
-
-
-@dataclass(frozen=True, slots=True)
 class StationMemory:
     """What is known of a station, as octets: entries of its table, and a VDPDU for each VSI that it holds."""
 
@@ -55,11 +44,27 @@ class StationMemory:
     held: tuple[bytes, ...]
 
 
+Memory = Mapping[int, StationMemory]
+"""By link."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBridge:
+    """Keep `memory` for the next agent, make the bridge's tables be these, then call `written`."""
+
+    tables: BridgeTables
+    memory: Memory
+
+
+Effect = Send | Log | WriteBridge
+
+
 @dataclass
 class _Change:
     """From the tables that are to those that will be. `waits`: by link, the change of our table it must have done."""
 
     tables: BridgeTables
+    memory: Memory
     entries: dict[int, dict[Key, bytes]]
     """What each station's table is afterwards."""
     answers: list[tuple[int, Asked, Accept]]
@@ -85,7 +90,8 @@ class BridgeAgent:
         self._asked: dict[tuple[int, Vsiid], Asked] = {}
         self._change: _Change | None = None
         self._is_stale = True
-        self._remembered = memory or {}
+        self.memory: Memory = memory or {}
+        """What another agent can take up from."""
 
     @property
     def deadline(self) -> float | None:
@@ -94,19 +100,23 @@ class BridgeAgent:
         patience = change.until if change and not change.is_writing else None
         return earliest((patience, *(end.deadline for end in self.ends.values())))
 
-    @property
-    def memory(self) -> Memory:
-        """What another agent needs to take up from here."""
-        return {link: StationMemory(dict(one.told), self._held_at(link)) for link, one in self.stations.items()}
-
-    def _held_at(self, link: int) -> tuple[bytes, ...]:
-        held = self.ends[link].vdp.holdings
-        return tuple(Vdpdu(vsi.manager, (vsi.request(mode),)).encode() for vsi, mode in held)
+    def _memory(self, answers: Iterable[tuple[int, Asked, Accept]]) -> Memory:
+        """What another agent needs to take up from here, once these answers are given."""
+        held = {link: {vsi.vsiid: (vsi, mode) for vsi, mode in end.vdp.holdings} for link, end in self.ends.items()}
+        for link, asked, verdict in answers:
+            held[link][asked.key] = (replace(asked.vsi, filters=verdict.filters), asked.mode)
+        return {
+            link: StationMemory(
+                dict(station.told),
+                tuple(Vdpdu(vsi.manager, (vsi.request(mode),)).encode() for vsi, mode in held[link].values()),
+            )
+            for link, station in self.stations.items()
+        }
 
     def start(self, now: float) -> list[Effect]:
         """Take up what is remembered, and speak."""
         effects: list[Effect] = []
-        for link, one in self._remembered.items():
+        for link, one in self.memory.items():
             if link in self.ends:
                 self._remember(link, one, now)
         for link, end in self.ends.items():
@@ -130,17 +140,23 @@ class BridgeAgent:
         change, self._change = self._change, None
         if change is None:
             return []
-        self.tables = change.tables
+        self.tables, self.memory = change.tables, change.memory
         effects: list[Effect] = []
         for link, asked, verdict in change.answers:
             outputs = self.ends[link].vdp.answer(asked, verdict, now)
             effects += self._take(link, outputs)
             words = f"on link {link}, profile {self._profile_of(link, asked)}"
             effects.append(Log(asked.mode.name.lower().replace("_", "-"), str(asked.key), words))
-        for link, entries in change.entries.items():
-            mirror = self.ends[link].mirror
-            effects += self._take(link, [*mirror.change_all(entries, now)[1], *mirror.confirm(now)])
-        return [*effects, *self._settle(now)]
+        return [*effects, *self._tell(change.entries, now), *self._settle(now)]
+
+    def _tell(self, entries: Mapping[int, Mapping[Key, bytes]], now: float) -> list[Effect]:
+        """Have each station's table be this, and say that all it has told is done."""
+        effects: list[Effect] = []
+        for link, table in entries.items():
+            end = self.ends[link]
+            outputs = [*end.mirror.change_all(table, now)[1], *end.mirror.confirm(now), *end.open_mirror(now)]
+            effects += self._take(link, outputs)
+        return effects
 
     def _profile_of(self, link: int, asked: Asked) -> str:
         held = self.stations[link].held.get(asked.key)
@@ -217,7 +233,7 @@ class BridgeAgent:
             late = sorted(change.waits)
             effects += [Log("host-late", f"link {link}", "has not said that it has its lists") for link in late]
             change.is_writing = True
-            effects.append(WriteBridge(change.tables))
+            effects.append(WriteBridge(change.tables, change.memory))
         return effects
 
     def _judge_all(self, now: float) -> tuple[list[tuple[int, Asked, Accept]], list[Effect]]:
@@ -251,13 +267,10 @@ class BridgeAgent:
         layout = lay_out(self.bridge, self.stations.values())
         tables = compile_bridge(layout, self.bridge.name, self.tables)
         entries = {link: self._entries(layout, tables, link) for link in self.ends if self.stations[link].kind}
-        if (
-            not answers
-            and _is_same(tables, self.tables)
-            and all(self.ends[link].mirror.table == table for link, table in entries.items())
-        ):
-            return []
-        self._change = _Change(tables, entries, answers, now + PATIENCE_S)
+        memory = self._memory(answers)
+        if not answers and _is_same(tables, self.tables) and memory == self.memory:
+            return self._tell(entries, now)
+        self._change = _Change(tables, memory, entries, answers, now + PATIENCE_S)
         effects: list[Effect] = []
         for link, table in entries.items():
             effects += self._tell_lists(link, table, now)
@@ -268,8 +281,8 @@ class BridgeAgent:
         mirror = self.ends[link].mirror
         lists = {key: value for key, value in table.items() if key.kind is Kind.LIST}
         fresh = {key: value for key, value in lists.items() if mirror.table.get(key) != value}
-        if not fresh or not mirror.is_synced:
-            return []
+        if not fresh or not (mirror.is_synced and self.ends[link].is_open):
+            return []  # nobody who could get what is sent to them
         assert self._change is not None
         number, outputs = mirror.change_all({**mirror.table, **fresh}, now)
         self._change.waits[link] = number

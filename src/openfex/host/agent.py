@@ -132,12 +132,12 @@ class HostAgent:
         effects: list[Effect] = []
         for link, end in self.ends.items():
             end.mirror.change_all(self._entries(link), now)
-            effects += self._take(link, end.start(now), now)
+            effects += self._take(link, [*end.start(now), *end.open_mirror(now)], now)
         return effects
 
     def receive(self, link: int, octets: bytes, now: float) -> list[Effect]:
         """Take a frame of an uplink's own untagged channel."""
-        return [*self._take(link, self.ends[link].receive(octets, now), now), *self._settle()]
+        return [*self._take(link, self.ends[link].receive(octets, now), now), *self._settle(now)]
 
     def expire(self, now: float) -> list[Effect]:
         """Do what is due."""
@@ -148,17 +148,14 @@ class HostAgent:
         for key in [key for key, at in self._again.items() if at <= now]:
             del self._again[key]
             effects += self._ask(key, now)
-        return [*effects, *self._settle()]
+        return [*effects, *self._settle(now)]
 
     def written(self, now: float) -> list[Effect]:
-        """The tables are what `WriteHost` asked for: bridges may rely on them."""
+        """The tables are what `WriteHost` asked for."""
         if self._writing is None:
             return []
         self.tables, self._writing = self._writing, None
-        effects: list[Effect] = []
-        for link, end in self.ends.items():
-            effects += self._take(link, end.mirror.confirm(now), now)
-        return [*effects, *self._settle()]
+        return [*self._confirm(now), *self._settle(now)]
 
     def _entries(self, link: int) -> dict[Key, bytes]:
         """What the bridge at an uplink is told: who we are, our functions, and which VSIs they are bound to there."""
@@ -243,13 +240,20 @@ class HostAgent:
         ask = station.adopt if key in self.up else station.associate
         return self._take(link, ask(vsi, Command.ASSOCIATE, now), now)
 
-    def _settle(self) -> list[Effect]:
-        """Have the tables written, if they are others; one change after the other."""
+    def _settle(self, now: float) -> list[Effect]:
+        """Have the tables written, if they are to be others; one change after the other."""
         if self._writing is not None or not self._is_stale:
             return []
         self._is_stale = False
-        self._writing = self._compile()
-        return [WriteHost(self._writing)]
+        tables = self._compile()
+        if tables == self.tables:
+            return self._confirm(now)
+        self._writing = tables
+        return [WriteHost(tables)]
+
+    def _confirm(self, now: float) -> list[Effect]:
+        """All that bridges have told is done: they may rely on it."""
+        return [one for link, end in self.ends.items() for one in self._take(link, end.mirror.confirm(now), now)]
 
     def _compile(self) -> ExtenderTables:
         tables = ExtenderTables()
