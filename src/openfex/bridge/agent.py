@@ -27,7 +27,7 @@ from openfex.protocol.vdp_bridge import Accept, Asked, Expired
 from openfex.protocol.vdp_bridge import Bridge as VdpBridge
 from openfex.rules.compiler import compile_bridge, compile_extender
 from openfex.rules.tables import BridgeTables, Members
-from openfex.wire.control import Key, Kind, ListRow, VethEntry, function_key, list_key
+from openfex.wire.control import Key, Kind, ListRow, Mark, VethEntry, function_key, list_key
 from openfex.wire.vdp import Vdpdu
 from openfex.wire.vsi import Vsiid
 
@@ -68,6 +68,8 @@ class _Change:
     entries: dict[int, dict[Key, bytes]]
     """What each station's table is afterwards."""
     answers: list[tuple[int, Asked, Accept]]
+    heard: dict[int, Mark | None]
+    """Up to where stations had told what it is made of."""
     until: float
     waits: dict[int, int] = field(default_factory=dict)
     is_writing: bool = False
@@ -147,15 +149,17 @@ class BridgeAgent:
             effects += self._take(link, outputs)
             words = f"on link {link}, profile {self._profile_of(link, asked)}"
             effects.append(Log(asked.mode.name.lower().replace("_", "-"), str(asked.key), words))
-        return [*effects, *self._tell(change.entries, now), *self._settle(now)]
+        return [*effects, *self._tell(change.entries, change.heard, now), *self._settle(now)]
 
-    def _tell(self, entries: Mapping[int, Mapping[Key, bytes]], now: float) -> list[Effect]:
-        """Have each station's table be this, and say that all it has told is done."""
+    def _tell(
+        self, entries: Mapping[int, Mapping[Key, bytes]], heard: Mapping[int, Mark | None], now: float
+    ) -> list[Effect]:
+        """Have each station's table be this, and say that what it had told is done."""
         effects: list[Effect] = []
         for link, table in entries.items():
             end = self.ends[link]
-            outputs = [*end.mirror.change_all(table, now)[1], *end.mirror.confirm(now), *end.open_mirror(now)]
-            effects += self._take(link, outputs)
+            told, confirmed = end.mirror.change_all(table, now)[1], end.mirror.confirm(heard[link], now)
+            effects += self._take(link, [*told, *confirmed, *end.open_mirror(now)])
         return effects
 
     def _profile_of(self, link: int, asked: Asked) -> str:
@@ -225,7 +229,9 @@ class BridgeAgent:
         """Go on with the change that is under way, or begin one."""
         effects: list[Effect] = []
         if self._change is None:
-            answers, effects = self._judge_all(now)
+            effects = self._release(now)
+            answers, more = self._judge_all(now)
+            effects += more
             if answers or self._is_stale:
                 effects += self._begin(answers, now)
         change = self._change
@@ -254,6 +260,16 @@ class BridgeAgent:
             answers.append((link, asked, found.verdict))
         return answers, effects
 
+    def _release(self, now: float) -> list[Effect]:
+        """A VSI that its host has taken off its function is let go; until the host has told all, it may yet say so."""
+        effects: list[Effect] = []
+        for link, station in self.stations.items():
+            end = self.ends[link]
+            if self._is_stale and end.mirror.is_synced:
+                for key in [key for key in station.held if station.function_of(key) is None]:
+                    effects += self._take(link, end.vdp.de_associate(key, now))
+        return effects
+
     def _withdraw_elsewhere(self, link: int, key: Vsiid, now: float) -> list[Effect]:
         """A VSI that has moved here is nobody else's any more (P7)."""
         effects: list[Effect] = []
@@ -264,13 +280,14 @@ class BridgeAgent:
 
     def _begin(self, answers: list[tuple[int, Asked, Accept]], now: float) -> list[Effect]:
         self._is_stale = False
+        heard = {link: end.mirror.heard for link, end in self.ends.items()}
         layout = lay_out(self.bridge, self.stations.values())
         tables = compile_bridge(layout, self.bridge.name, self.tables)
         entries = {link: self._entries(layout, tables, link) for link in self.ends if self.stations[link].kind}
         memory = self._memory(answers)
         if not answers and _is_same(tables, self.tables) and memory == self.memory:
-            return self._tell(entries, now)
-        self._change = _Change(tables, memory, entries, answers, now + PATIENCE_S)
+            return self._tell(entries, heard, now)
+        self._change = _Change(tables, memory, entries, answers, heard, now + PATIENCE_S)
         effects: list[Effect] = []
         for link, table in entries.items():
             effects += self._tell_lists(link, table, now)

@@ -18,7 +18,7 @@ from openfex.testing.fabric import Spot
 from openfex.testing.signalling import DELAY_S, Town, ideal
 
 FAST = (8, 12, 14)
-"""RTE, RWD, RKA: keep-alives every 164 ms; expiry after 0.27 s."""
+"""RTE, RWD, RKA: a keep-alive every 164 ms; expiry after 0.27 s."""
 TEXT = """
 kind: network
 name: lab
