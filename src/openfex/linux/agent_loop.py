@@ -43,6 +43,8 @@ class AgentLoop:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._timers: dict[int, asyncio.TimerHandle] = {}
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when an agent has done something."""
         self.unsent = 0
         """Frames that a device did not take: it is down, or full."""
 
@@ -74,6 +76,7 @@ class AgentLoop:
             else:
                 self._act(agent, perform(effect, self.now()), wires, perform)
         self._arm(agent, wires, perform)
+        self.on_change()
 
     def _arm(self, agent: Agent, wires: Mapping[int, ControlWire], perform: Perform) -> None:
         if older := self._timers.pop(id(agent), None):

@@ -66,8 +66,8 @@ MirrorOutput = Transmit | Told | Synced | Applied | Unheard
 class Mirror:
     """One end of channel control on an uplink. `link` is its ECP link of subtype 0x3FE, and no one else's.
 
-    `session` tells this agent from the one before it: it is greater than all that were, and never 0. `most` bounds the entries
-    of the peer.
+    `session` tells this agent from the one before it: it is greater than all that were, and never 0. `most` bounds the
+    entries of the peer.
     """
 
     def __init__(self, link: EcpLink, session: int, *, payload: int = MOST_OCTETS, most: int = MOST_ENTRIES) -> None:
