@@ -156,6 +156,8 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
             if not done:
                 break
             operations += done
+            if agents:
+                wanted = _want(workshop, layout)  # bridges have given lists their ids
             observed = workshop.observe(wanted)
         if left := difference(wanted, observed):
             raise VerificationError(f"read back different: {'; '.join(map(str, left[:5]))}")

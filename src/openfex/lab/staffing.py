@@ -13,7 +13,6 @@ import json
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -108,9 +107,18 @@ def stop(lab: str) -> bool:
             os.kill(found.pid, number)
         while time.monotonic() < end:
             if find(lab) is None:
+                _reap(found.pid)
                 return True
             time.sleep(_LOOK_AGAIN_S)
     raise VerificationError(f"process {found.pid} with the agents of lab {lab} does not end", code="agents-run")
+
+
+def _reap(pid: int) -> None:
+    """Where it was this process that started it, nobody else takes notice of its end."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
 
 
 def start(lab: str) -> None:
@@ -121,15 +129,29 @@ def start(lab: str) -> None:
     stop(lab)
     there, told = os.pipe()
     try:
-        command = [sys.executable, "-P", "-m", "openfex", "lab", "agents", lab, "--ready", str(told)]
-        with log_file(lab).open("ab") as log:
-            subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[told], start_new_session=True
-            )
+        _spawn(lab, told)
         os.close(told)
         _wait(lab, there)
     finally:
         os.close(there)
+
+
+def _spawn(lab: str, told: int) -> None:
+    """A process of its own: it goes on when this one has ended, and writes what it does to the lab's log."""
+    command = [sys.executable, "-P", "-m", "openfex", "lab", "agents", lab, "--ready", str(told)]
+    write = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    os.set_inheritable(told, True)
+    os.posix_spawn(
+        sys.executable,
+        command,
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log_file(lab)), write, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
 
 
 def _wait(lab: str, there: int) -> None:
