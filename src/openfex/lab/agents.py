@@ -22,6 +22,7 @@ from typing import TextIO
 
 from openfex.bridge.agent import BridgeAgent, Memory, StationMemory, WriteBridge
 from openfex.bridge.vsi_manager import DocumentManager
+from openfex.errors import NotFoundError
 from openfex.host.agent import HostAgent, WriteHost
 from openfex.lab import kept, staffing
 from openfex.lab.names import netns_of
@@ -98,11 +99,15 @@ class Staff:
         """Whether every NIC is up, and nothing is on its way."""
         return all(one.is_settled for one in self.hosts.values())
 
-    def start(self) -> None:
-        """All of them."""
-        for bridge in self.layout.bridges:
+    def start(self, node: str = "") -> None:
+        """All of them, or that of one node alone. Raises NotFoundError."""
+        bridges = [one for one in self.layout.bridges if node in {"", one.name}]
+        hosts = [one for one in self.layout.own_hosts if node in {"", one.name}]
+        if not bridges and not hosts:
+            raise NotFoundError(f"lab {self.layout.lab} has no host or bridge {node}", code="no-such-node")
+        for bridge in bridges:
             self._start_bridge(bridge)
-        for host in self.layout.own_hosts:
+        for host in hosts:
             self._start_host(host)
 
     def _start_bridge(self, bridge: Bridge) -> None:
@@ -187,16 +192,16 @@ class Staff:
         return ()
 
 
-def serve(layout: Layout, want: Callable[[Workshop], State], ready: int) -> None:
-    """Be the agents of a lab until SIGTERM or SIGINT; then end, and change nothing.
+def serve(layout: Layout, want: Callable[[Workshop], State], ready: int, node: str = "") -> None:
+    """Be the agents of a lab, or of one node, until SIGTERM or SIGINT; then end, and change nothing.
 
     `ready`: a file to which a line is written for each refusal, and `settled` when all NICs are up; then it is closed.
     """
-    with staffing.on_duty(layout.lab), Workshop(layout.lab) as workshop, os.fdopen(ready, "w") as told:
-        asyncio.run(_serve(layout, want(workshop), workshop, told))
+    with staffing.on_duty(layout.lab, node), Workshop(layout.lab) as workshop, os.fdopen(ready, "w") as told:
+        asyncio.run(_serve(layout, want(workshop), workshop, told, node))
 
 
-async def _serve(layout: Layout, wanted: State, workshop: Workshop, told: TextIO) -> None:
+async def _serve(layout: Layout, wanted: State, workshop: Workshop, told: TextIO, node: str) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -209,7 +214,7 @@ async def _serve(layout: Layout, wanted: State, workshop: Workshop, told: TextIO
             told.close()
 
     try:
-        staff.start()
+        staff.start(node)
         loop.on_change = look
         look()
         await ended.wait()

@@ -176,8 +176,10 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
     return operations
 
 
-def _staff(layout: Layout) -> None:
+def _staff(layout: Layout | None) -> None:
     """Agents that go by the documents that are kept, where they are asked for; and none where not."""
+    if layout is None:
+        return
     found = staffing.find(layout.lab)
     if not layout.signalling:
         staffing.stop(layout.lab)
@@ -185,12 +187,12 @@ def _staff(layout: Layout) -> None:
         staffing.start(layout.lab)
 
 
-def serve(lab: str, ready: int) -> None:
-    """Be the agents of a lab that is up, until SIGTERM. Raises NotFoundError, RefusedError."""
+def serve(lab: str, ready: int, node: str = "") -> None:
+    """Be the agents of a lab that is up, or of one node of it, until SIGTERM. Raises NotFoundError, RefusedError."""
     from openfex.lab import agents  # asyncio: 20 ms that other commands need not spend
 
     layout = layout_of(lab)
-    agents.serve(layout, lambda workshop: _want(workshop, layout), ready)
+    agents.serve(layout, lambda workshop: _want(workshop, layout), ready, node)
 
 
 def up(text: str, file: str = "", progress: Progress = _silent) -> Report:
@@ -212,11 +214,13 @@ def _up(lab: str, text: str, reading: Reading, progress: Progress) -> Report:
         try:
             kept.write(lab, kept.Kept(text, allotment_of(layout), ledger))
             operations = _change(workshop, layout, progress)
-        except BaseException:
+        except BaseException as cause:
             with undisturbed():
                 kept.write(lab, older)
-                if before_it is not None:
+                try:
                     _staff(before_it)
+                except OpenfexError as second:
+                    cause.add_note(f"and its agents are not back: {second}")
             raise
         if moved:
             with undisturbed():

@@ -38,9 +38,9 @@ class OnDuty:
     digest: str
 
 
-def lock_file(lab: str) -> Path:
-    """What the process holds."""
-    return kept.folder(lab) / "agents.lock"
+def lock_file(lab: str, node: str = "") -> Path:
+    """What the process of a lab's agents holds, or one that is for one node alone."""
+    return kept.folder(lab) / f"agents{'-' if node else ''}{node}.lock"
 
 
 def log_file(lab: str) -> Path:
@@ -54,10 +54,10 @@ def digest_of(text: str) -> str:
 
 
 @contextmanager
-def on_duty(lab: str) -> Iterator[None]:
-    """Be the process of this lab's agents. Raises RefusedError if another one is."""
-    with crossing(f"lock {lock_file(lab)}"):
-        handle = os.open(lock_file(lab), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def on_duty(lab: str, node: str = "") -> Iterator[None]:
+    """Be the process of this lab's agents, or of one node's. Raises RefusedError if another one is."""
+    with crossing(f"lock {lock_file(lab, node)}"):
+        handle = os.open(lock_file(lab, node), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as cause:
@@ -72,10 +72,14 @@ def on_duty(lab: str) -> Iterator[None]:
         os.close(handle)
 
 
-def find(lab: str) -> OnDuty | None:
-    """The process of a lab's agents, if there is one."""
+def find(lab: str, node: str = "") -> OnDuty | None:
+    """The process of a lab's agents, or of one node's, if there is one."""
+    return _holder(lock_file(lab, node))
+
+
+def _holder(lock: Path) -> OnDuty | None:
     try:
-        handle = os.open(lock_file(lab), os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
@@ -98,7 +102,13 @@ def _is_free(handle: int) -> bool:
 
 def stop(lab: str) -> bool:
     """End the agents of a lab, if there are any; what they wrote stays. Raises VerificationError."""
-    found = find(lab)
+    locks = sorted(kept.folder(lab).glob("agents*.lock"))
+    ended = [_end(lab, lock) for lock in locks]
+    return any(ended)
+
+
+def _end(lab: str, lock: Path) -> bool:
+    found = _holder(lock)
     if found is None:
         return False
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -106,7 +116,7 @@ def stop(lab: str) -> bool:
         if found.pid:
             os.kill(found.pid, number)
         while time.monotonic() < end:
-            if find(lab) is None:
+            if _holder(lock) is None:
                 _reap(found.pid)
                 return True
             time.sleep(_LOOK_AGAIN_S)
@@ -116,7 +126,7 @@ def stop(lab: str) -> bool:
 def _reap(pid: int) -> None:
     """Where it was this process that started it, nobody else takes notice of its end."""
     try:
-        os.waitpid(pid, os.WNOHANG)
+        os.waitpid(pid, 0)
     except ChildProcessError:
         return
 
@@ -129,19 +139,24 @@ def start(lab: str) -> None:
     stop(lab)
     there, told = os.pipe()
     try:
-        _spawn(lab, told)
+        pid = _spawn(lab, told)
         os.close(told)
-        _wait(lab, there)
+        try:
+            _wait(lab, there)
+        except BaseException:
+            os.kill(pid, signal.SIGKILL)
+            _reap(pid)
+            raise
     finally:
         os.close(there)
 
 
-def _spawn(lab: str, told: int) -> None:
+def _spawn(lab: str, told: int) -> int:
     """A process of its own: it goes on when this one has ended, and writes what it does to the lab's log."""
     command = [sys.executable, "-P", "-m", "openfex", "lab", "agents", lab, "--ready", str(told)]
     write = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     os.set_inheritable(told, True)
-    os.posix_spawn(
+    return os.posix_spawn(
         sys.executable,
         command,
         os.environ,
