@@ -137,7 +137,8 @@ def follow(node: Bridge | Extender, at: int, octets: bytes) -> Hop:
         sent = node.from_function(at, octets)
     else:
         sent = node.from_uplink(port_link(at), octets)
-    port = next(port for port, row in node.counters.items() if row.in_frames > before.get(port, 0))
+    seen = (port for port, row in node.counters.items() if row.in_frames > before.get(port, 0))
+    port = next(seen, port_number(port_link(at)))  # signalling is no port's, and seen at its uplink
     fresh = node.drops - drops
     mistaken = {at for at, reason in fresh if reason is DropReason.FORGED_TAG and at != port}
     reason = next((reason for at, reason in fresh if at not in mistaken), DropReason.NONE)

@@ -18,7 +18,7 @@ from openfex.model.drops import DropReason
 from openfex.rules.decision import Decision, Verdict
 from openfex.rules.tables import BridgeTables, ExtenderTables
 from openfex.testing.frames import Arrival, BridgeScene, ExtenderScene
-from openfex.testing.kernel import KernelEngine
+from openfex.testing.kernel import KernelEngine, kernel_now_ns
 from openfex.testing.strategies import bridge_traffic, extender_traffic
 from openfex.testing.tables import (
     STATIONS,
@@ -38,6 +38,8 @@ A_TABLE = 100
 A_BRIDGE = 400
 """Of rates, and of sources that are learnt, a few frames say nothing yet."""
 A_LONG_TABLE = 500
+A_MOMENT = 8
+"""Frames that come at the same time: on a slow machine a rate would not be reached else."""
 SMALL = 5
 """Stations that the small bridge has room for."""
 OFTEN = 10
@@ -116,11 +118,13 @@ def run_bridge(kernels: tuple[KernelEngine, KernelEngine], frames: int, a_table:
     for seed in range(frames // a_table):
         chance = random.Random(seed)
         trial = BridgeTrial(kernels[seed % 4 == 1], bridge_tables(chance, seed))
-        scene = BridgeScene(trial.tables)
+        scene, now_ns = BridgeScene(trial.tables), 0
         for count in range(a_table):
             if count == a_table // 2:
                 disturb(trial, chance)
-            seen[name_of(trial.feed(scene.arrival(chance)))] += 1
+            if count % A_MOMENT == 0:
+                now_ns = kernel_now_ns()
+            seen[name_of(trial.feed(scene.arrival(chance), now_ns))] += 1
         trial.check()
     return seen
 
