@@ -35,7 +35,7 @@ All = Annotated[Flag, Parameter(help="Every lab on this machine.")]
 Machine = Annotated[str, Parameter(help="A machine of the lab; a host or a bridge will do as well.")]
 Migrant = Annotated[str, Parameter(help="A machine of the lab that is a name space of its own.")]
 Node = Annotated[str, Parameter(help="Only the agent of this host or bridge.")]
-Ready = Annotated[int | None, Parameter(show=False)]
+Descriptor = Annotated[int | None, Parameter(show=False)]
 Target = Annotated[str, Parameter(help="The host it is to be on.")]
 Program = Annotated[str, Parameter(help="The program to run there.")]
 Arguments = Annotated[str, Parameter(help="Its arguments, dashes and all.")]
@@ -129,7 +129,7 @@ def down(lab: Lab = None, *, all: All = False, json: Json = False) -> None:  # n
 
 
 @app.command(help_epilogue="")
-def agents(lab: Lab = None, /, *, node: Node = "", ready: Ready = None) -> None:
+def agents(lab: Lab = None, /, *, node: Node = "", go: Descriptor = None, ready: Descriptor = None) -> None:
     """Be the agents of a lab whose network says `signalling`, until SIGTERM or Ctrl-C.
 
     `fex lab up` starts them, and others after each edit; this is for when they have ended. They take
@@ -139,6 +139,9 @@ def agents(lab: Lab = None, /, *, node: Node = "", ready: Ready = None) -> None:
     """
     from openfex.lab import lab as labs
 
+    labs.prepare()
+    if go is not None and not os.read(go, 1):
+        return  # who has started this does not need it
     labs.serve(labs.the_lab(lab), os.open(os.devnull, os.O_WRONLY) if ready is None else ready, node)
 
 

@@ -12,7 +12,6 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from openfex.datapath.node import pin_folder
 from openfex.datapath.objects import PROGRAMS, build_of
@@ -119,19 +118,24 @@ def _compare(layout: Layout) -> Report:
 
 
 def _apply(
-    workshop: Workshop, wanted: State, observed: State, progress: Progress, agents: Callable[[], None] | None = None
+    workshop: Workshop, wanted: State, observed: State, progress: Progress, *, has_agents: bool = False
 ) -> list[Operation]:
-    """Do what is to be done. `agents`: has agents write the tables of nodes; without it they are written here."""
+    """Do what is to be done. `has_agents`: they write the tables of nodes, when it is time to; else it is done here."""
     operations = difference(wanted, observed)
     workshop.loads.begin(operations)
-    is_told = False
-    for done, operation in enumerate(operations):
-        progress(done, len(operations), operation)
-        if agents is None or not isinstance(operation.key, TablesKey):
-            workshop.perform(operation)
-        elif not is_told:
-            agents()
-            is_told = True
+    by_agents = has_agents and any(isinstance(one.key, TablesKey) for one in operations)
+    recruit = staffing.Recruit(workshop.lab) if by_agents else None
+    try:
+        for done, operation in enumerate(operations):
+            progress(done, len(operations), operation)
+            if not has_agents or not isinstance(operation.key, TablesKey):
+                workshop.perform(operation)
+            elif recruit:
+                recruit.begin()
+                recruit = None
+    finally:
+        if recruit:
+            recruit.dismiss()
     return operations
 
 
@@ -149,14 +153,14 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
     before = workshop.observe(wanted)
     operations: list[Operation] = []
     observed = before
-    agents = partial(staffing.start, layout.lab) if layout.signalling else None
+    has_agents = layout.signalling is not None
     try:
         for _ in range(MOST_PASSES):
-            done = _apply(workshop, wanted, observed, progress, agents)
+            done = _apply(workshop, wanted, observed, progress, has_agents=has_agents)
             if not done:
                 break
             operations += done
-            if agents:
+            if has_agents:
                 wanted = _want(workshop, layout)  # bridges have given lists their ids
             observed = workshop.observe(wanted)
         if left := difference(wanted, observed):
@@ -185,6 +189,10 @@ def _staff(layout: Layout | None) -> None:
         staffing.stop(layout.lab)
     elif found is None or found.digest != staffing.digest_of(_kept(layout.lab).text):
         staffing.start(layout.lab)
+
+
+def prepare() -> None:
+    """Have all that `serve` needs at hand: it takes longer to read than ports take to come up."""
 
 
 def serve(lab: str, ready: int, node: str = "") -> None:

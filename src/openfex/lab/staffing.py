@@ -131,31 +131,64 @@ def _reap(pid: int) -> None:
         return
 
 
-def start(lab: str) -> None:
-    """Have other agents take over, by the documents that are kept now; returns when every NIC is up.
+class Recruit:
+    """A process that is ready to be a lab's agents, and waits for the word.
 
-    Raises RefusedError "not-associated" with what bridges have refused, where that is not so after READY_S.
+    It is there before it is needed: Python takes longer to start than all that ports take to come up.
     """
-    stop(lab)
-    there, told = os.pipe()
-    try:
-        pid = _spawn(lab, told)
-        os.close(told)
+
+    def __init__(self, lab: str) -> None:
+        """Start it: a process of its own, which writes what it does to the lab's log."""
+        self.lab, self._is_waiting = lab, True
+        go, self._go = os.pipe()
+        self._told, told = os.pipe()
         try:
-            _wait(lab, there)
+            self._pid = _spawn(lab, go, told)
         except BaseException:
-            os.kill(pid, signal.SIGKILL)
-            _reap(pid)
+            self._close()
             raise
-    finally:
-        os.close(there)
+        finally:
+            os.close(go)
+            os.close(told)
+
+    def begin(self) -> None:
+        """Have it take over, by the documents that are kept now; returns when every NIC is up.
+
+        Raises RefusedError "not-associated" with what bridges have refused, where that is not so after READY_S.
+        """
+        stop(self.lab)
+        try:
+            os.write(self._go, b"!")
+            _wait(self.lab, self._told)
+        except BaseException:
+            os.kill(self._pid, signal.SIGKILL)
+            _reap(self._pid)
+            raise
+        finally:
+            self._close()
+
+    def dismiss(self) -> None:
+        """It is not needed any more, if it has not begun."""
+        if self._is_waiting:
+            self._close()
+            _reap(self._pid)
+
+    def _close(self) -> None:
+        self._is_waiting = False
+        os.close(self._go)
+        os.close(self._told)
 
 
-def _spawn(lab: str, told: int) -> int:
-    """A process of its own: it goes on when this one has ended, and writes what it does to the lab's log."""
-    command = [sys.executable, "-P", "-m", "openfex", "lab", "agents", lab, "--ready", str(told)]
+def start(lab: str) -> None:
+    """Have other agents take over at once. Raises as `Recruit.begin`."""
+    Recruit(lab).begin()
+
+
+def _spawn(lab: str, go: int, told: int) -> int:
+    command = [sys.executable, "-P", "-m", "openfex", "lab", "agents", lab, "--go", str(go), "--ready", str(told)]
     write = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    os.set_inheritable(told, True)
+    for one in (go, told):
+        os.set_inheritable(one, True)
     return os.posix_spawn(
         sys.executable,
         command,
