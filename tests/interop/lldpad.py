@@ -2,7 +2,7 @@
 """lldpad (Open-LLDP), another's station and bridge: run in a name space of its own with files of its own.
 
 It is told its role before it starts, for it looks at that once (wire.md 5.4), and takes up ECP and VDP when reflective
-relay is on. Its control socket is per name space, its locks are per machine: so it has a /run and a /dev/shm of its own.
+relay is on. Its control socket is per name space, its locks are per machine: it gets a /run and a /dev/shm of its own.
 """
 
 from __future__ import annotations
@@ -47,7 +47,13 @@ class Lldpad:
     def vdptool(self, mode: str, **settings: str) -> list[str]:
         """The words that have it put a VSI to the bridge, and wait for what that says."""
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return self.programs.command("usr/sbin/vdptool", "-i", PEER, "-T", "-W", "-V", mode, "-c", f"mode={mode}", *options)
+        return self.programs.command(
+            "usr/sbin/vdptool", "-i", PEER, "-T", "-W", "-V", mode, "-c", f"mode={mode}", *options
+        )
+
+    def vdptool_list(self) -> list[str]:
+        """The words that ask it for the VSIs that it has associated."""
+        return self.programs.command("usr/sbin/vdptool", "-i", PEER, "-t", "-V", "assoc")
 
     def kill(self) -> None:
         """End it without giving it a chance to say so."""
@@ -56,7 +62,7 @@ class Lldpad:
 
 
 @contextmanager
-def lldpad(programs: Programs, folder: Path, role: EvbMode, settings: Mapping[str, int]) -> Iterator[Lldpad]:
+def lldpad(programs: Programs, folder: Path, role: EvbMode, settings: Mapping[str, int | str]) -> Iterator[Lldpad]:
     """One on the cable's other end; `settings` are lldptool's for EVB, `vdprka` and the like."""
     for name in ("shm", "run"):
         (folder / name).mkdir()
@@ -85,7 +91,7 @@ def met(
     end: Callable[[UplinkSettings], Uplink[V]],
     folder: Path,
     evb: EvbSettings,
-    settings: Mapping[str, int] = SHORT,
+    settings: Mapping[str, int | str] = SHORT,
     owner: Owner = lambda *_: (),
 ) -> Iterator[tuple[Pump[Uplink[V]], Lldpad]]:
     """Our end and lldpad in the other role, from when both say that reflective relay is on."""
@@ -93,18 +99,18 @@ def met(
     ours = end(uplink_settings(evb))
     with lldpad(programs_of("lldpad"), folder, role, settings) as peer, Pump(ours, OURS, DEVICE, owner) as pump:
         pump.start()
-        pump.until(lambda: _is_relay_on(ours), "EVB agrees, and reflective relay is on")
+        pump.until(lambda: is_relay_on(ours), "EVB agrees, and reflective relay is on")
         yield pump, peer
 
 
-def _is_relay_on(end: Uplink[V]) -> bool:
+def is_relay_on(end: Uplink[V]) -> bool:
     """As both ends know: only then does lldpad listen to ECP."""
     said = [Evb.find(one.lldpdu) for one in end.lldp.neighbours]
     knows = any(one is not None and one.station.rrstat is RelayStatus.ON for one in said)
     return end.agreement is not None and end.agreement.reflective_relay and knows
 
 
-def _config(role: EvbMode, settings: Mapping[str, int]) -> str:
+def _config(role: EvbMode, settings: Mapping[str, int | str]) -> str:
     word, relay = _ROLES[role]
     lines = "".join(f" {name} = {value};" for name, value in settings.items())
     evb = f'tlvid0080c20d : {{ enableTx = true; evbmode = "{word}"; {relay} = true;{lines} }};'

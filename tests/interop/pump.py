@@ -12,11 +12,13 @@ One thread does it all: it waits for frames, for the machine's deadline and for 
 from __future__ import annotations
 
 import os
+import select
 import selectors
+import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
@@ -112,21 +114,35 @@ class Pump(Generic[E]):
         end = time.monotonic() + seconds
         self.until(lambda: time.monotonic() >= end, "time passes", seconds + PATIENCES)
 
-    def run(self, space: str, command: Sequence[str], patience_s: float = PATIENCES) -> subprocess.CompletedProcess[str]:
+    def run(self, space: str, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run a command in a name space to its end; the end of the uplink goes on meanwhile."""
-        with TemporaryFile("w+") as said:
+        with TemporaryFile() as said:
             process = netns.spawn(space, command, stdout=said, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
             watch = os.pidfd_open(process.pid)
-            self._selector.register(watch, selectors.EVENT_READ)
             try:
-                self.until(lambda: process.poll() is not None, f"{command} ends", patience_s)
+                with self._watching(watch):
+                    self.until(lambda: process.poll() is not None, f"{command} ends")
             finally:
-                self._selector.unregister(watch)
                 os.close(watch)
                 process.kill()
                 process.wait()
             said.seek(0)
-            return subprocess.CompletedProcess(command, process.returncode, said.read())
+            return subprocess.CompletedProcess(command, process.returncode, said.read().decode())
+
+    def receive(self, door: socket.socket) -> bytes:
+        """What comes next at a socket of the test's."""
+        with self._watching(door):
+            self.until(lambda: select.select([door], [], [], 0)[0], "the peer answers")
+        return door.recv(1 << 16)
+
+    @contextmanager
+    def _watching(self, source: int | socket.socket) -> Iterator[None]:
+        """Wait for this, too."""
+        self._selector.register(source, selectors.EVENT_READ)
+        try:
+            yield
+        finally:
+            self._selector.unregister(source)
 
     def _turn(self, now: float, end: float) -> None:
         """Wait for what comes first, and see to it."""

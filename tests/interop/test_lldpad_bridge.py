@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -14,13 +15,14 @@ from openfex.linux import netns
 from openfex.model.values import Mac
 from openfex.protocol.evb import EvbSettings
 from openfex.protocol.uplink import Uplink, station_end
-from openfex.protocol.vdp import Associated, Association, Deassociated, Lost, LossReason, Vsi
+from openfex.protocol.vdp import Associated, Association, Deassociated, LossReason, Lost, Vsi
 from openfex.protocol.vdp_station import Station
+from openfex.protocol.vdp_tables import StationState
 from openfex.wire.ecp import Ecpdu, Operation
 from openfex.wire.evb import EvbMode
 from openfex.wire.vdp import Command, ManagerId, Vdpdu, VsiTlv
 from openfex.wire.vsi import Filter, Vsiid
-from tests.interop.lldpad import EXPONENT, THEIRS, Lldpad, met
+from tests.interop.lldpad import EXPONENT, SHORT, THEIRS, Lldpad, met
 from tests.interop.pump import Pump
 
 pytestmark = [pytest.mark.root, pytest.mark.interop, pytest.mark.slow, pytest.mark.usefixtures("cable")]
@@ -44,7 +46,9 @@ def bridge(tmp_path: Path) -> Iterator[Met]:
 
 
 def vsi(number: int, *filters: Filter) -> Vsi:
-    return Vsi(Vsiid.uuid(UUID(f"11223344-5566-4788-99aa-{number:012x}")), MANAGER, 0x010203, 4, filters or (Filter(200, MAC),))
+    return Vsi(
+        Vsiid.uuid(UUID(f"11223344-5566-4788-99aa-{number:012x}")), MANAGER, 0x010203, 4, filters or (Filter(200, MAC),)
+    )
 
 
 def requests(pump: Pump[Uplink[Station]]) -> list[VsiTlv]:
@@ -79,16 +83,15 @@ def test_a_vsi_goes_from_pre_associated_to_associated(bridge: Met) -> None:
     pump, _ = bridge
     wanted = vsi(1)
     for mode in (Command.PRE_ASSOCIATE, Command.PRE_ASSOCIATE_RR, Command.ASSOCIATE):
-        pump.do(lambda now, mode=mode: pump.end.vdp.associate(wanted, mode, now))  # type: ignore[misc]
-        told = Associated(wanted.vsiid, mode, wanted.filters)
-        pump.until(lambda told=told: told in pump.told_of(Associated), f"lldpad answers to {mode.name}")
+        pump.do(partial(pump.end.vdp.associate, wanted, mode))
+        pump.until(lambda: pump.end.vdp.state(wanted.vsiid) is StationState.HELD, f"lldpad answers to {mode.name}")
+        assert pump.told_of(Associated)[-1] == Associated(wanted.vsiid, mode, wanted.filters)
     assert len(pump.told_of(Associated)) == 3
 
 
 def test_several_vsis_share_an_ecpdu_with_every_format_of_filters(tmp_path: Path) -> None:
     evb = EvbSettings(EvbMode.STATION, rwd=EXPONENT, rka=EXPONENT, group_ids=True)
-    settings = {"vdprka": EXPONENT, "vdprwd": EXPONENT, "evbgpid": True}
-    with met(station_end, tmp_path, evb, settings) as (pump, _):
+    with met(station_end, tmp_path, evb, {**SHORT, "evbgpid": "true"}) as (pump, _):
         wanted = [vsi(number, one) for number, one in enumerate(FILTERS.values(), 1)]
         associate(pump, *wanted)
         held = {one.vsiid: Association(Command.ASSOCIATE, one.filters) for one in wanted}
