@@ -15,6 +15,7 @@ from pathlib import Path
 
 from openfex.linux import netns
 from openfex.linux.netlink import Netlink
+from openfex.model.values import Mac
 from openfex.protocol.evb import EvbSettings
 from openfex.protocol.uplink import Uplink, UplinkSettings
 from openfex.wire.evb import Evb, EvbMode, RelayStatus
@@ -79,10 +80,15 @@ def lldpad(programs: Programs, folder: Path, role: EvbMode, settings: Mapping[st
             process.wait()
 
 
+def mac_of(space: str, device: str) -> Mac:
+    """The address of an end of the cable."""
+    with Netlink(space) as netlink:
+        return netlink.link(device).mac
+
+
 def uplink_settings(evb: EvbSettings) -> UplinkSettings:
     """Who we are on our end of the cable."""
-    with Netlink(OURS) as netlink:
-        mac = netlink.link(DEVICE).mac
+    mac = mac_of(OURS, DEVICE)
     return UplinkSettings(mac, mac, DEVICE, SYSTEM_NAME, evb, session=1)
 
 
