@@ -29,6 +29,8 @@ EXPONENT = 16
 """Of keep-alive and resource wait, 0.66 s: so a VSI expires within 3 s (wire.md 4.7)."""
 SHORT = {"vdprka": EXPONENT, "vdprwd": EXPONENT}
 """Of lldpad, whose own are 20; its RTE is 8, so that ours counts."""
+SLACK_S = 2.0
+"""By which a timer may come late on a busy machine."""
 SYSTEM_NAME = "fex-host"
 _ROLES = {EvbMode.STATION: ("station", "evbrrreq"), EvbMode.BRIDGE: ("bridge", "evbrrcap")}
 

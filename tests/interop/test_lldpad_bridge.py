@@ -11,7 +11,6 @@ from uuid import UUID
 
 import pytest
 
-from openfex.linux import netns
 from openfex.model.values import Mac
 from openfex.protocol.evb import EvbSettings
 from openfex.protocol.uplink import Uplink, station_end
@@ -22,7 +21,7 @@ from openfex.wire.ecp import Ecpdu, Operation
 from openfex.wire.evb import EvbMode
 from openfex.wire.vdp import Command, ManagerId, Vdpdu, VsiTlv
 from openfex.wire.vsi import Filter, Vsiid
-from tests.interop.lldpad import EXPONENT, SHORT, THEIRS, Lldpad, met
+from tests.interop.lldpad import EXPONENT, SHORT, SLACK_S, THEIRS, Lldpad, met
 from tests.interop.pump import Pump
 
 pytestmark = [pytest.mark.root, pytest.mark.interop, pytest.mark.slow, pytest.mark.usefixtures("cable")]
@@ -141,14 +140,13 @@ def test_a_vsi_comes_back_at_once_after_it_has_left(bridge: Met) -> None:
     assert pump.end.vdp.associations.keys() == {vsi(1).vsiid}
 
 
-def test_when_lldpad_is_killed_its_vsis_are_lost_after_the_next_keep_alive(bridge: Met) -> None:
+def test_when_lldpad_is_killed_its_vsis_are_lost_with_the_next_keep_alive(bridge: Met) -> None:
     pump, peer = bridge
     associate(pump, vsi(1))
     peer.kill()
     killed = time.monotonic()
     pump.until(lambda: pump.told_of(Lost), "the VSI is lost")
-    timers, ecp = pump.end.vdp.timers, pump.end.vdp.link.settings
-    assert time.monotonic() - killed >= (1 + ecp.retries) * ecp.timeout
+    ecp = pump.end.vdp.link.settings
+    tries = (1 + ecp.retries) * ecp.timeout
+    assert tries <= time.monotonic() - killed <= pump.end.vdp.timers.keep_alive + tries + SLACK_S
     assert pump.told_of(Lost) == [Lost(vsi(1).vsiid, LossReason.NO_ACK)]
-    assert timers.keep_alive < 1
-    assert netns.processes(THEIRS) == []

@@ -45,8 +45,10 @@ LAST_SEQUENCE = 0xFFFF
 MOST_WAITING = 64
 """Payloads that a link keeps behind the one that is on the wire."""
 PAUSE_S = 0.004
-"""Between an ack and the next ECPDU of VDP. lldpad acknowledges, and reads what it has got 2 ms later: an ECPDU that comes
-before is read in place of the one that was acknowledged."""
+"""Between an ack and the next ECPDU of VDP.
+
+lldpad acknowledges what it has got and reads it 2 ms later: an ECPDU that comes before that is read in its place.
+"""
 
 
 @dataclass(frozen=True, slots=True)
