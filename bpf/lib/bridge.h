@@ -210,12 +210,12 @@ static __always_inline struct fex_port *enter(FEX_CONTEXT *ctx, struct frame *f,
 	__u32 number = d->in, channel;
 	struct fex_port *port;
 
-	if (!row || !row->ifindex) /* in an array a row of zeros is a row that is not there */
-		return drop(d, FEX_DROP_NOT_IN_CHANNEL), NULL;
-	if (row->kind != FEX_KIND_NONE && is_control(f)) {
+	if (link >= FEX_FIRST_UPLINK && is_control(f)) { /* before anything is agreed about it, too */
 		d->verdict = FEX_VERDICT_CONTROL;
 		return NULL;
 	}
+	if (!row || !row->ifindex) /* in an array a row of zeros is a row that is not there */
+		return drop(d, FEX_DROP_NOT_IN_CHANNEL), NULL;
 	if (row->kind != f->kind && !is_in_schannel(ctx, f, row->kind))
 		return drop(d, row->kind == FEX_KIND_NONE ? FEX_DROP_FORGED_TAG : FEX_DROP_NOT_IN_CHANNEL), NULL;
 	if (row->kind != FEX_KIND_NONE) {

@@ -84,7 +84,7 @@ static __always_inline void decide_down(FEX_CONTEXT *ctx, struct frame *f, __u32
 	d->in = port_of(link, 0);
 	if (!f->whole)
 		return drop(d, FEX_DROP_TRUNCATED);
-	if (row && row->kind != FEX_KIND_NONE && is_control(f)) {
+	if (is_control(f)) { /* before anything is agreed about the link, too */
 		d->verdict = FEX_VERDICT_CONTROL;
 		return;
 	}

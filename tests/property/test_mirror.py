@@ -41,7 +41,7 @@ class Town:
         return EcpPort({CHANNEL_CONTROL: self.mirrors[end]})
 
     def _confirm(self, end: int, output: object, now: float) -> list[object]:
-        return [*self.mirrors[end].confirm(now)] if isinstance(output, Told | Synced) else []
+        return [*self.mirrors[end].confirm(self.mirrors[end].heard, now)] if isinstance(output, Told | Synced) else []
 
     def do(self, what: str, end: int, number: int, value: bytes) -> None:
         now, mirror = self.wire.now, self.mirrors[end]

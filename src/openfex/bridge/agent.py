@@ -12,7 +12,7 @@ association then has one whole keep-alive time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from openfex.bridge.judge import Granted, Refusal, judge
 from openfex.bridge.register import Station, lay_out
@@ -27,24 +27,13 @@ from openfex.protocol.vdp_bridge import Accept, Asked, Expired
 from openfex.protocol.vdp_bridge import Bridge as VdpBridge
 from openfex.rules.compiler import compile_bridge, compile_extender
 from openfex.rules.tables import BridgeTables, Members
-from openfex.wire.control import Key, Kind, ListRow, VethEntry, function_key, list_key
+from openfex.wire.control import Key, Kind, ListRow, Mark, VethEntry, function_key, list_key
 from openfex.wire.vdp import Vdpdu
 from openfex.wire.vsi import Vsiid
 
 PATIENCE_S = 1.0
 """How long hosts may take to have the lists that a change needs."""
 ROW_BITS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class WriteBridge:
-    """Make the bridge's tables be these, then call `written`."""
-
-    tables: BridgeTables
-
-
-Effect = Send | Log | WriteBridge
-Memory = Mapping[int, "StationMemory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +44,32 @@ class StationMemory:
     held: tuple[bytes, ...]
 
 
+Memory = Mapping[int, StationMemory]
+"""By link."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBridge:
+    """Keep `memory` for the next agent, make the bridge's tables be these, then call `written`."""
+
+    tables: BridgeTables
+    memory: Memory
+
+
+Effect = Send | Log | WriteBridge
+
+
 @dataclass
 class _Change:
     """From the tables that are to those that will be. `waits`: by link, the change of our table it must have done."""
 
     tables: BridgeTables
+    memory: Memory
     entries: dict[int, dict[Key, bytes]]
     """What each station's table is afterwards."""
     answers: list[tuple[int, Asked, Accept]]
+    heard: dict[int, Mark | None]
+    """Up to where stations had told what it is made of."""
     until: float
     waits: dict[int, int] = field(default_factory=dict)
     is_writing: bool = False
@@ -85,7 +92,8 @@ class BridgeAgent:
         self._asked: dict[tuple[int, Vsiid], Asked] = {}
         self._change: _Change | None = None
         self._is_stale = True
-        self._remembered = memory or {}
+        self.memory: Memory = memory or {}
+        """What another agent can take up from."""
 
     @property
     def deadline(self) -> float | None:
@@ -94,19 +102,23 @@ class BridgeAgent:
         patience = change.until if change and not change.is_writing else None
         return earliest((patience, *(end.deadline for end in self.ends.values())))
 
-    @property
-    def memory(self) -> Memory:
-        """What another agent needs to take up from here."""
-        return {link: StationMemory(dict(one.told), self._held_at(link)) for link, one in self.stations.items()}
-
-    def _held_at(self, link: int) -> tuple[bytes, ...]:
-        held = self.ends[link].vdp.holdings
-        return tuple(Vdpdu(vsi.manager, (vsi.request(mode),)).encode() for vsi, mode in held)
+    def _memory(self, answers: Iterable[tuple[int, Asked, Accept]]) -> Memory:
+        """What another agent needs to take up from here, once these answers are given."""
+        held = {link: {vsi.vsiid: (vsi, mode) for vsi, mode in end.vdp.holdings} for link, end in self.ends.items()}
+        for link, asked, verdict in answers:
+            held[link][asked.key] = (replace(asked.vsi, filters=verdict.filters), asked.mode)
+        return {
+            link: StationMemory(
+                dict(station.told),
+                tuple(Vdpdu(vsi.manager, (vsi.request(mode),)).encode() for vsi, mode in held[link].values()),
+            )
+            for link, station in self.stations.items()
+        }
 
     def start(self, now: float) -> list[Effect]:
         """Take up what is remembered, and speak."""
         effects: list[Effect] = []
-        for link, one in self._remembered.items():
+        for link, one in self.memory.items():
             if link in self.ends:
                 self._remember(link, one, now)
         for link, end in self.ends.items():
@@ -130,17 +142,25 @@ class BridgeAgent:
         change, self._change = self._change, None
         if change is None:
             return []
-        self.tables = change.tables
+        self.tables, self.memory = change.tables, change.memory
         effects: list[Effect] = []
         for link, asked, verdict in change.answers:
             outputs = self.ends[link].vdp.answer(asked, verdict, now)
             effects += self._take(link, outputs)
             words = f"on link {link}, profile {self._profile_of(link, asked)}"
             effects.append(Log(asked.mode.name.lower().replace("_", "-"), str(asked.key), words))
-        for link, entries in change.entries.items():
-            mirror = self.ends[link].mirror
-            effects += self._take(link, [*mirror.change_all(entries, now)[1], *mirror.confirm(now)])
-        return [*effects, *self._settle(now)]
+        return [*effects, *self._tell(change.entries, change.heard, now), *self._settle(now)]
+
+    def _tell(
+        self, entries: Mapping[int, Mapping[Key, bytes]], heard: Mapping[int, Mark | None], now: float
+    ) -> list[Effect]:
+        """Have each station's table be this, and say that what it had told is done."""
+        effects: list[Effect] = []
+        for link, table in entries.items():
+            end = self.ends[link]
+            told, confirmed = end.mirror.change_all(table, now)[1], end.mirror.confirm(heard[link], now)
+            effects += self._take(link, [*told, *confirmed, *end.open_mirror(now)])
+        return effects
 
     def _profile_of(self, link: int, asked: Asked) -> str:
         held = self.stations[link].held.get(asked.key)
@@ -209,7 +229,9 @@ class BridgeAgent:
         """Go on with the change that is under way, or begin one."""
         effects: list[Effect] = []
         if self._change is None:
-            answers, effects = self._judge_all(now)
+            effects = self._release(now)
+            answers, more = self._judge_all(now)
+            effects += more
             if answers or self._is_stale:
                 effects += self._begin(answers, now)
         change = self._change
@@ -217,7 +239,7 @@ class BridgeAgent:
             late = sorted(change.waits)
             effects += [Log("host-late", f"link {link}", "has not said that it has its lists") for link in late]
             change.is_writing = True
-            effects.append(WriteBridge(change.tables))
+            effects.append(WriteBridge(change.tables, change.memory))
         return effects
 
     def _judge_all(self, now: float) -> tuple[list[tuple[int, Asked, Accept]], list[Effect]]:
@@ -238,6 +260,16 @@ class BridgeAgent:
             answers.append((link, asked, found.verdict))
         return answers, effects
 
+    def _release(self, now: float) -> list[Effect]:
+        """A VSI that its host has taken off its function is let go; until the host has told all, it may yet say so."""
+        effects: list[Effect] = []
+        for link, station in self.stations.items():
+            end = self.ends[link]
+            if self._is_stale and end.mirror.is_synced:
+                for key in [key for key in station.held if station.function_of(key) is None]:
+                    effects += self._take(link, end.vdp.de_associate(key, now))
+        return effects
+
     def _withdraw_elsewhere(self, link: int, key: Vsiid, now: float) -> list[Effect]:
         """A VSI that has moved here is nobody else's any more (P7)."""
         effects: list[Effect] = []
@@ -248,16 +280,14 @@ class BridgeAgent:
 
     def _begin(self, answers: list[tuple[int, Asked, Accept]], now: float) -> list[Effect]:
         self._is_stale = False
+        heard = {link: end.mirror.heard for link, end in self.ends.items()}
         layout = lay_out(self.bridge, self.stations.values())
         tables = compile_bridge(layout, self.bridge.name, self.tables)
         entries = {link: self._entries(layout, tables, link) for link in self.ends if self.stations[link].kind}
-        if (
-            not answers
-            and _is_same(tables, self.tables)
-            and all(self.ends[link].mirror.table == table for link, table in entries.items())
-        ):
-            return []
-        self._change = _Change(tables, entries, answers, now + PATIENCE_S)
+        memory = self._memory(answers)
+        if not answers and _is_same(tables, self.tables) and memory == self.memory:
+            return self._tell(entries, heard, now)
+        self._change = _Change(tables, memory, entries, answers, heard, now + PATIENCE_S)
         effects: list[Effect] = []
         for link, table in entries.items():
             effects += self._tell_lists(link, table, now)
@@ -268,8 +298,8 @@ class BridgeAgent:
         mirror = self.ends[link].mirror
         lists = {key: value for key, value in table.items() if key.kind is Kind.LIST}
         fresh = {key: value for key, value in lists.items() if mirror.table.get(key) != value}
-        if not fresh or not mirror.is_synced:
-            return []
+        if not fresh or not (mirror.is_synced and self.ends[link].is_open):
+            return []  # nobody who could get what is sent to them
         assert self._change is not None
         number, outputs = mirror.change_all({**mirror.table, **fresh}, now)
         self._change.waits[link] = number

@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from openfex.errors import WireError
 from openfex.model.layout import Adapter, Binding, Bridge, Function, Host, Layout, NetworkPort, Profile, Purpose, Uplink
 from openfex.model.values import DEFAULT_CHANNEL, ChannelKind, Mac
-from openfex.wire.control import FunctionEntry, HostEntry, Key, Kind, decode_addresses, numbers_of
+from openfex.wire.control import FunctionEntry, HostEntry, Key, Kind, NicEntry, decode_addresses, numbers_of
 from openfex.wire.vdp import Command
 from openfex.wire.vsi import Vsiid
 
@@ -42,6 +42,7 @@ class Station:
     functions: dict[int, FunctionEntry] = field(default_factory=dict)
     """By number, which is the channel."""
     addresses: dict[int, frozenset[bytes]] = field(default_factory=dict)
+    nics: dict[int, NicEntry] = field(default_factory=dict)
     bound: dict[Vsiid, int] = field(default_factory=dict)
     """By VSI, the function that says that it is bound to it, the last that said so."""
     held: dict[Vsiid, Held] = field(default_factory=dict)
@@ -68,6 +69,10 @@ class Station:
             self.addresses.pop(numbers_of(key)[0], None)
             if value is not None:
                 self.addresses[numbers_of(key)[0]] = decode_addresses(value)
+        elif key.kind is Kind.NIC:
+            self.nics.pop(numbers_of(key)[0], None)
+            if value is not None:
+                self.nics[numbers_of(key)[0]] = NicEntry.decode(value)
 
     def _write_function(self, number: int, value: bytes | None) -> None:
         older = self.functions.pop(number, None)
@@ -98,10 +103,13 @@ class Station:
         return (number, self.functions[number]) if number is not None and self.has_channel(number) else None
 
 
-def choose_pin(bridge: Bridge, name: str, profile: Profile) -> NetworkPort | None:
-    """The network port of a vEth: one that carries its VLANs, spread evenly by name. A peer is for all."""
+def choose_pin(bridge: Bridge, nic: NicEntry, profile: Profile) -> NetworkPort | None:
+    """The network port of a vEth: the one asked for, else one that carries its VLANs, spread evenly."""
+    asked = next((port for port in bridge.ports if port.name == nic.pin), None)
+    if asked is not None:
+        return asked
     usable = [port for port in bridge.ports if not port.peer and port.profile.vlans & profile.vlans]
-    return usable[zlib.crc32(name.encode()) % len(usable)] if usable else None
+    return usable[zlib.crc32(nic.name.encode()) % len(usable)] if usable else None
 
 
 def lay_out(bridge: Bridge, stations: Iterable[Station]) -> Layout:
@@ -133,17 +141,18 @@ def _bindings(bridge: Bridge, station: Station, host: Host) -> Iterator[Binding]
         if found is None or held.mode is not Command.ASSOCIATE:
             continue
         number, entry = found
+        nic = station.nics.get(number, NicEntry(entry.name))
         addresses = tuple(str(ip_address(one)) for one in sorted(station.addresses.get(number, ())))
         yield Binding(
             str(vsi),
             entry.generation,
             host.name,
-            entry.name,
+            nic.name,
             by_channel[number],
             held.profile,
             held.mac,
             addresses,
             0,
             host.uplinks[0],
-            choose_pin(bridge, str(vsi), held.profile),
+            choose_pin(bridge, nic, held.profile),
         )

@@ -34,6 +34,8 @@ Foreground = Annotated[Flag, Parameter(help="Stay until Ctrl-C or SIGTERM, then 
 All = Annotated[Flag, Parameter(help="Every lab on this machine.")]
 Machine = Annotated[str, Parameter(help="A machine of the lab; a host or a bridge will do as well.")]
 Migrant = Annotated[str, Parameter(help="A machine of the lab that is a name space of its own.")]
+Node = Annotated[str, Parameter(help="Only the agent of this host or bridge.")]
+Ready = Annotated[int | None, Parameter(show=False)]
 Target = Annotated[str, Parameter(help="The host it is to be on.")]
 Program = Annotated[str, Parameter(help="The program to run there.")]
 Arguments = Annotated[str, Parameter(help="Its arguments, dashes and all.")]
@@ -124,6 +126,20 @@ def down(lab: Lab = None, *, all: All = False, json: Json = False) -> None:  # n
         print_json({"labs": list(removed), "removed": gone, "duration_s": round(duration_s, 3)})
     elif not removed:
         print("no lab is up: nothing to do")
+
+
+@app.command(help_epilogue="")
+def agents(lab: Lab = None, /, *, node: Node = "", ready: Ready = None) -> None:
+    """Be the agents of a lab whose network says `signalling`, until SIGTERM or Ctrl-C.
+
+    `fex lab up` starts them, and others after each edit; this is for when they have ended. They take
+    up what they find, and change nothing when they end. What they do is written as a JSON object a line.
+
+    Examples: fex lab agents; fex lab agents --node h1
+    """
+    from openfex.lab import lab as labs
+
+    labs.serve(labs.the_lab(lab), os.open(os.devnull, os.O_WRONLY) if ready is None else ready, node)
 
 
 @app.command(help_epilogue="")

@@ -17,7 +17,7 @@ from openfex.errors import WireError
 from openfex.model.layout import Binding, Host
 from openfex.model.values import port_number
 from openfex.plan.identity import vsi_type_of
-from openfex.protocol.mirror import Synced, Told
+from openfex.protocol.mirror import Applied, Synced, Told
 from openfex.protocol.output import Log, Send, Transmit, earliest
 from openfex.protocol.uplink import Agreed, Uplink, log_of
 from openfex.protocol.vdp import Associated, Deassociated, LossReason, Lost, Refused, Vsi
@@ -29,6 +29,8 @@ from openfex.wire.control import (
     Key,
     Kind,
     ListRow,
+    Mark,
+    NicEntry,
     VethEntry,
     encode_addresses,
     function_key,
@@ -111,6 +113,10 @@ class HostAgent:
         self._links = {link: _Link() for link in ends}
         self._again: dict[Vsiid, float] = {}
         self._writing: ExtenderTables | None = None
+        self._heard: dict[int, Mark | None] = dict.fromkeys(ends)
+        """Up to where bridges had told what the tables were made from last."""
+        self._told: dict[int, int] = {}
+        """By link, the last change of our table that its bridge has not done yet."""
         self._is_stale = True
 
     def _was_up(self, port: int) -> bool:
@@ -124,20 +130,21 @@ class HostAgent:
 
     @property
     def is_settled(self) -> bool:
-        """Whether every NIC is up, by tables that are written."""
-        return self.up == self.bindings.keys() and self._writing is None and not self._is_stale
+        """Whether every NIC is up, by tables that are written, and bridges have done all that they were told."""
+        is_written = self._writing is None and not self._is_stale
+        return self.up == self.bindings.keys() and is_written and not self._told
 
     def start(self, now: float) -> list[Effect]:
         """Announce the functions, and speak."""
         effects: list[Effect] = []
         for link, end in self.ends.items():
-            end.mirror.change_all(self._entries(link), now)
-            effects += self._take(link, end.start(now), now)
+            self._told[link] = end.mirror.change_all(self._entries(link), now)[0]
+            effects += self._take(link, [*end.start(now), *end.open_mirror(now)], now)
         return effects
 
     def receive(self, link: int, octets: bytes, now: float) -> list[Effect]:
         """Take a frame of an uplink's own untagged channel."""
-        return [*self._take(link, self.ends[link].receive(octets, now), now), *self._settle()]
+        return [*self._take(link, self.ends[link].receive(octets, now), now), *self._settle(now)]
 
     def expire(self, now: float) -> list[Effect]:
         """Do what is due."""
@@ -148,17 +155,14 @@ class HostAgent:
         for key in [key for key, at in self._again.items() if at <= now]:
             del self._again[key]
             effects += self._ask(key, now)
-        return [*effects, *self._settle()]
+        return [*effects, *self._settle(now)]
 
     def written(self, now: float) -> list[Effect]:
-        """The tables are what `WriteHost` asked for: bridges may rely on them."""
+        """The tables are what `WriteHost` asked for."""
         if self._writing is None:
             return []
         self.tables, self._writing = self._writing, None
-        effects: list[Effect] = []
-        for link, end in self.ends.items():
-            effects += self._take(link, end.mirror.confirm(now), now)
-        return [*effects, *self._settle()]
+        return [*self._confirm(now), *self._settle(now)]
 
     def _entries(self, link: int) -> dict[Key, bytes]:
         """What the bridge at an uplink is told: who we are, our functions, and which VSIs they are bound to there."""
@@ -169,6 +173,9 @@ class HostAgent:
             vsi, generation = (UUID(binding.uuid), binding.generation) if binding else (None, 0)
             entry = FunctionEntry(function.name, binding is not None, vsi, generation)
             entries[function_key(number)] = entry.encode()
+            if binding:
+                nic = NicEntry(binding.name, binding.pin.name if binding.pin else "")
+                entries[function_key(number, Kind.NIC)] = nic.encode()
             if binding and binding.addresses:
                 addresses = (ip_interface(one).ip.packed for one in binding.addresses)
                 entries[function_key(number, Kind.ADDRESSES)] = encode_addresses(addresses)
@@ -187,6 +194,9 @@ class HostAgent:
             case Told(key, value):
                 self._links[link].hear(key, value)
                 self._is_stale = self._is_stale or self._links[link].is_known
+            case Applied(change):
+                if change >= self._told.get(link, 0):
+                    self._told.pop(link, None)
             case Synced():
                 self._links[link].is_known = self._is_stale = True
             case Agreed(_, agreement):
@@ -243,13 +253,24 @@ class HostAgent:
         ask = station.adopt if key in self.up else station.associate
         return self._take(link, ask(vsi, Command.ASSOCIATE, now), now)
 
-    def _settle(self) -> list[Effect]:
-        """Have the tables written, if they are others; one change after the other."""
+    def _settle(self, now: float) -> list[Effect]:
+        """Have the tables written, if they are to be others; one change after the other."""
         if self._writing is not None or not self._is_stale:
             return []
         self._is_stale = False
-        self._writing = self._compile()
-        return [WriteHost(self._writing)]
+        self._heard = {link: end.mirror.heard for link, end in self.ends.items()}
+        tables = self._compile()
+        if tables == self.tables:
+            return self._confirm(now)
+        self._writing = tables
+        return [WriteHost(tables)]
+
+    def _confirm(self, now: float) -> list[Effect]:
+        """What the tables were made from is done: bridges may rely on it."""
+        effects: list[Effect] = []
+        for link, end in self.ends.items():
+            effects += self._take(link, end.mirror.confirm(self._heard[link], now), now)
+        return effects
 
     def _compile(self) -> ExtenderTables:
         tables = ExtenderTables()

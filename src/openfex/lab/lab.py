@@ -12,12 +12,13 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from openfex.datapath.node import pin_folder
 from openfex.datapath.objects import PROGRAMS, build_of
 from openfex.datapath.tables import held_tables
 from openfex.errors import DocumentError, NotFoundError, OpenfexError, RefusedError, VerificationError
-from openfex.lab import guests, kept
+from openfex.lab import guests, kept, staffing
 from openfex.lab.names import PREFIX, lab_of, netns_of, prefix_of
 from openfex.lab.wanted import want
 from openfex.lab.workshop import Workshop
@@ -30,7 +31,7 @@ from openfex.plan.allotment import allotment_of
 from openfex.plan.difference import Operation, difference
 from openfex.plan.layout import lay_out
 from openfex.plan.ledger import follow, moves, within
-from openfex.plan.objects import DeviceSpec, State, is_whole
+from openfex.plan.objects import DeviceSpec, State, TablesKey, is_whole
 
 READY_S = 10.0
 MOST_PASSES = 3
@@ -117,12 +118,20 @@ def _compare(layout: Layout) -> Report:
         return Report(layout, tuple(difference(wanted, workshop.observe(wanted))))
 
 
-def _apply(workshop: Workshop, wanted: State, observed: State, progress: Progress) -> list[Operation]:
+def _apply(
+    workshop: Workshop, wanted: State, observed: State, progress: Progress, agents: Callable[[], None] | None = None
+) -> list[Operation]:
+    """Do what is to be done. `agents`: has agents write the tables of nodes; without it they are written here."""
     operations = difference(wanted, observed)
     workshop.loads.begin(operations)
+    is_told = False
     for done, operation in enumerate(operations):
         progress(done, len(operations), operation)
-        workshop.perform(operation)
+        if agents is None or not isinstance(operation.key, TablesKey):
+            workshop.perform(operation)
+        elif not is_told:
+            agents()
+            is_told = True
     return operations
 
 
@@ -140,26 +149,50 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
     before = workshop.observe(wanted)
     operations: list[Operation] = []
     observed = before
+    agents = partial(staffing.start, layout.lab) if layout.signalling else None
     try:
         for _ in range(MOST_PASSES):
-            done = _apply(workshop, wanted, observed, progress)
+            done = _apply(workshop, wanted, observed, progress, agents)
             if not done:
                 break
             operations += done
+            if agents:
+                wanted = _want(workshop, layout)  # bridges have given lists their ids
             observed = workshop.observe(wanted)
         if left := difference(wanted, observed):
             raise VerificationError(f"read back different: {'; '.join(map(str, left[:5]))}")
         if idle := workshop.wait_ready(wanted, READY_S):
             raise VerificationError(f"without carrier after {READY_S:.0f} s: {', '.join(map(str, idle[:5]))}")
         guests.wait_ready(layout.lab, wanted, progress)
+        _staff(layout)
     except BaseException as cause:
         with undisturbed():
             try:
+                staffing.stop(layout.lab)
                 _roll_back(workshop, before)
             except OpenfexError as second:
                 cause.add_note(f"and it could not all be put back: {second}")
         raise
     return operations
+
+
+def _staff(layout: Layout | None) -> None:
+    """Agents that go by the documents that are kept, where they are asked for; and none where not."""
+    if layout is None:
+        return
+    found = staffing.find(layout.lab)
+    if not layout.signalling:
+        staffing.stop(layout.lab)
+    elif found is None or found.digest != staffing.digest_of(_kept(layout.lab).text):
+        staffing.start(layout.lab)
+
+
+def serve(lab: str, ready: int, node: str = "") -> None:
+    """Be the agents of a lab that is up, or of one node of it, until SIGTERM. Raises NotFoundError, RefusedError."""
+    from openfex.lab import agents  # asyncio: 20 ms that other commands need not spend
+
+    layout = layout_of(lab)
+    agents.serve(layout, lambda workshop: _want(workshop, layout), ready, node)
 
 
 def up(text: str, file: str = "", progress: Progress = _silent) -> Report:
@@ -181,9 +214,13 @@ def _up(lab: str, text: str, reading: Reading, progress: Progress) -> Report:
         try:
             kept.write(lab, kept.Kept(text, allotment_of(layout), ledger))
             operations = _change(workshop, layout, progress)
-        except BaseException:
+        except BaseException as cause:
             with undisturbed():
                 kept.write(lab, older)
+                try:
+                    _staff(before_it)
+                except OpenfexError as second:
+                    cause.add_note(f"and its agents are not back: {second}")
             raise
         if moved:
             with undisturbed():
@@ -219,6 +256,7 @@ def down(lab: str) -> list[str]:
     """Remove everything of a lab, whatever state it is in; returns what was removed. Idempotent."""
     with kept.locked(lab):
         removed = [f"documents of {lab}"] if kept.document_file(lab).exists() else []
+        removed += [f"agents of {lab}"] if staffing.stop(lab) else []
         removed += guests.stop_all(lab)
         removed += _give_back(lab)
         for name in netns.names(prefix_of(lab)):

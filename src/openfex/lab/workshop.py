@@ -286,8 +286,11 @@ class Workshop:
         node.drop_older()
 
     def _tables(self, key: TablesKey, old: TablesSpec | None, new: TablesSpec | None) -> None:
-        if new is None:
-            return  # they go with the node
+        if new is not None:  # else they go with the node
+            self.write(key, new)
+
+    def write(self, key: TablesKey, new: TablesSpec) -> None:
+        """Make a node's tables be these."""
         devices = {
             port: replace(one, xdp=port in new.xdp, queued=port in new.queued)
             for port, one in self.devices(key.netns).items()

@@ -27,7 +27,7 @@ ETH_P_ALL = 3
 
 _SOL_PACKET = 263
 _ADD_MEMBERSHIP, _STATISTICS, _AUXDATA, _VNET_HDR, _IGNORE_OUTGOING = 1, 6, 8, 15, 23
-_MR_PROMISC = 1
+_MR_MULTICAST, _MR_PROMISC = 0, 1
 _OUTGOING = 4
 _SO_RCVBUFFORCE = 33
 _QUEUE = 64 << 20
@@ -51,8 +51,13 @@ class PacketSocket:
         protocol: int = ETH_P_ALL,
         outgoing: bool = False,
         vnet_hdr: bool = False,
+        groups: Sequence[bytes] = (),
+        queue: int = _QUEUE,
     ) -> None:
-        """Open a socket on `ifname`; `outgoing` shows also what is sent there, `protocol` narrows it to one."""
+        """Open a socket on `ifname`; `outgoing` shows also what is sent there, `protocol` narrows it to one.
+
+        `groups`: group addresses that the device is to let in; `queue`: octets that may wait to be read.
+        """
         self.name = ifname
         self._header = LENGTH if vnet_hdr else 0
         self._outgoing = outgoing
@@ -61,7 +66,7 @@ class PacketSocket:
         with crossing(f"open a packet socket on {ifname}"), spaces.entered(netns):
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
             try:
-                self._set_up(promiscuous=promiscuous, protocol=protocol)
+                self._set_up(groups, promiscuous=promiscuous, protocol=protocol, queue=queue)
             except BaseException:
                 self._socket.close()
                 raise
@@ -147,16 +152,19 @@ class PacketSocket:
             frames.append(found[0])
         return frames
 
-    def _set_up(self, *, promiscuous: bool, protocol: int) -> None:
+    def _set_up(self, groups: Sequence[bytes], *, promiscuous: bool, protocol: int, queue: int) -> None:
         door = self._socket
         index = socket.if_nametoindex(self.name)
-        door.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _QUEUE)
+        door.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, queue)
         door.setsockopt(_SOL_PACKET, _AUXDATA, 1)
         door.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, int(not self._outgoing))
         if self._header:
             door.setsockopt(_SOL_PACKET, _VNET_HDR, 1)
         if promiscuous:
             door.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, struct.pack("=iHH8s", index, _MR_PROMISC, 0, b""))
+        for group in groups:
+            request = struct.pack("=iHH8s", index, _MR_MULTICAST, len(group), group)
+            door.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, request)
         door.bind((self.name, protocol))  # last, so that no frame is seen before all is set
 
     def _read(self) -> tuple[bytes, VnetHeader] | None:

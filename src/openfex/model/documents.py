@@ -7,14 +7,13 @@ example) is what messages, `fex explain`, docs/reference/documents.md and the JS
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
 from openfex.errors import InputError
-from openfex.model import written
-from openfex.model.forms import Named, Otherwise, Shorthand
+from openfex.model.forms import Named, Otherwise
+from openfex.model.networks import NetworkSpec
 from openfex.model.policing import AclSpec, PrioritySpec, RatesSpec, SourceSpec, Vlans
 from openfex.model.spec import Spec
 from openfex.model.typed import (
@@ -30,7 +29,6 @@ from openfex.model.typed import (
     HostName,
     MacAddress,
     Mebibytes,
-    Milliseconds,
     Model,
     Mtu,
     Name,
@@ -39,85 +37,10 @@ from openfex.model.typed import (
     ProfileName,
     Truth,
     Vlan,
-    Wire,
 )
 
 DEFAULT_UPLINK_MTU = 9216
 DEFAULT_FUNCTION_MTU = 1500
-
-
-class NetworkPortSpec(Spec):
-    """A port of a bridge towards the network."""
-
-    profile: Annotated[ProfileName | None, Otherwise("every VLAN tagged, nothing untagged")] = Field(
-        None,
-        description="the VLANs of the port (`unknown-profile`)",
-        examples=["wan"],
-    )
-    peer: Truth = Field(
-        False,
-        description="the port leads to another bridge of ours: all vEths reach it in its VLANs, and it reaches them, "
-        "whatever they are pinned to. Its profile is a trunk without a native VLAN (`peer-needs-trunk`)",
-        examples=[True],
-    )
-
-
-def _long_ports(value: object) -> object:
-    """`[up0, up1]` is short for `{up0: {}, up1: {}}`, and `up0:` for `up0: {}`."""
-    if isinstance(value, Mapping):
-        return {name: {} if one is None else one for name, one in value.items()}
-    if not isinstance(value, list):
-        return value
-    if any(isinstance(name, Mapping | list) for name in value):
-        remedy = "write a port that has keys as {up0: {}, up1: {profile: wan}}"
-        raise InputError("a list of ports holds only their names", code="bad-value", remedy=remedy)
-    if twice := sorted({str(name) for name in value if value.count(name) > 1}):
-        raise InputError(f"{', '.join(twice)} is in the list twice", code="duplicate-key", remedy="name each port once")
-    return {name: {} for name in value}
-
-
-Ports = Annotated[
-    dict[Device, NetworkPortSpec],
-    Named("PORT", "port"),
-    Shorthand(
-        "list of devices", _long_ports, {"type": "array", "items": dict(written.DEVICE.schema), "uniqueItems": True}
-    ),
-]
-
-
-class BridgeSpec(Spec):
-    """A controlling bridge."""
-
-    fabric: Fabric = Field(
-        "a",
-        description="which fabric it is; a host's uplink must be of the same (`wrong-fabric`)",
-        examples=["a"],
-    )
-    ports: Ports = Field(
-        {},
-        description="its ports towards the network, at most 15 (`too-many-network-ports`)",
-        examples=[["up0"], {"up0": {}, "up1": {"profile": "wan"}}],
-    )
-    ageing: Milliseconds = Field(
-        "300s",
-        validate_default=True,
-        description="a learnt station that is not heard for so long is forgotten",
-        examples=["5m"],
-    )
-
-
-class NetworkSpec(Spec):
-    """The bridges of a lab, and which of their ports are cabled together. The document's name is the lab's."""
-
-    bridges: Annotated[dict[Name, BridgeSpec], Named("BRIDGE", "bridge"), Field(min_length=1)] = Field(
-        description="the controlling bridges",
-        examples=[{"sw-a": {"fabric": "a", "ports": ["up0"]}}],
-    )
-    wires: list[Wire] = Field(
-        [],
-        description="network ports that are cabled together; each port once (`bad-wire`)",
-        examples=[[["sw-a/up1", "sw-b/up1"]]],
-    )
 
 
 class TrunkSpec(Spec):

@@ -223,6 +223,15 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
+class Signalling:
+    """How agents speak: exponents of EVB (10 us x 2^n), of ECP's retransmission, resource wait and keep-alive."""
+
+    rte: int
+    rwd: int
+    rka: int
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """The whole."""
 
@@ -233,6 +242,8 @@ class Layout:
     bindings: tuple[Binding, ...]
     profiles: tuple[Profile, ...]
     wires: tuple[tuple[NetworkPort, NetworkPort], ...] = ()
+    signalling: Signalling | None = None
+    """How agents speak; None: there are none, the tables of all nodes are written for them."""
 
     def uplinks_of(self, bridge: str) -> tuple[Uplink, ...]:
         """The uplinks that end at a bridge."""

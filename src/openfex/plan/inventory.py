@@ -10,16 +10,14 @@ from functools import cached_property
 from openfex.errors import Problem
 from openfex.model.documents import (
     AdapterSpec,
-    BridgeSpec,
     HostSpec,
     MachineSpec,
-    NetworkPortSpec,
-    NetworkSpec,
     NicSpec,
     ProfileSpec,
     UplinkSpec,
 )
 from openfex.model.layout import Profile
+from openfex.model.networks import BridgeSpec, NetworkPortSpec, NetworkSpec
 from openfex.model.reader import Document, Reading, of_spec
 from openfex.model.source import Place
 from openfex.model.values import LAST_VLAN

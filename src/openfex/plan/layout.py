@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from openfex.errors import DocumentError
-from openfex.model.documents import BridgeSpec, NetworkSpec, ProfileSpec
+from openfex.model.documents import ProfileSpec
 from openfex.model.layout import Bridge, Layout, NetworkPort
 from openfex.model.limits import MAX_NETWORK_PORTS, MAX_PROFILES
+from openfex.model.networks import BridgeSpec, NetworkSpec
 from openfex.model.reader import Reading, of_spec
+from openfex.model.signalling import signalling_of
 from openfex.plan.allotment import Allotment, allot
 from openfex.plan.bindings import lay_machines
 from openfex.plan.draft import Draft
@@ -65,6 +67,7 @@ def lay_out(documents: Reading, held: Allotment | None = None) -> Layout:
         tuple(draft.bindings.values()),
         tuple(draft.profiles.values()),
         wires,
+        signalling_of(spec.signalling) if spec.signalling else None,
     )
     review_layout(layout, documents)
     return layout

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from openfex.errors import Problem
-from openfex.model.documents import NetworkSpec
 from openfex.model.layout import Bridge, Layout
 from openfex.model.limits import MAX_LISTS, MAX_VLAN_SETS
+from openfex.model.networks import NetworkSpec
 from openfex.model.reader import Document, Reading, of_spec
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from openfex.errors import Problem
 from openfex.model.addresses import LEAST_IPV6_MTU, is_ipv6, without_prefix
-from openfex.model.documents import AdapterSpec, NetworkPortSpec
+from openfex.model.documents import AdapterSpec
 from openfex.model.limits import VLAN_ROOM
+from openfex.model.networks import NetworkPortSpec
 from openfex.model.quantities import format_vlans
 from openfex.model.values import ChannelKind, Mac
 from openfex.model.wording import choose, many

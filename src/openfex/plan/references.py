@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from openfex.errors import Problem
-from openfex.model.documents import BridgeSpec, NetworkPortSpec, NetworkSpec
+from openfex.model.networks import BridgeSpec, NetworkPortSpec, NetworkSpec
 from openfex.model.policy import Source
 from openfex.model.reader import Document
 from openfex.model.values import ChannelKind

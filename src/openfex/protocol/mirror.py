@@ -66,8 +66,8 @@ MirrorOutput = Transmit | Told | Synced | Applied | Unheard
 class Mirror:
     """One end of channel control on an uplink. `link` is its ECP link of subtype 0x3FE, and no one else's.
 
-    `session` tells this agent from the one before it: no two have the same, and none has 0. `most` bounds the entries
-    of the peer.
+    `session` tells this agent from the one before it: it is greater than all that were, and never 0. `most` bounds the
+    entries of the peer.
     """
 
     def __init__(self, link: EcpLink, session: int, *, payload: int = MOST_OCTETS, most: int = MOST_ENTRIES) -> None:
@@ -122,9 +122,14 @@ class Mirror:
             self._speaker.change(key, None)
         return self._speaker.last_change, self._pump(now)
 
-    def confirm(self, now: float) -> list[MirrorOutput]:
-        """All that was told so far has been done: the peer may know."""
-        self._speaker.applied = self._listener.mark
+    @property
+    def heard(self) -> Mark | None:
+        """Up to where the peer has told, for `confirm`."""
+        return self._listener.mark
+
+    def confirm(self, mark: Mark | None, now: float) -> list[MirrorOutput]:
+        """All that was told up to there has been done: the peer may know."""
+        self._speaker.applied = mark
         return self._pump(now)
 
     def receive(self, pdu: Ecpdu, now: float) -> list[MirrorOutput]:
@@ -275,9 +280,10 @@ class _Listener:
         """Take a PDU."""
         self.again = None
         is_same = pdu.mark.session == self.session
+        if self.session is not None and (pdu.mark.session, pdu.mark.number) <= (self.session, self._number):
+            return []  # late: what was said after it is known
         if not pdu.is_new and not (is_same and pdu.mark.number == self._number + 1):
-            if not is_same or pdu.mark.number > self._number:
-                self.again = pdu.mark.session
+            self.again = pdu.mark.session
             return []
         if pdu.is_new:
             self._named, self.is_synced = set(), False

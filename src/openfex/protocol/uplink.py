@@ -2,8 +2,8 @@
 """All that is said on one uplink, put together: LLDP with EVB, and over ECP both VDP and channel control.
 
 One end is a station's or a bridge's. LLDP comes first: ends that hear each other agree about EVB, and what they agreed
-on holds for ECP and VDP from then on. Channel control begins when the other end says that it has it, in an LLDP TLV of
-ours; another's station or bridge never sees a PDU of it.
+on holds for ECP and VDP from then on. Channel control begins when our own table is complete and the other end says, in
+an LLDP TLV of ours, that it has it; another's station or bridge never sees a PDU of it.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ class Uplink(Generic[V]):
         )
         self.lldp = LldpAgent(port, self._tlvs(negotiate(mine.evb, None).says))
         self._ecp = EcpPort({self.vdp.link.subtype: self.vdp, self.mirror.link.subtype: self.mirror})
-        self._is_mirrored = False
+        self._is_mirrored = self._is_complete = False
+        self.is_open = False
 
     @property
     def deadline(self) -> float | None:
@@ -156,10 +157,19 @@ class Uplink(Generic[V]):
             self.agreement = agreement
             self._use(agreement)
             outputs.append(Agreed(peer, agreement))
-        if peer and _speaks_control(peer) and not self._is_mirrored:
-            self._is_mirrored = True
-            outputs += self.mirror.start(now)
-        return outputs
+        self._is_mirrored = peer is not None and _speaks_control(peer)
+        return [*outputs, *self._open(now)]
+
+    def open_mirror(self, now: float) -> list[object]:
+        """Our table is complete, for now: it is told as soon as somebody is there who understands it."""
+        self._is_complete = True
+        return self._open(now)
+
+    def _open(self, now: float) -> list[object]:
+        if not (self._is_mirrored and self._is_complete) or self.is_open:
+            return []
+        self.is_open = True
+        return [*self.mirror.start(now)]
 
     def _peer(self) -> tuple[Neighbour | None, Evb | None]:
         wanted = _OTHER_ROLE.get(self.settings.evb.role)

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from openfex.model.drops import DropReason
+from openfex.model.limits import FIRST_UPLINK
 from openfex.model.values import DEFAULT_CHANNEL, LAST_CHANNEL, ChannelKind, Mac, port_channel, port_link, port_number
 from openfex.rules.decision import Decision, Direction, Learnt, Verdict, deny, drop
 from openfex.rules.head import NOBODY, S_TAG, Head, is_control, judge_head
@@ -226,7 +227,7 @@ def _pass_port(frame: Frame, number: int, tables: BridgeTables) -> Decision:
 
 def decide_bridge(frame: Frame, link: int, now_ns: int, tables: BridgeTables) -> Decision:
     """A frame from `link`, an uplink or a network port. Changes nothing: what was learnt is in the decision."""
-    if tables.links.get(link) is not None and frame.head.whole and is_control(frame.head):
+    if link >= FIRST_UPLINK and frame.head.whole and is_control(frame.head):
         return Decision(Verdict.CONTROL, port_number(link))
     number, reason = enter(frame.head, link, tables)
     if reason:

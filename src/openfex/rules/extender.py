@@ -53,7 +53,7 @@ def decide_down(head: Head, link: int, tables: ExtenderTables) -> Decision:
     if not head.whole:
         return drop(uplink, DropReason.TRUNCATED)
     kind = tables.links.get(link)
-    if kind is not None and is_control(head):
+    if is_control(head):
         return Decision(Verdict.CONTROL, uplink)
     is_default = is_in_default(head, kind)
     if kind is None or (head.kind is not kind and not is_default):

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 
 from openfex.bridge.agent import BridgeAgent, Memory, WriteBridge
 from openfex.bridge.vsi_manager import DocumentManager
 from openfex.host.agent import HostAgent, WriteHost
-from openfex.model.layout import Bridge, Host, Layout, Uplink
+from openfex.model.layout import Binding, Bridge, Host, Layout
 from openfex.model.values import Mac
 from openfex.protocol.evb import EvbSettings
 from openfex.protocol.output import Log, Send, earliest
@@ -45,10 +45,10 @@ def ideal(_end: End, _octets: bytes) -> Iterable[float]:
 
 @dataclass
 class Town:
-    """All of a layout. `evb` has the timers that both ends ask for."""
+    """All of a layout. `exponents`: RTE, RWD and RKA, which both ends ask for."""
 
     layout: Layout
-    evb: dict[str, int] = field(default_factory=dict)
+    exponents: tuple[int, int, int] = (14, 20, 20)
     fate: Fate = ideal
     now: float = 0.0
 
@@ -72,13 +72,21 @@ class Town:
 
     def start(self) -> None:
         """All agents, bridges first."""
-        for one in (*self.layout.bridges, *self.layout.hosts):
-            self.restart(one.name)
+        for name in [*(one.name for one in self.layout.bridges), *(one.name for one in self.layout.hosts)]:
+            self.restart(name)
 
     def restart(self, name: str) -> None:
         """A new agent, with what the one before has left: tables, and a bridge's memory."""
         bridge = next((one for one in self.layout.bridges if one.name == name), None)
-        agent = self.agents[name] = self._bridge(bridge) if bridge else self._host(self.layout.host(name))
+        if bridge is None:
+            self.restart_host(name, self.layout.bindings_on(name))
+            return
+        self.agents[name] = self._bridge(bridge)
+        self._perform(name, self.agents[name].start(self.now))
+
+    def restart_host(self, name: str, bindings: Iterable[Binding]) -> None:
+        """A new agent of a host, with other NICs."""
+        agent = self.agents[name] = self._host(self.layout.host(name), bindings)
         self._perform(name, agent.start(self.now))
 
     def kill(self, name: str) -> None:
@@ -89,9 +97,8 @@ class Town:
         """Let time pass."""
         until = self.now + duration
         for _ in range(MOST_STEPS):
-            at = earliest(
-                [self._events[0][0] if self._events else None, *(one.deadline for one in self.agents.values())]
-            )
+            event = self._events[0][0] if self._events else None
+            at = earliest([event, *(one.deadline for one in self.agents.values())])
             if at is None or at > until:
                 self.now = until
                 return
@@ -117,21 +124,18 @@ class Town:
 
     def _settings(self, name: str, link: int, role: EvbMode) -> UplinkSettings:
         source = Mac(b"\x02" + (sum(name.encode()) << 16 | link).to_bytes(5, "big"))
-        session = next(self._sessions)
-        return UplinkSettings(source, source, f"up{link}", name, EvbSettings(role, **self.evb), session, 7 * session)
+        session, (rte, rwd, rka) = next(self._sessions), self.exponents
+        evb = EvbSettings(role, rte=rte, rwd=rwd, rka=rka)
+        return UplinkSettings(source, source, f"up{link}", name, evb, session, 7 * session)
 
-    def _host(self, host: Host) -> HostAgent:
-        ends = {
-            one.host_link: station_end(self._settings(host.name, one.host_link, EvbMode.STATION))
-            for one in host.uplinks
-        }
-        return HostAgent(host, self.layout.bindings_on(host.name), ends, self.fabric.hosts[host.name].tables)
+    def _host(self, host: Host, bindings: Iterable[Binding]) -> HostAgent:
+        links = [one.host_link for one in host.uplinks]
+        ends = {link: station_end(self._settings(host.name, link, EvbMode.STATION)) for link in links}
+        return HostAgent(host, bindings, ends, self.fabric.hosts[host.name].tables)
 
     def _bridge(self, bridge: Bridge) -> BridgeAgent:
-        uplinks: tuple[Uplink, ...] = self.layout.uplinks_of(bridge.name)
-        ends = {
-            one.bridge_link: bridge_end(self._settings(bridge.name, one.bridge_link, EvbMode.BRIDGE)) for one in uplinks
-        }
+        links = [one.bridge_link for one in self.layout.uplinks_of(bridge.name)]
+        ends = {link: bridge_end(self._settings(bridge.name, link, EvbMode.BRIDGE)) for link in links}
         tables, memory = self.fabric.bridges[bridge.name].tables, self._memories.get(bridge.name)
         return BridgeAgent(bridge, DocumentManager(self.layout.profiles), ends, tables, memory)
 
@@ -180,7 +184,7 @@ class Town:
                 bridge = self.fabric.bridges[name]
                 effect.tables.stations, effect.tables.memory = bridge.tables.stations, bridge.tables.memory
                 bridge.tables = effect.tables
-                self._memories[name] = self.bridge(name).memory
+                self._memories[name] = effect.memory
             self._perform(name, agent.written(self.now))
 
         self._later(WRITING_S, write)

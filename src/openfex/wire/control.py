@@ -18,6 +18,7 @@ wire.md 3.3). Either end has a table that the other gets a copy of; a PDU has ch
     1       (nothing)          host: channel kind 0 (1 vntag, 2 etag, 3 schannel, 4 schannel-q), name in UTF-8
     2       function 0         flags 0 (1: link up), generation 1, VSIID 9 (a UUID, 0: unbound), name in UTF-8
     3       function 0         the IP addresses of what it is bound to: length (4 or 16) and octets of each
+    4       function 0         the NIC it is bound to: length of its network port's name, that name, its own name
     16      function 0         channel 0, state 2 (0 down, 1 up), reason 3
     17      list 0, row 2      channels row x 64 to + 63 that are on it, a bit each: tagged 0, untagged 8
 
@@ -56,11 +57,12 @@ class Kind(IntEnum):
     HOST = 1
     FUNCTION = 2
     ADDRESSES = 3
+    NIC = 4
     VETH = 16
     LIST = 17
 
 
-KEY_OCTETS = {Kind.HOST: 0, Kind.FUNCTION: 2, Kind.ADDRESSES: 2, Kind.VETH: 2, Kind.LIST: 4}
+KEY_OCTETS = {Kind.HOST: 0, Kind.FUNCTION: 2, Kind.ADDRESSES: 2, Kind.NIC: 2, Kind.VETH: 2, Kind.LIST: 4}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,7 +75,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A point in what an end has said: a session of it, and the number of a PDU there."""
+    """A point in what an end has said: a session of it, and the number of a PDU there. Later ones are greater."""
 
     session: int
     number: int
@@ -195,6 +197,26 @@ class FunctionEntry:
         require_octets("inside a function's entry", octets, _FUNCTION.size)
         flags, generation, vsi = _FUNCTION.unpack_from(octets)
         return cls(_text(octets[_FUNCTION.size :]), bool(flags & 1), UUID(bytes=vsi) if any(vsi) else None, generation)
+
+
+@dataclass(frozen=True, slots=True)
+class NicEntry:
+    """What a function is bound to, and by which network port it is to reach the network; "": whichever."""
+
+    name: str
+    pin: str = ""
+
+    def encode(self) -> bytes:
+        """Give the value."""
+        pin = self.pin.encode()
+        return bytes((len(pin),)) + pin + self.name.encode()
+
+    @classmethod
+    def decode(cls, octets: bytes) -> NicEntry:
+        """Read a value. Raises WireError."""
+        require_octets("inside a NIC's entry", octets, 1)
+        require_octets("inside the name of a network port", octets, 1 + octets[0])
+        return cls(_text(octets[1 + octets[0] :]), _text(octets[1 : 1 + octets[0]]))
 
 
 def encode_addresses(addresses: Iterable[bytes]) -> bytes:

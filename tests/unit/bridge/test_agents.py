@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from openfex.model.layout import Binding, Layout
 from openfex.model.reader import read_documents
-from openfex.model.values import BROADCAST, ChannelKind
+from openfex.model.values import BROADCAST, ChannelKind, port_number
 from openfex.plan.layout import lay_out
 from openfex.proof.bed import frame
 from openfex.rules.compiler import compile_bridge, compile_extender
 from openfex.rules.tables import BridgeTables
 from openfex.testing.fabric import Spot
-from openfex.testing.signalling import Town
+from openfex.testing.signalling import DELAY_S, Town, ideal
 
-FAST = {"rte": 8, "rwd": 12, "rka": 14}
-"""Keep-alives every 164 ms; expiry after 0.27 s."""
+FAST = (8, 12, 14)
+"""RTE, RWD, RKA: a keep-alive every 164 ms; expiry after 0.27 s."""
 TEXT = """
 kind: network
 name: lab
@@ -28,7 +30,7 @@ spec: {{vlan: {{access: 10}}}}
 ---
 kind: profile
 name: trunk
-spec: {{vlan: {{native: 10, allowed: [10, 20]}}}}
+spec: {{vlan: {{trunk: {{native: 10, allowed: [10, 20]}}}}}}
 ---
 kind: profile
 name: judged
@@ -95,6 +97,12 @@ def reached(town: Town, sender: str) -> list[str]:
     return sorted(names[spot] for spot in spots if spot in names)
 
 
+def tables_of(town: Town) -> dict[str, object]:
+    """The tables of every node, the very objects."""
+    hosts = {name: one.tables for name, one in town.fabric.hosts.items()}
+    return {**hosts, **{name: one.tables for name, one in town.fabric.bridges.items()}}
+
+
 ALL = ["m1/eth0", "m2/eth0", "m3/eth0", "m3/eth1", "m4/eth0"]
 
 
@@ -127,6 +135,138 @@ def test_two_that_have_agreed_are_quiet_until_the_next_keep_alive(town: Town) ->
     town.run(1)
     before = town.sent
     town.run(10)
-    rounds = 10 / (10e-6 * 2 ** FAST["rka"])
+    rounds = 10 / (10e-6 * 2 ** FAST[2])
     assert (town.sent - before) / rounds < 20, "three cables, a PDU, its answer and two acks each"
     check(town)
+
+
+# P5: an agent may die at any moment; what it wrote goes on, and another one takes up from there.
+
+
+@pytest.mark.parametrize("name", ["h1", "h2", "sw-a"])
+def test_p5_an_agent_that_is_killed_and_restarted_rebuilds_nothing(town: Town, name: str) -> None:
+    town.run(1)
+    before = tables_of(town)
+    town.kill(name)
+    town.run(0.1)
+    town.restart(name)
+    town.run(5)
+    check(town)
+    written = [event for event in town.events(name) if event in {"lost", "refused", "expired", "de-associated"}]
+    assert written == []
+    for node, found in tables_of(town).items():
+        assert found is before[node], "nobody has written anything"
+
+
+def test_p5_a_bridge_whose_agent_is_dead_expires_nothing_and_gives_everybody_time_when_it_is_back(town: Town) -> None:
+    town.run(1)
+    tables = town.fabric.bridges["sw-a"].tables
+    town.kill("sw-a")
+    town.run(60)
+    assert town.fabric.bridges["sw-a"].tables is tables
+    assert reached(town, "m1/eth0") == [one for one in ALL if one != "m1/eth0"], "and its hosts take nothing down"
+    town.restart("sw-a")
+    town.run(5)
+    check(town)
+    assert "expired" not in town.events("sw-a")
+
+
+def test_p5_all_agents_at_once(town: Town) -> None:
+    town.run(1)
+    for name in [*town.agents]:
+        town.kill(name)
+    town.run(1)
+    assert reached(town, "m1/eth0") == [one for one in ALL if one != "m1/eth0"]
+    town.start()
+    town.run(5)
+    check(town)
+
+
+# P3: no profile, no traffic.
+
+
+def test_p3_veths_of_a_silent_host_go_down_after_its_keep_alive_time(town: Town) -> None:
+    town.run(1)
+    town.kill("h2")
+    silent_from = town.now
+    town.run(5)
+    expired = [at for at, who, log in town.logs if who == "sw-a" and log.event == "expired"]
+    assert len(expired) == 3
+    expiry = 1.5 * (7 * 10e-6 * 2 ** FAST[0] + 10e-6 * 2 ** FAST[2])
+    assert all(silent_from < at <= silent_from + expiry + 0.001 for at in expired)
+    bridge = town.fabric.bridges["sw-a"].tables
+    assert not any(bridge.ports[binding(town, name).bridge_port].up for name in ("m3/eth0", "m3/eth1", "m4/eth0"))
+    assert reached(town, "m1/eth0") == ["m2/eth0"]
+    town.restart("h2")
+    town.run(5)
+    check(town)
+
+
+def test_p3_a_carved_function_is_a_port_that_is_down(town: Town) -> None:
+    town.run(1)
+    ports = town.fabric.bridges["sw-a"].tables.ports
+    link = binding(town, "m1/eth0").uplink.bridge_link
+    carved = [port_number(link, function.channel) for function in town.layout.host("h1").functions]
+    assert [ports[number].up for number in carved] == [True, False, True, False]
+    assert [ports[number].profile > 0 for number in carved] == [True, False, True, False]
+
+
+# P2 and P7: whose a VSI is.
+
+
+def test_p7_a_vsi_that_moves_with_a_higher_generation_is_taken_from_its_old_host(town: Town) -> None:
+    town.run(1)
+    moving = binding(town, "m1/eth0")
+    there = town.layout.host("h2")
+    moved = replace(moving, function=there.functions[5], uplink=there.uplinks[0], generation=2)
+    h2 = [one for one in town.layout.bindings if one.uplink.host == "h2"]
+    town.restart_host("h2", [*h2, moved])
+    town.run(5)
+    ports = town.fabric.bridges["sw-a"].tables.ports
+    assert ports[moved.bridge_port].mac == moving.mac
+    assert not ports[moving.bridge_port].up
+    assert town.host("h2").is_settled
+    assert not town.fabric.hosts["h1"].tables.functions[moving.host_port].up
+
+
+def test_p7_a_vsi_of_an_older_generation_takes_nothing(town: Town) -> None:
+    town.run(1)
+    moving = binding(town, "m1/eth0")
+    there = town.layout.host("h2")
+    late = replace(moving, function=there.functions[5], uplink=there.uplinks[0], generation=1)
+    h2 = [one for one in town.layout.bindings if one.uplink.host == "h2"]
+    town.restart_host("h2", [*h2, late])
+    town.run(5)
+    check(town)
+    assert {log.code for _, who, log in town.logs if who == "sw-a" and log.event == "refused"} == {"vsi-elsewhere"}
+
+
+def test_p2_a_station_cannot_have_another_s_mac(town: Town) -> None:
+    thief = replace(binding(town, "m4/eth0"), mac=binding(town, "m1/eth0").mac)
+    others = [one for one in town.layout.bindings if one.uplink.host == "h2" and one.name != "m4/eth0"]
+    town.run(1)
+    town.restart_host("h2", [*others, thief])
+    town.run(5)
+    refused = {log.code for _, who, log in town.logs if who == "sw-a" and log.event == "refused"}
+    assert refused == {"mac-taken"}
+    assert town.fabric.bridges["sw-a"].tables.veths[thief.mac] == binding(town, "m1/eth0").bridge_port
+    assert not town.host("h2").is_settled
+
+
+@pytest.mark.parametrize("lost", range(4))
+def test_ports_come_up_over_a_bad_cable(town: Town, lost: int) -> None:
+    """Every fourth frame is lost, or comes twice."""
+    count = iter(range(10**9))
+    town.fate = lambda *_: () if (turn := next(count)) % 4 == lost else (DELAY_S,) * (1 + turn % 3 // 2)
+    town.run(20)
+    town.fate = ideal
+    town.run(20)
+    check(town)
+
+
+def test_a_host_that_never_says_it_has_its_lists_is_not_waited_for(town: Town) -> None:
+    town.run(1)
+    town.kill("h1")
+    town.restart_host("h2", [one for one in town.layout.bindings if one.uplink.host == "h2"][:1])
+    town.run(5)
+    assert not town.fabric.bridges["sw-a"].tables.ports[binding(town, "m4/eth0").bridge_port].up

@@ -41,7 +41,7 @@ class Pair:
 
     def _owner(self, end: int, output: object, now: float) -> list[object]:
         is_news = isinstance(output, Told | Synced)
-        return [*self.mirrors[end].confirm(now)] if is_news and self.confirms[end] else []
+        return [*self.mirrors[end].confirm(self.mirrors[end].heard, now)] if is_news and self.confirms[end] else []
 
     def put(self, end: int, number: int, value: bytes) -> int:
         change, outputs = self.mirrors[end].put(function_key(number), value, self.wire.now)
@@ -98,7 +98,7 @@ def test_what_was_done_is_told_back_and_not_what_has_only_come(pair: Pair) -> No
     pair.run()
     assert pair.mirrors[RIGHT].copy[function_key(2)] == b"two"
     assert Applied(second) not in pair.wire.outputs(LEFT, Applied)
-    pair.wire.put(RIGHT, pair.mirrors[RIGHT].confirm(pair.wire.now))
+    pair.wire.put(RIGHT, pair.mirrors[RIGHT].confirm(pair.mirrors[RIGHT].heard, pair.wire.now))
     pair.run()
     assert pair.wire.outputs(LEFT, Applied)[-1] == Applied(second)
 

@@ -18,6 +18,7 @@ from openfex.wire.control import (
     Kind,
     ListRow,
     Mark,
+    NicEntry,
     VethEntry,
     function_key,
     list_key,
@@ -51,12 +52,14 @@ def test_a_pdu_s_octets_are_those_of_the_table() -> None:
         (HostEntry(ChannelKind.SCHANNEL_Q, ""), "04"),
         (FunctionEntry("n/1", True, VSI, 258), "01000000000000010200112233445566778899aabbccddeeff6e2f31"),
         (FunctionEntry("n/1"), "000000000000000000000000000000000000000000000000006e2f31"),
+        (NicEntry("m/e", "up0"), "037570306d2f65"),
+        (NicEntry("m/e"), "006d2f65"),
         (VethEntry(4094, True), "0ffe0100"),
         (VethEntry(2, False, 9), "00020009"),
         (ListRow(1 << 63, 3), "80000000000000000000000000000003"),
     ],
 )
-def test_an_entry_s_value(entry: HostEntry | FunctionEntry | VethEntry | ListRow, octets: str) -> None:
+def test_an_entry_s_value(entry: HostEntry | FunctionEntry | NicEntry | VethEntry | ListRow, octets: str) -> None:
     assert entry.encode().hex() == octets
     assert type(entry).decode(bytes.fromhex(octets)) == entry
 
@@ -101,6 +104,8 @@ def test_octets_that_are_none_are_refused(octets: str, code: str) -> None:
         (HostEntry, b"\1a\nb", "bad-name"),
         (HostEntry, b"\1" + b"a" * 65, "field-out-of-range"),
         (FunctionEntry, bytes(24), "truncated-frame"),
+        (NicEntry, b"", "truncated-frame"),
+        (NicEntry, b"\4up0", "truncated-frame"),
         (VethEntry, b"\0\1\0", "truncated-frame"),
         (VethEntry, b"\xf0\0\0\0", "field-out-of-range"),
         (ListRow, bytes(15), "truncated-frame"),

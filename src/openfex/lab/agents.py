@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agents of a lab: those of all its hosts and bridges, in one process that stays when the lab is up.
+
+They are the agents of real hosts and bridges; only where their documents lie is the lab's. Another process takes over
+from one that has ended, however it ended: the kernel's tables and what bridges remember are all there is to know (P5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+from openfex.bridge.agent import BridgeAgent, Memory, StationMemory, WriteBridge
+from openfex.bridge.vsi_manager import DocumentManager
+from openfex.errors import NotFoundError
+from openfex.host.agent import HostAgent, WriteHost
+from openfex.lab import kept, staffing
+from openfex.lab.names import netns_of
+from openfex.lab.workshop import Workshop
+from openfex.linux.agent_loop import AgentLoop
+from openfex.linux.control_wire import ControlWire
+from openfex.linux.disk import keep
+from openfex.model.layout import Bridge, Host, Layout, Signalling
+from openfex.plan.objects import State, TablesKey, TablesSpec
+from openfex.protocol.evb import EvbSettings
+from openfex.protocol.output import Log
+from openfex.protocol.uplink import UplinkSettings, bridge_end, station_end
+from openfex.rules.tables import BridgeTables, ExtenderTables
+from openfex.wire.control import Key, Kind
+from openfex.wire.evb import EvbMode
+
+LAST_SEQUENCE = 0xFFFF
+
+
+def memory_file(lab: str, bridge: str) -> Path:
+    """What a bridge's agent remembers."""
+    return kept.folder(lab) / f"bridge-{bridge}.json"
+
+
+def write_memory(path: Path, memory: Memory) -> None:
+    """Keep what a bridge's agent knows, as octets in hexadecimal."""
+    rows = {
+        str(link): {
+            "told": [[key.kind, key.octets.hex(), value.hex()] for key, value in one.told.items()],
+            "held": [octets.hex() for octets in one.held],
+        }
+        for link, one in memory.items()
+    }
+    keep(path, rows)
+
+
+def read_memory(path: Path) -> Memory:
+    """What the agent before has kept; nothing if there was none."""
+    if not path.exists():
+        return {}
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        int(link): StationMemory(
+            {Key(Kind(kind), bytes.fromhex(key)): bytes.fromhex(value) for kind, key, value in one["told"]},
+            tuple(bytes.fromhex(octets) for octets in one["held"]),
+        )
+        for link, one in raw.items()
+    }
+
+
+@dataclass
+class Staff:
+    """The agents of one lab, on their uplinks. `wanted`: what the kernel would hold by the layout."""
+
+    layout: Layout
+    wanted: State
+    workshop: Workshop
+    loop: AgentLoop
+    say: Callable[[str, Log], None]
+    hosts: dict[str, HostAgent] = field(default_factory=dict)
+    bridges: dict[str, BridgeAgent] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._held = ExitStack()
+        self._state = self.workshop.observe(self.wanted)
+        self._session = time.time_ns()
+
+    def close(self) -> None:
+        """Close their sockets; what they wrote stays."""
+        self._held.close()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every NIC is up, and nothing is on its way."""
+        return all(one.is_settled for one in self.hosts.values())
+
+    def start(self, node: str = "") -> None:
+        """All of them, or that of one node alone. Raises NotFoundError."""
+        bridges = [one for one in self.layout.bridges if node in {"", one.name}]
+        hosts = [one for one in self.layout.own_hosts if node in {"", one.name}]
+        if not bridges and not hosts:
+            raise NotFoundError(f"lab {self.layout.lab} has no host or bridge {node}", code="no-such-node")
+        for bridge in bridges:
+            self._start_bridge(bridge)
+        for host in hosts:
+            self._start_host(host)
+
+    def _start_bridge(self, bridge: Bridge) -> None:
+        space = netns_of(self.layout.lab, "bridge", bridge.name)
+        devices = {one.bridge_link: one.bridge_device for one in self.layout.uplinks_of(bridge.name)}
+        wires = self._wires(space, devices)
+        ends = {
+            link: bridge_end(self._settings(bridge.name, space, device, EvbMode.BRIDGE))
+            for link, device in devices.items()
+        }
+        tables = self._tables(TablesKey(True, space))
+        path = memory_file(self.layout.lab, bridge.name)
+        agent = BridgeAgent(
+            bridge,
+            DocumentManager(self.layout.profiles),
+            ends,
+            tables if isinstance(tables, BridgeTables) else None,
+            read_memory(path),
+        )
+        self.bridges[bridge.name] = agent
+        self.loop.add(agent, wires, partial(self._perform_bridge, agent, space, path))
+
+    def _start_host(self, host: Host) -> None:
+        space = netns_of(self.layout.lab, "host", host.name)
+        devices = {one.host_link: one.device for one in host.uplinks}
+        wires = self._wires(space, devices)
+        ends = {
+            link: station_end(self._settings(host.name, space, device, EvbMode.STATION))
+            for link, device in devices.items()
+        }
+        tables = self._tables(TablesKey(False, space))
+        agent = HostAgent(
+            host,
+            self.layout.bindings_on(host.name),
+            ends,
+            tables if isinstance(tables, ExtenderTables) else None,
+        )
+        self.hosts[host.name] = agent
+        self.loop.add(agent, wires, partial(self._perform_host, agent, space))
+
+    def _wires(self, space: str, devices: Mapping[int, str]) -> dict[int, ControlWire]:
+        wires = {}
+        for link, device in devices.items():
+            wires[link] = ControlWire(device, space)
+            self._held.callback(wires[link].close)
+        return wires
+
+    def _tables(self, key: TablesKey) -> object:
+        found = self._state.get(key)
+        return found.tables if isinstance(found, TablesSpec) else None
+
+    def _settings(self, name: str, space: str, device: str, role: EvbMode) -> UplinkSettings:
+        mac = self.workshop.spaces.netlink(space).link(device).mac
+        times = self.layout.signalling or Signalling(14, 20, 20)
+        evb = EvbSettings(role, reflective_relay=False, rte=times.rte, rwd=times.rwd, rka=times.rka)
+        sequence = random.SystemRandom().randint(1, LAST_SEQUENCE)
+        return UplinkSettings(mac, mac, device, name, evb, self._session, sequence)
+
+    def _perform_bridge(
+        self, agent: BridgeAgent, space: str, path: Path, effect: object, now: float
+    ) -> Iterable[object]:
+        if isinstance(effect, WriteBridge):
+            write_memory(path, effect.memory)
+            self._write(TablesKey(True, space), effect.tables)
+            return agent.written(now)
+        return self._log(agent.bridge.name, effect)
+
+    def _perform_host(self, agent: HostAgent, space: str, effect: object, now: float) -> Iterable[object]:
+        if isinstance(effect, WriteHost):
+            self._write(TablesKey(False, space), effect.tables)
+            return agent.written(now)
+        return self._log(agent.host.name, effect)
+
+    def _write(self, key: TablesKey, tables: BridgeTables | ExtenderTables) -> None:
+        asked = self.wanted[key]
+        assert isinstance(asked, TablesSpec)
+        self.workshop.write(key, TablesSpec(tables, asked.xdp, asked.queued))
+
+    def _log(self, node: str, effect: object) -> Iterable[object]:
+        if isinstance(effect, Log):
+            self.say(node, effect)
+        return ()
+
+
+def serve(layout: Layout, want: Callable[[Workshop], State], ready: int, node: str = "") -> None:
+    """Be the agents of a lab, or of one node, until SIGTERM or SIGINT; then end, and change nothing.
+
+    `ready`: a file to which a line is written for each refusal, and `settled` when all NICs are up; then it is closed.
+    """
+    with staffing.on_duty(layout.lab, node), Workshop(layout.lab) as workshop, os.fdopen(ready, "w") as told:
+        asyncio.run(_serve(layout, want(workshop), workshop, told, node))
+
+
+async def _serve(layout: Layout, wanted: State, workshop: Workshop, told: TextIO, node: str) -> None:
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    loop = AgentLoop()
+    staff = Staff(layout, wanted, workshop, loop, partial(_say, told))
+
+    def look() -> None:
+        if staff.is_settled and not told.closed:
+            print(staffing.SETTLED, file=told)
+            told.close()
+
+    try:
+        staff.start(node)
+        loop.on_change = look
+        look()
+        await ended.wait()
+    finally:
+        staff.close()
+
+
+def _say(told: TextIO, node: str, log: Log) -> None:
+    line = json.dumps({"time": time.time(), "node": node, **asdict(log)})
+    print(line, flush=True)
+    if log.event == "refused" and not told.closed:
+        print(line, file=told, flush=True)

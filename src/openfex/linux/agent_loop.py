@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Door that agents live behind: their uplinks' frames in, their wishes out, their deadlines kept. It decides nothing.
+
+One loop runs any number of agents in one thread. An agent is without I/O (`Agent`); what it wishes beside frames is its
+owner's to do (`perform`), and done at once: control work takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from openfex.errors import KernelError
+from openfex.linux.control_wire import ControlWire
+from openfex.protocol.output import Send
+
+
+class Agent(Protocol):
+    """A machine of uplinks."""
+
+    @property
+    def deadline(self) -> float | None:
+        """When it wants to be called."""
+
+    def start(self, now: float) -> Sequence[object]:
+        """Begin."""
+
+    def receive(self, link: int, octets: bytes, now: float) -> Sequence[object]:
+        """Take a frame of an uplink."""
+
+    def expire(self, now: float) -> Sequence[object]:
+        """Do what is due."""
+
+
+Perform = Callable[[object, float], Iterable[object]]
+"""Do what an agent wishes; what it then wishes."""
+
+
+class AgentLoop:
+    """Runs agents until it is stopped."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when an agent has done something."""
+        self.unsent = 0
+        """Frames that a device did not take: it is down, or full."""
+
+    def now(self) -> float:
+        """The time that agents go by."""
+        return self._loop.time()
+
+    def add(self, agent: Agent, wires: Mapping[int, ControlWire], perform: Perform) -> None:
+        """Start an agent; `wires` are its uplinks, by link."""
+        for link, wire in wires.items():
+            for fileno in wire.filenos():
+                self._loop.add_reader(fileno, self._ready, agent, link, wires, perform)
+        self._act(agent, agent.start(self.now()), wires, perform)
+
+    def _ready(self, agent: Agent, link: int, wires: Mapping[int, ControlWire], perform: Perform) -> None:
+        for octets in wires[link].receive():
+            self._act(agent, agent.receive(link, octets, self.now()), wires, perform)
+
+    def _due(self, agent: Agent, wires: Mapping[int, ControlWire], perform: Perform) -> None:
+        self._act(agent, agent.expire(self.now()), wires, perform)
+
+    def _act(self, agent: Agent, effects: Iterable[object], wires: Mapping[int, ControlWire], perform: Perform) -> None:
+        for effect in effects:
+            if isinstance(effect, Send):
+                try:
+                    wires[effect.link].send(effect.octets)
+                except KernelError:
+                    self.unsent += 1  # as if the cable had lost it
+            else:
+                self._act(agent, perform(effect, self.now()), wires, perform)
+        self._arm(agent, wires, perform)
+        self.on_change()
+
+    def _arm(self, agent: Agent, wires: Mapping[int, ControlWire], perform: Perform) -> None:
+        if older := self._timers.pop(id(agent), None):
+            older.cancel()
+        if (deadline := agent.deadline) is not None:
+            self._timers[id(agent)] = self._loop.call_at(deadline, self._due, agent, wires, perform)

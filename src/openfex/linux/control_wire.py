@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Door to the signalling of one uplink: a socket for LLDP and one for ECP, which hear nothing else.
+
+They are bound to their protocols, so data frames never come near them: what the programs take, the kernel asks no
+socket about. What comes that nobody reads in time is lost, as on any wire (`QUEUE` octets wait).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from openfex.linux.packet import PacketSocket
+from openfex.wire import lldp
+from openfex.wire.ecp import Ecpdu
+from openfex.wire.tlv import NEAREST_BRIDGE, NEAREST_CUSTOMER_BRIDGE
+
+QUEUE = 1 << 20
+MOST_AT_ONCE = 64
+"""Frames that are taken in one go, so that one uplink cannot keep all others waiting."""
+_GROUPS = (NEAREST_BRIDGE.octets, NEAREST_CUSTOMER_BRIDGE.octets)
+
+
+class ControlWire:
+    """One end of an uplink."""
+
+    def __init__(self, device: str, netns: str | None = None) -> None:
+        """Open both sockets on a device. Raises NotFoundError, KernelError."""
+        self.device = device
+        self._sockets: list[PacketSocket] = []
+        try:
+            for protocol in (lldp.ETHERTYPE, Ecpdu.ETHERTYPE):
+                door = PacketSocket(
+                    device, netns=netns, promiscuous=False, protocol=protocol, groups=_GROUPS, queue=QUEUE
+                )
+                self._sockets.append(door)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        for one in self._sockets:
+            one.close()
+
+    def filenos(self) -> Iterable[int]:
+        """What to wait for."""
+        return [one.fileno() for one in self._sockets]
+
+    def send(self, octets: bytes) -> None:
+        """Send one frame, from the destination address on. Raises KernelError."""
+        self._sockets[0].send(octets)
+
+    def receive(self) -> list[bytes]:
+        """The frames that are there now, some of them if there are many."""
+        found: list[bytes] = []
+        for one in self._sockets:
+            while len(found) < MOST_AT_ONCE and (octets := one.receive(0.0)) is not None:
+                found.append(octets)
+        return found

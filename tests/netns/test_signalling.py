@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Agents on real frames: ports come up by what hosts and bridges say over their cables, and by nothing else.
+
+That agents decide rightly tests/unit/bridge/test_agents.py shows in virtual time; here they are processes, and what
+they write is in the kernel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from openfex.datapath.tables import read_rows, read_totals
+from openfex.errors import VerificationError
+from openfex.lab import lab, staffing
+from openfex.lab.names import netns_of
+from openfex.lab.view.look import look
+from openfex.lab.view.ports import port_rows
+from openfex.lab.workshop import Workshop
+from openfex.linux.packet import PacketSocket
+from openfex.model.layout import Binding, Layout
+from openfex.model.values import BROADCAST, ChannelKind
+from openfex.proof.bed import frame, numbers
+from openfex.proof.kernel_bed import nic_place
+from tests.netns.policed import binding_of, wait_until
+
+pytestmark = pytest.mark.root
+LAB = "test-signal"
+FRAMES = 3000
+TEXT = """
+kind: network
+name: test-signal
+spec: {{bridges: {{sw: {{ports: [up0]}}}}, signalling: {{keep-alive: {keep_alive}, retransmission: 20ms}}}}
+---
+kind: profile
+name: web
+spec: {{vlan: {{access: 10}}}}
+---
+kind: profile
+name: judged
+spec: {{vlan: {{access: 10}}, rate: {{out: 1Gbit}}}}
+---
+kind: host
+name: h1
+spec: {{channel: {kind}, uplinks: {{a: {{device: up-a, bridge: sw, attachment: {attachment}}}}}}}
+---
+kind: adapter
+name: n1
+spec: {{host: h1, model: bcm-8, functions: 4}}
+---
+kind: host
+name: h2
+spec: {{channel: {kind}, uplinks: {{a: {{device: up-a, bridge: sw, attachment: {attachment}}}}}}}
+---
+kind: adapter
+name: n2
+spec: {{host: h2, model: bcm-8, functions: 4}}
+---
+kind: machine
+name: m1
+spec: {{host: h1, nics: {{eth0: {{profile: web, address: 10.0.10.1/24}}}}}}
+---
+kind: machine
+name: m2
+spec: {{host: h1, nics: {{eth0: {{profile: web}}}}}}
+---
+kind: machine
+name: m3
+spec: {{host: h2, nics: {{eth0: {{profile: judged}}}}}}
+"""
+
+
+def text_of(kind: ChannelKind = ChannelKind.ETAG, attachment: str = "tc", keep_alive: str = "10s") -> str:
+    return TEXT.format(kind=kind.value, attachment=attachment, keep_alive=keep_alive)
+
+
+@pytest.fixture
+def clean() -> Iterator[None]:
+    yield
+    lab.down(LAB)
+
+
+def events() -> list[dict[str, object]]:
+    """What the agents have logged."""
+    return [json.loads(line) for line in staffing.log_file(LAB).read_text().splitlines()]
+
+
+def states(layout: Layout) -> dict[str, object]:
+    """By NIC, what its vEth is."""
+    return {str(row["nic"]): row["state"] for row in port_rows(look(layout)) if row["nic"]}
+
+
+@contextmanager
+def nic_of(layout: Layout, machine: str) -> Iterator[tuple[Binding, PacketSocket]]:
+    binding = binding_of(layout, machine)
+    place = nic_place(layout, binding)
+    with PacketSocket(place.device, netns=place.netns) as door:
+        yield binding, door
+
+
+def exchange(layout: Layout, sender: str, receiver: str, act: Callable[[int], None] = lambda number: None) -> list[int]:
+    """Send frames from one NIC to another, and do something behind each; the numbers of those that arrived."""
+    found: list[bytes] = []
+    with nic_of(layout, sender) as (one, source), nic_of(layout, receiver) as (other, target):
+        for number in range(FRAMES):
+            source.send(frame(other.mac, one.mac, number))
+            act(number)
+            if number % 64 == 0:
+                found += target.drain()
+
+        def is_last_there() -> bool:
+            found.extend(target.drain())
+            return FRAMES - 1 in numbers(found[-64:])
+
+        wait_until(is_last_there, "the last frame arrives")
+    return numbers(found)
+
+
+@contextmanager
+def agent_of(node: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process for one node's agent alone; it is there once it holds its lock."""
+    command = [sys.executable, "-P", "-m", "openfex", "lab", "agents", LAB, "--node", node]
+    with staffing.log_file(LAB).open("ab") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            wait_until(lambda: staffing.find(LAB, node) is not None, f"the agent of {node} runs")
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("attachment", ["tc", "xdp"])
+@pytest.mark.parametrize("kind", ChannelKind, ids=lambda kind: kind.value)
+def test_ports_come_up_by_signalling(clean: None, kind: ChannelKind, attachment: str) -> None:
+    layout = lab.up(text_of(kind, attachment)).layout
+    associated = {one["about"] for one in events() if one["event"] == "associated"}
+    assert associated == {"m1/eth0", "m2/eth0", "m3/eth0"}
+    assert states(layout) == dict.fromkeys(associated, "up")
+    assert lab.drift(LAB).operations == (), "what they agreed on is what the documents say"
+    for sender, receiver in (("m1", "m2"), ("m1", "m3"), ("m3", "m2")):
+        assert exchange(layout, sender, receiver) == list(range(FRAMES))
+    with nic_of(layout, "m1") as (one, source), nic_of(layout, "m3") as (_, target):
+        source.send(frame(BROADCAST, one.mac, 7))
+        assert numbers([target.receive(5.0) or b""]) == [7]
+    with Workshop(LAB) as workshop:
+        assert read_totals(workshop.node(netns_of(LAB, "bridge", "sw"))).control > 0
+
+
+def test_a_second_up_changes_nothing_and_keeps_the_agents(clean: None) -> None:
+    lab.up(text_of())
+    before = staffing.find(LAB)
+    assert lab.up(text_of()).operations == ()
+    assert staffing.find(LAB) == before
+    assert before is not None
+
+
+def test_p5_killed_agents_lose_no_frame_and_others_rebuild_nothing(clean: None) -> None:
+    layout = lab.up(text_of()).layout
+    found = staffing.find(LAB)
+    assert found is not None
+    spaces = [netns_of(LAB, "host", "h1"), netns_of(LAB, "host", "h2"), netns_of(LAB, "bridge", "sw")]
+    with Workshop(LAB) as workshop:
+        before = [read_rows(workshop.node(space)) for space in spaces]
+
+        def act(number: int) -> None:
+            if number == FRAMES // 3:
+                os.kill(found.pid, signal.SIGKILL)
+            if number == FRAMES // 2:
+                staffing.start(LAB)
+
+        assert exchange(layout, "m1", "m3", act) == list(range(FRAMES))
+        assert [read_rows(workshop.node(space)) for space in spaces] == before
+    assert not {one["event"] for one in events()} & {"lost", "expired", "de-associated", "refused"}
+
+
+MORE = """---
+kind: machine
+name: m4
+spec: {host: h1, nics: {eth0: {profile: web}}}
+"""
+EDITS: dict[str, Callable[[str], str]] = {
+    "a machine": lambda text: text + MORE,
+    "functions": lambda text: text.replace("bcm-8, functions: 4", "bcm-8, functions: 6"),
+    "a vlan": lambda text: text.replace("access: 10}, rate", "access: 11}, rate"),
+    "a rate": lambda text: text.replace("1Gbit", "2Gbit"),
+    "one less": lambda text: text[: text.index("---\nkind: machine\nname: m3")],
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_loses_no_frame_of_others(clean: None, edit: str) -> None:
+    text = text_of()
+    layout = lab.up(text).layout
+    edited = EDITS[edit](text)
+    assert edited != text
+
+    def act(number: int) -> None:
+        if number == FRAMES // 3:
+            lab.up(edited)
+
+    assert exchange(layout, "m1", "m2", act) == list(range(FRAMES))
+    assert lab.drift(LAB).operations == ()
+
+
+@contextmanager
+def one_process_each(layout: Layout) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """The same agents, each alone in a process; hosts first, so that the bridge finds all of them."""
+    staffing.stop(LAB)
+    before = len(events())
+    with ExitStack() as held:
+        agents = {node: held.enter_context(agent_of(node)) for node in ("h1", "h2", "sw")}
+        count = len(layout.bindings)
+        wait_until(lambda: heard("associated", before) >= count, "all are confirmed")
+        yield agents
+
+
+def heard(event: str, since: int = 0) -> int:
+    """How often something was logged."""
+    return sum(one["event"] == event for one in events()[since:])
+
+
+def test_p3_the_veths_of_a_silent_host_go_down_and_come_back(clean: None) -> None:
+    layout = lab.up(text_of(keep_alive="1s")).layout
+    with one_process_each(layout) as agents:
+        os.kill(agents["h2"].pid, signal.SIGKILL)
+        wait_until(lambda: states(layout)["m3/eth0"] != "up", "m3's vEth goes down")
+        assert states(layout) == {"m1/eth0": "up", "m2/eth0": "up", "m3/eth0": "down, no profile"}, "and no other"
+        assert heard("expired") == 1
+        with agent_of("h2"):
+            wait_until(lambda: states(layout)["m3/eth0"] == "up", "and comes back")
+
+
+def test_p5_a_bridge_s_dead_agent_takes_nothing_down(clean: None) -> None:
+    layout = lab.up(text_of(keep_alive="1s")).layout
+    with one_process_each(layout) as agents:
+        os.kill(agents["sw"].pid, signal.SIGKILL)
+        wait_until(lambda: heard("lost") >= len(layout.bindings), "hosts notice")
+        assert states(layout) == dict.fromkeys(("m1/eth0", "m2/eth0", "m3/eth0"), "up")
+        assert exchange(layout, "m1", "m3") == list(range(FRAMES))
+        with agent_of("sw"):
+            before = len(events())
+            wait_until(lambda: heard("associated", before) >= len(layout.bindings), "it takes them up")
+        assert heard("expired") == 0
+
+
+def test_agents_that_are_not_done_in_time_are_a_change_that_is_undone(
+    clean: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = lab.up(text_of()).layout
+    with monkeypatch.context() as patch:
+        patch.setattr(staffing, "READY_S", 0.0)
+        with pytest.raises(VerificationError) as caught:
+            lab.up(EDITS["a machine"](text_of()))
+    assert caught.value.code == "agents-failed"
+    assert lab.layout_of(LAB) == layout
+    assert lab.up(text_of()).layout == layout
+    assert states(layout) == dict.fromkeys(("m1/eth0", "m2/eth0", "m3/eth0"), "up")
+    assert staffing.find(LAB) is not None
+
+
+def test_down_ends_the_agents(clean: None) -> None:
+    lab.up(text_of())
+    found = staffing.find(LAB)
+    assert found is not None
+    assert f"agents of {LAB}" in lab.down(LAB)
+    with pytest.raises(ProcessLookupError):
+        os.kill(found.pid, 0)
