@@ -33,6 +33,7 @@ from openfex.testing.tables import (
     spoil_extender_tables,
 )
 from openfex.wire import ETag, Frame, VlanTag, VnTag
+from tests.fuzz.signalling import signalling_words, signals, uplinks
 from tests.property.ports import check_delivered, ways_in
 
 NOW_NS = 10**12
@@ -114,7 +115,7 @@ def check_conserved(fabric: Fabric) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    one.__name__: one for one in (codecs, heads, packets, bridges, extenders, fabrics)
+    one.__name__: one for one in (codecs, heads, packets, bridges, extenders, fabrics, signals, uplinks)
 }
 
 
@@ -123,7 +124,7 @@ def words() -> set[bytes]:
     found = {ethertype.to_bytes(2, "big") for ethertype in ETHERTYPES}
     found |= {mac.octets for number in range(TABLES) for mac in bridge_tables(number).veths}
     found |= {one.mac.octets for number in range(TABLES) for one in layout_of(number).bindings}
-    return found | {mac.octets for mac in (*STATIONS, *BPDU_ADDRESSES, BROADCAST)}
+    return found | signalling_words() | {mac.octets for mac in (*STATIONS, *BPDU_ADDRESSES, BROADCAST)}
 
 
 @cache

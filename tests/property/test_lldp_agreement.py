@@ -19,7 +19,8 @@ from openfex.wire.cdcp import Cdcp, CdcpRole, SChannel
 from openfex.wire.evb import BridgeStatus, Evb, EvbMode, RelayStatus, StationStatus
 from openfex.wire.lldp import ETHERTYPE, ChassisId, Lldpdu, PortId
 from openfex.wire.tlv import NEAREST_CUSTOMER_BRIDGE, Tlv
-from tests.property.lldp_wire import DELAY, End, Wire
+from tests.property.fake_wire import IDEAL_DELAY, LEFT, RIGHT, FakeWire, foretold
+from tests.property.lldp_end import LldpEnd
 
 MOST_FATES = 16
 LONGEST_DELAY = 20.0
@@ -31,7 +32,7 @@ AGREED = TROUBLE + 121 + 31
 
 exponents = st.integers(0, 31)
 retries = st.integers(0, 7)
-delays = st.floats(DELAY, LONGEST_DELAY)
+delays = st.floats(IDEAL_DELAY, LONGEST_DELAY)
 fates = st.lists(st.lists(delays, max_size=3).map(tuple), max_size=MOST_FATES)
 scids = st.lists(st.integers(2, 12), max_size=8, unique=True)
 times = st.floats(0, LAST_CHANGE)
@@ -42,8 +43,14 @@ def settings_of(role: EvbMode) -> st.SearchStrategy[EvbSettings]:
     return st.builds(EvbSettings, st.just(role), st.booleans(), retries, exponents, exponents, exponents, st.booleans())
 
 
-def check_agreed(wire: Wire, wanted: set[int], pool: SvidPool) -> None:
-    station, bridge = wire.ends
+def end_of(wire: FakeWire, number: int) -> LldpEnd:
+    end = wire.ends[number]
+    assert isinstance(end, LldpEnd)
+    return end
+
+
+def check_agreed(wire: FakeWire, wanted: set[int], pool: SvidPool) -> None:
+    station, bridge = end_of(wire, LEFT), end_of(wire, RIGHT)
     assert isinstance(station.cdcp, CdcpStation)
     assert isinstance(bridge.cdcp, CdcpBridge)
     ours, theirs = station.settings, bridge.settings
@@ -59,21 +66,22 @@ def check_agreed(wire: Wire, wanted: set[int], pool: SvidPool) -> None:
     assert len(set(station.cdcp.given.values())) == len(station.cdcp.given)
 
 
-def check_quiet(wire: Wire) -> None:
+def check_quiet(wire: FakeWire) -> None:
     """Nothing is told any more, and no more is sent than a frame every 30 s."""
-    told, sent = [list(end.told) for end in wire.ends], wire.sent.copy()
+    told, sent = [len(one) for one in wire.told], [len(one) for one in wire.sent]
     wire.run(wire.now + 300)
-    assert [end.told for end in wire.ends] == told
-    assert {number: wire.sent[number] - sent[number] for number in (0, 1)} == {0: 10, 1: 10}
+    assert [len(one) for one in wire.told] == told
+    assert [len(one) - before for one, before in zip(wire.sent, sent, strict=True)] == [10, 10]
 
 
 @given(settings_of(EvbMode.STATION), settings_of(EvbMode.BRIDGE), scids, pools)
 def test_on_a_good_wire_two_ends_agree_within_a_second(
     ours: EvbSettings, theirs: EvbSettings, wanted: list[int], pool: SvidPool
 ) -> None:
-    wire = Wire([End(ours), End(theirs, pool=pool)])
-    wire.do(0, lambda end: [*end.ask(wanted, 0), *end.start(0)])
-    wire.do(1, lambda end: end.start(0))
+    station, bridge = LldpEnd(ours), LldpEnd(theirs, pool=pool)
+    wire = FakeWire(station, bridge)
+    wire.put(LEFT, [*station.ask(wanted, 0), *station.start(0)])
+    wire.put(RIGHT, bridge.start(0))
     wire.run(1)
     check_agreed(wire, set(wanted), pool)
 
@@ -82,63 +90,65 @@ def test_on_a_good_wire_two_ends_agree_within_a_second(
 def test_on_a_bad_wire_two_ends_agree_in_bounded_time_and_are_quiet_then(data: st.DataObject) -> None:
     ours, theirs = data.draw(settings_of(EvbMode.STATION)), data.draw(settings_of(EvbMode.BRIDGE))
     pool = data.draw(pools)
-    wire = Wire([End(ours), End(theirs, pool=pool)], data.draw(fates))
-    wire.do(data.draw(st.integers(0, 1)), lambda end: end.start(0))
+    wire = FakeWire(LldpEnd(ours), LldpEnd(theirs, pool=pool), foretold(data.draw(fates)))
+    first = data.draw(st.sampled_from((LEFT, RIGHT)))
+    wire.put(first, end_of(wire, first).start(0))
     wanted: list[int] = []
     for now in sorted(data.draw(st.lists(times, max_size=4))):
         wire.run(now)
         deed = data.draw(st.sampled_from(["ask", "set station", "set bridge", "restart station", "restart bridge"]))
+        number = RIGHT if deed.endswith("bridge") else LEFT
         if deed == "ask":
             wanted = data.draw(scids)
-            wire.do(0, lambda end, now=now, wanted=wanted: end.ask(wanted, now))  # type: ignore[misc]
+            wire.put(LEFT, end_of(wire, LEFT).ask(wanted, now))
         elif deed.startswith("set"):
-            number = int(deed.endswith("bridge"))
-            new = data.draw(settings_of(EvbMode.BRIDGE if number else EvbMode.STATION))
-            wire.do(number, lambda end, now=now, new=new: end.set(new, now))  # type: ignore[misc]
+            new = data.draw(settings_of(EvbMode.BRIDGE if number == RIGHT else EvbMode.STATION))
+            wire.put(number, end_of(wire, number).set(new, now))
         else:
-            restart(wire, int(deed.endswith("bridge")), pool, wanted)
+            restart(wire, number, pool, wanted)
     wire.run(LAST_CHANGE)
-    for number in (0, 1):
-        if wire.ends[number].agent.deadline is None:
-            wire.do(number, lambda end: end.start(LAST_CHANGE))
+    for number in (LEFT, RIGHT):
+        if wire.ends[number].deadline is None:
+            wire.put(number, end_of(wire, number).start(LAST_CHANGE))
     wire.run(AGREED)
     check_agreed(wire, set(wanted), pool)
     check_quiet(wire)
 
 
-def restart(wire: Wire, number: int, pool: SvidPool, wanted: list[int]) -> None:
+def restart(wire: FakeWire, number: int, pool: SvidPool, wanted: list[int]) -> None:
     """Killed, without a word, and there again with nothing but the memory of the kernel."""
-    old = wire.ends[number]
-    wire.ends[number] = End(old.settings, old.cdcp.given, pool)
-    if number == 0:
-        wire.do(0, lambda end: end.ask(wanted, wire.now))
-    wire.do(number, lambda end: end.start(wire.now))
+    old = end_of(wire, number)
+    new = LldpEnd(old.settings, old.cdcp.given, pool)
+    wire.ends[number] = new
+    if number == LEFT:
+        wire.put(LEFT, new.ask(wanted, wire.now))
+    wire.put(number, new.start(wire.now))
 
 
-@given(st.integers(0, 1), st.lists(st.integers(2, 4094), min_size=1, max_size=166, unique=True))
+@given(st.sampled_from((LEFT, RIGHT)), st.lists(st.integers(2, 4094), min_size=1, max_size=166, unique=True))
 def test_a_restart_of_either_end_withdraws_and_gives_nothing(number: int, wanted: list[int]) -> None:
-    wire = Wire([End(EvbSettings(EvbMode.STATION)), End(EvbSettings(EvbMode.BRIDGE), pool=SvidPool())])
-    wire.do(0, lambda end: [*end.ask(wanted, 0), *end.start(0)])
-    wire.do(1, lambda end: end.start(0))
+    station, bridge = LldpEnd(EvbSettings(EvbMode.STATION)), LldpEnd(EvbSettings(EvbMode.BRIDGE), pool=SvidPool())
+    wire = FakeWire(station, bridge)
+    wire.put(LEFT, [*station.ask(wanted, 0), *station.start(0)])
+    wire.put(RIGHT, bridge.start(0))
     wire.run(10)
-    told = [len(end.told) for end in wire.ends]
-    told[number] = 0
+    told = [len(one) for one in wire.told]
     restart(wire, number, SvidPool(), wanted)
     wire.run(100)
     check_agreed(wire, set(wanted), SvidPool())
-    news = [one for end, start in zip(wire.ends, told, strict=True) for one in end.told[start:]]
+    news = [one for all_told, before in zip(wire.told, told, strict=True) for _, one in all_told[before:]]
     assert [one for one in news if isinstance(one, ChannelGiven | ChannelWithdrawn | ChannelsRefused)] == []
 
 
 def test_two_stations_do_not_agree_and_go_quiet() -> None:
-    one, other = Mac(b"\2\0\0\0\0\1"), Mac(b"\2\0\0\0\0\2")
-    wire = Wire([End(EvbSettings(EvbMode.STATION)), End(EvbSettings(EvbMode.STATION))])
-    for mac, end in zip((one, other), wire.ends, strict=True):
+    ends = LldpEnd(EvbSettings(EvbMode.STATION)), LldpEnd(EvbSettings(EvbMode.STATION))
+    for mac, end in zip((Mac(b"\2\0\0\0\0\1"), Mac(b"\2\0\0\0\0\2")), ends, strict=True):
         end.agent = LldpAgent(LldpSettings(mac, ChassisId.of_mac(mac), PortId.of_mac(mac)), [end.evb.says.tlv()])
-    for number in (0, 1):
-        wire.do(number, lambda end: end.start(0))
+    wire = FakeWire(*ends)
+    for number, end in enumerate(ends):
+        wire.put(number, end.start(0))
     wire.run(60)
-    assert [end.agreement for end in wire.ends] == [None, None]
+    assert [end.agreement for end in ends] == [None, None]
     check_quiet(wire)
 
 

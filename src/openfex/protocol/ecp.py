@@ -44,6 +44,11 @@ from openfex.wire.timers import seconds
 LAST_SEQUENCE = 0xFFFF
 MOST_WAITING = 64
 """Payloads that a link keeps behind the one that is on the wire."""
+PAUSE_S = 0.004
+"""Between an ack and the next ECPDU of VDP.
+
+lldpad acknowledges what it has got and reads it 2 ms later: an ECPDU that comes before that is read in its place.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +111,14 @@ class EcpCounters:
 
 
 class EcpLink:
-    """One subtype on one uplink. `source` is the MAC address that it sends from, `first` its first sequence."""
+    """One subtype on one uplink. `source` is the MAC address that it sends from, `first` its first sequence.
 
-    def __init__(self, subtype: int, source: Mac, settings: EcpSettings = EcpSettings(), *, first: int = 1) -> None:
+    `pause` is for how many seconds it sends nothing after an ack.
+    """
+
+    def __init__(
+        self, subtype: int, source: Mac, settings: EcpSettings = EcpSettings(), *, first: int = 1, pause: float = 0
+    ) -> None:
         if not 1 <= first <= LAST_SEQUENCE:
             raise RefusedError(f"an ECP sequence is 1..{LAST_SEQUENCE}, not {first}", code="bad-sequence")
         self.subtype = subtype
@@ -116,6 +126,7 @@ class EcpLink:
         self.settings = settings
         """May be changed at any time; a wait that has begun ends as it was begun."""
         self.counters = EcpCounters()
+        self._pause = pause
         self._sending = SENDING.start
         self._waiting: deque[bytes] = deque()
         self._next = first
@@ -128,7 +139,7 @@ class EcpLink:
 
     @property
     def deadline(self) -> float | None:
-        """When it wants to be called; None if nothing of ours is on the wire."""
+        """When it wants to be called; None if nothing of ours is on the wire, nor was a moment ago."""
         return self._deadline
 
     @property
@@ -164,9 +175,11 @@ class EcpLink:
         return [*outputs, Delivered(pdu.payload)] if transition.action is ReceiveAction.DELIVER else outputs
 
     def expire(self, now: float) -> list[EcpOutput]:
-        """Send again, or give up, once the deadline has come."""
+        """Send again, or give up, or turn to what waits, once the deadline has come."""
         if self._deadline is None or now < self._deadline:
             return []
+        if self._sending is SendState.PAUSING:
+            return self._step(SendEvent.PAUSED, now)
         is_last = self._tries > self.settings.retries
         return self._step(SendEvent.EXHAUSTED if is_last else SendEvent.TIMEOUT, now)
 
@@ -186,10 +199,13 @@ class EcpLink:
                 self.counters.retries += 1
                 return self._transmit(now)
             case SendAction.FINISH:
-                return self._end(Acknowledged(self._pdu.payload), now)
+                self._deadline = now + self._pause
+                return [Acknowledged(self._pdu.payload), *([] if self._pause else self._step(SendEvent.PAUSED, now))]
             case SendAction.GIVE_UP:
                 self.counters.failures += 1
-                return self._end(GaveUp(self._pdu.payload), now)
+                return [GaveUp(self._pdu.payload), *self._go_on(now)]
+            case SendAction.GO_ON:
+                return self._go_on(now)
 
     def _begin(self, now: float) -> list[EcpOutput]:
         self._pdu = Ecpdu(Operation.REQUEST, self.subtype, self._next, self._waiting.popleft())
@@ -203,10 +219,9 @@ class EcpLink:
         self._deadline = now + self.settings.timeout
         return [Transmit(self._pdu.frame(self.source))]
 
-    def _end(self, outcome: Acknowledged | GaveUp, now: float) -> list[EcpOutput]:
+    def _go_on(self, now: float) -> list[EcpOutput]:
         self._deadline = None
-        following = self._step(SendEvent.OFFERED, now) if self._waiting else []
-        return [outcome, *following]
+        return self._step(SendEvent.OFFERED, now) if self._waiting else []
 
 
 class EcpUser(Protocol):

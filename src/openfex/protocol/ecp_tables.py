@@ -15,6 +15,8 @@ class SendState(Enum):
     """A payload (WAIT_ONDATA)."""
     ON_THE_WIRE = "on the wire"
     """An ack (TXMIT_ECPDU)."""
+    PAUSING = "pausing"
+    """The end of the pause behind an ack; not the standard's, see `PAUSE_S`."""
 
 
 class SendEvent(Enum):
@@ -24,6 +26,7 @@ class SendEvent(Enum):
     ACKED = "ack of this sequence"
     TIMEOUT = "no ack in time"
     EXHAUSTED = "no ack to the last try"
+    PAUSED = "the pause is over"
 
 
 class SendAction(Enum):
@@ -33,6 +36,7 @@ class SendAction(Enum):
     SEND_AGAIN = "send again"
     FINISH = "tell that it was acknowledged"
     GIVE_UP = "count and tell the failure"
+    GO_ON = "turn to what waits"
 
 
 class ReceiveState(Enum):
@@ -56,7 +60,7 @@ class ReceiveAction(Enum):
     ACKNOWLEDGE = "acknowledge"
 
 
-_I, _W = SendState.IDLE, SendState.ON_THE_WIRE
+_I, _W, _P = SendState
 _N, _H = ReceiveState.NOTHING_HEARD, ReceiveState.HEARD
 
 SENDING = Table(
@@ -65,9 +69,10 @@ SENDING = Table(
     _I,
     (
         Transition(_I, SendEvent.OFFERED, SendAction.SEND, _W, "test_a_payload_goes_out_at_once_on_an_idle_link"),
-        Transition(_W, SendEvent.ACKED, SendAction.FINISH, _I, "test_an_ack_makes_way_for_the_next_payload"),
+        Transition(_W, SendEvent.ACKED, SendAction.FINISH, _P, "test_an_ack_makes_way_for_the_next_payload"),
         Transition(_W, SendEvent.TIMEOUT, SendAction.SEND_AGAIN, _W, "test_without_an_ack_it_is_sent_again"),
         Transition(_W, SendEvent.EXHAUSTED, SendAction.GIVE_UP, _I, "test_after_the_last_try_it_is_given_up"),
+        Transition(_P, SendEvent.PAUSED, SendAction.GO_ON, _I, "test_the_next_payload_comes_a_pause_behind_the_ack"),
     ),
 )  # fmt: skip
 RECEIVING = Table(

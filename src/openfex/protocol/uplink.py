@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from openfex.errors import WireError
 from openfex.model.values import Mac
 from openfex.protocol import vdp_bridge, vdp_station
-from openfex.protocol.ecp import EcpLink, EcpPort
+from openfex.protocol.ecp import PAUSE_S, EcpLink, EcpPort
 from openfex.protocol.evb import EvbAgreement, EvbSettings, negotiate
 from openfex.protocol.lldp import (
     LldpAgent,
@@ -224,10 +224,8 @@ def _speaks_control(neighbour: Neighbour) -> bool:
 def _links(settings: UplinkSettings) -> tuple[EcpLink, EcpLink]:
     agreement = negotiate(settings.evb, None).agreement
     assert agreement is not None
-    vdp, mirror = (
-        EcpLink(subtype, settings.source, agreement.ecp, first=settings.sequence) for subtype in (VDP, CHANNEL_CONTROL)
-    )
-    return vdp, mirror
+    vdp = EcpLink(VDP, settings.source, agreement.ecp, first=settings.sequence, pause=PAUSE_S)
+    return vdp, EcpLink(CHANNEL_CONTROL, settings.source, agreement.ecp, first=settings.sequence)
 
 
 def _timers(settings: UplinkSettings) -> VdpTimers:

@@ -81,6 +81,27 @@ def test_an_ack_makes_way_for_the_next_payload() -> None:
     assert link.deadline is None
 
 
+def test_the_next_payload_comes_a_pause_behind_the_ack() -> None:
+    link = EcpLink(SUBTYPE, MAC, SETTINGS, pause=0.004)
+    link.send(b"one", 0.0)
+    link.send(b"two", 0.0)
+    assert link.receive(ack(1), 0.001) == [Acknowledged(b"one")]
+    assert not link.is_idle
+    assert link.deadline == pytest.approx(0.005)
+    assert link.send(b"three", 0.002) == link.receive(ack(1), 0.003) == link.expire(0.0049) == []
+    assert payloads(link.expire(0.005)) == [b"two"]
+
+
+def test_after_the_pause_a_link_is_idle_again() -> None:
+    link = EcpLink(SUBTYPE, MAC, SETTINGS, pause=0.004)
+    link.send(b"one", 0.0)
+    link.receive(ack(1), 0.001)
+    assert link.expire(0.005) == []
+    assert link.is_idle
+    assert link.deadline is None
+    assert payloads(link.send(b"two", 0.006)) == [b"two"]
+
+
 def test_without_an_ack_it_is_sent_again() -> None:
     link = make_link()
     first = link.send(b"one", 0.0)
