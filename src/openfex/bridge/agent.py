@@ -38,9 +38,10 @@ ROW_BITS = 64
 
 @dataclass(frozen=True, slots=True)
 class StationMemory:
-    """What is known of a station, as octets: entries of its table, and a VDPDU for each VSI that it holds."""
+    """What is known of a station, as octets: entries of its table, of ours, and a VDPDU for each VSI that it holds."""
 
     told: Mapping[Key, bytes]
+    said: Mapping[Key, bytes]
     held: tuple[bytes, ...]
 
 
@@ -102,14 +103,17 @@ class BridgeAgent:
         patience = change.until if change and not change.is_writing else None
         return earliest((patience, *(end.deadline for end in self.ends.values())))
 
-    def _memory(self, answers: Iterable[tuple[int, Asked, Accept]]) -> Memory:
-        """What another agent needs to take up from here, once these answers are given."""
+    def _memory(
+        self, answers: Iterable[tuple[int, Asked, Accept]], entries: Mapping[int, Mapping[Key, bytes]]
+    ) -> Memory:
+        """What another agent needs to take up from here, once these answers are given and these entries told."""
         held = {link: {vsi.vsiid: (vsi, mode) for vsi, mode in end.vdp.holdings} for link, end in self.ends.items()}
         for link, asked, verdict in answers:
             held[link][asked.key] = (replace(asked.vsi, filters=verdict.filters), asked.mode)
         return {
             link: StationMemory(
                 dict(station.told),
+                entries.get(link, {}),
                 tuple(Vdpdu(vsi.manager, (vsi.request(mode),)).encode() for vsi, mode in held[link].values()),
             )
             for link, station in self.stations.items()
@@ -122,7 +126,7 @@ class BridgeAgent:
             if link in self.ends:
                 self._remember(link, one, now)
         for link, end in self.ends.items():
-            effects += self._take(link, end.start(now))
+            effects += self._take(link, [*end.start(now), *(end.open_mirror(now) if end.mirror.table else [])])
         return [*effects, *self._settle(now)]
 
     def receive(self, link: int, octets: bytes, now: float) -> list[Effect]:
@@ -170,6 +174,7 @@ class BridgeAgent:
         station, end = self.stations[link], self.ends[link]
         for key, value in memory.told.items():
             station.hear(key, value)
+        end.mirror.change_all(memory.said, now)
         for octets in memory.held:
             pdu = Vdpdu.decode(octets)
             for tlv in pdu.vsis:
@@ -284,7 +289,7 @@ class BridgeAgent:
         layout = lay_out(self.bridge, self.stations.values())
         tables = compile_bridge(layout, self.bridge.name, self.tables)
         entries = {link: self._entries(layout, tables, link) for link in self.ends if self.stations[link].kind}
-        memory = self._memory(answers)
+        memory = self._memory(answers, entries)
         if not answers and _is_same(tables, self.tables) and memory == self.memory:
             return self._tell(entries, heard, now)
         self._change = _Change(tables, memory, entries, answers, heard, now + PATIENCE_S)
@@ -298,7 +303,7 @@ class BridgeAgent:
         mirror = self.ends[link].mirror
         lists = {key: value for key, value in table.items() if key.kind is Kind.LIST}
         fresh = {key: value for key, value in lists.items() if mirror.table.get(key) != value}
-        if not fresh or not (mirror.is_synced and self.ends[link].is_open):
+        if not fresh or not self.ends[link].is_complete:
             return []  # nobody who could get what is sent to them
         assert self._change is not None
         number, outputs = mirror.change_all({**mirror.table, **fresh}, now)

@@ -51,12 +51,21 @@ def write_memory(path: Path, memory: Memory) -> None:
     """Keep what a bridge's agent knows, as octets in hexadecimal."""
     rows = {
         str(link): {
-            "told": [[key.kind, key.octets.hex(), value.hex()] for key, value in one.told.items()],
+            "told": _to_rows(one.told),
+            "said": _to_rows(one.said),
             "held": [octets.hex() for octets in one.held],
         }
         for link, one in memory.items()
     }
     keep(path, rows)
+
+
+def _to_rows(table: Mapping[Key, bytes]) -> list[list[object]]:
+    return [[key.kind, key.octets.hex(), value.hex()] for key, value in table.items()]
+
+
+def _from_rows(rows: Iterable[tuple[int, str, str]]) -> dict[Key, bytes]:
+    return {Key(Kind(kind), bytes.fromhex(key)): bytes.fromhex(value) for kind, key, value in rows}
 
 
 def read_memory(path: Path) -> Memory:
@@ -66,7 +75,8 @@ def read_memory(path: Path) -> Memory:
     raw = json.loads(path.read_text(encoding="utf-8"))
     return {
         int(link): StationMemory(
-            {Key(Kind(kind), bytes.fromhex(key)): bytes.fromhex(value) for kind, key, value in one["told"]},
+            _from_rows(one["told"]),
+            _from_rows(one["said"]),
             tuple(bytes.fromhex(octets) for octets in one["held"]),
         )
         for link, one in raw.items()

@@ -107,8 +107,9 @@ class Uplink(Generic[V]):
         )
         self.lldp = LldpAgent(port, self._tlvs(negotiate(mine.evb, None).says))
         self._ecp = EcpPort({self.vdp.link.subtype: self.vdp, self.mirror.link.subtype: self.mirror})
-        self._is_mirrored = self._is_complete = False
-        self.is_open = False
+        self._is_mirrored = self._is_open = False
+        self.is_complete = False
+        """Whether our table may be told."""
 
     @property
     def deadline(self) -> float | None:
@@ -162,13 +163,13 @@ class Uplink(Generic[V]):
 
     def open_mirror(self, now: float) -> list[object]:
         """Our table is complete, for now: it is told as soon as somebody is there who understands it."""
-        self._is_complete = True
+        self.is_complete = True
         return self._open(now)
 
     def _open(self, now: float) -> list[object]:
-        if not (self._is_mirrored and self._is_complete) or self.is_open:
+        if not (self._is_mirrored and self.is_complete) or self._is_open:
             return []
-        self.is_open = True
+        self._is_open = True
         return [*self.mirror.start(now)]
 
     def _peer(self) -> tuple[Neighbour | None, Evb | None]:
