@@ -28,7 +28,7 @@ from openfex.protocol.vdp_bridge import Bridge as VdpBridge
 from openfex.rules.compiler import compile_bridge, compile_extender
 from openfex.rules.tables import BridgeTables, Members
 from openfex.wire.control import Key, Kind, ListRow, Mark, VethEntry, function_key, list_key
-from openfex.wire.vdp import Vdpdu
+from openfex.wire.vdp import Command, Vdpdu
 from openfex.wire.vsi import Vsiid
 
 PATIENCE_S = 1.0
@@ -178,12 +178,15 @@ class BridgeAgent:
         for octets in memory.held:
             pdu = Vdpdu.decode(octets)
             for tlv in pdu.vsis:
-                vsi = Vsi.of(pdu.manager, tlv)
-                asked = Asked(vsi.vsiid, 0, tlv.command, vsi, None)
-                found = judge(asked, station, (), self.manager)
-                if isinstance(found, Granted):
-                    station.held[vsi.vsiid] = found.held
-                    end.vdp.adopt(vsi, tlv.command, now)
+                self._take_up(station, end, Vsi.of(pdu.manager, tlv), tlv.command, now)
+
+    def _take_up(self, station: Station, end: Uplink[VdpBridge], vsi: Vsi, mode: Command, now: float) -> None:
+        """Hold a VSI as before, by what its profile is now: that may be in another VLAN."""
+        wish = replace(vsi, filters=tuple(replace(one, vid=0) for one in vsi.filters))
+        found = judge(Asked(vsi.vsiid, 0, mode, wish, None), station, (), self.manager)
+        if isinstance(found, Granted):
+            station.held[vsi.vsiid] = found.held
+            end.vdp.adopt(replace(vsi, filters=found.verdict.filters), mode, now)
 
     def _take(self, link: int, outputs: Iterable[object]) -> list[Effect]:
         effects: list[Effect] = []
