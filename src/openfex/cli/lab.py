@@ -142,7 +142,7 @@ def agents(lab: Lab = None, /, *, node: Node = "", go: Descriptor = None, ready:
     labs.prepare()
     if go is not None and not os.read(go, 1):
         return  # who has started this does not need it
-    labs.serve(labs.the_lab(lab), os.open(os.devnull, os.O_WRONLY) if ready is None else ready, node)
+    labs.serve(labs.the_lab(lab), ready, node)
 
 
 @app.command(help_epilogue="")

@@ -152,9 +152,11 @@ class HostAgent:
         for link, end in self.ends.items():
             if end.deadline is not None and end.deadline <= now:
                 effects += self._take(link, end.expire(now), now)
-        for key in [key for key, at in self._again.items() if at <= now]:
+        again = {key for key, at in self._again.items() if at <= now}
+        for key in again:
             del self._again[key]
-            effects += self._ask(key, now)
+        for link in self.ends if again else ():
+            effects += self._ask_all(link, [key for key in self._bound_at(link) if key in again], now)
         return [*effects, *self._settle(now)]
 
     def written(self, now: float) -> list[Effect]:
@@ -201,7 +203,7 @@ class HostAgent:
                 self._links[link].is_known = self._is_stale = True
             case Agreed(_, agreement):
                 log = Log("agreed" if agreement else "alone", f"link {link}", "EVB" if agreement else "nobody is there")
-                return [log, *(self._ask_all(link, now) if agreement else [])]
+                return [log, *(self._ask_all(link, self._bound_at(link), now) if agreement else [])]
             case Associated(key):
                 self.up.add(key)
                 self._again.pop(key, None)
@@ -212,6 +214,9 @@ class HostAgent:
             case _:
                 return [*log_of(link, output)]
         return []
+
+    def _bound_at(self, link: int) -> list[Vsiid]:
+        return [key for key, one in self.bindings.items() if one.uplink.host_link == link]
 
     def _name(self, key: Vsiid) -> str:
         return self.bindings[key].name if key in self.bindings else str(key)
@@ -237,21 +242,17 @@ class HostAgent:
             self.up.discard(key)
             self._is_stale = True
 
-    def _ask_all(self, link: int, now: float) -> list[Effect]:
-        mine = [key for key, one in self.bindings.items() if one.uplink.host_link == link]
-        return [effect for key in mine for effect in self._ask(key, now)]
-
-    def _ask(self, key: Vsiid, now: float) -> list[Effect]:
-        """Have the bridge hold a NIC's VSI, or confirm that it does."""
-        binding = self.bindings.get(key)
-        if binding is None or key in self.ends[binding.uplink.host_link].vdp.associations:
+    def _ask_all(self, link: int, keys: Iterable[Vsiid], now: float) -> list[Effect]:
+        """Have the bridge at an uplink hold the VSIs of NICs, or confirm that it does; when somebody is there."""
+        end = self.ends[link]
+        if end.agreement is None:
             return []
-        link = binding.uplink.host_link
-        if self.ends[link].agreement is None:
-            return []  # it is asked for when somebody is there
-        station, vsi = self.ends[link].vdp, _vsi_of(key, binding)
-        ask = station.adopt if key in self.up else station.associate
-        return self._take(link, ask(vsi, Command.ASSOCIATE, now), now)
+        known = end.vdp.associations
+        wishes = {key: (_vsi_of(key, self.bindings[key]), Command.ASSOCIATE) for key in keys if key not in known}
+        adopted = [one for key, one in wishes.items() if key in self.up]
+        fresh = [one for key, one in wishes.items() if key not in self.up]
+        outputs = [*end.vdp.adopt_all(adopted, now), *end.vdp.associate_all(fresh, now)]
+        return self._take(link, outputs, now)
 
     def _settle(self, now: float) -> list[Effect]:
         """Have the tables written, if they are to be others; one change after the other."""

@@ -1,30 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agents of a lab: those of all its hosts and bridges, in one process that stays when the lab is up.
+"""The agents of a lab's hosts and bridges, on the lab's cables and tables; the process that they live in is duty.py's.
 
-They are the agents of real hosts and bridges; only where their documents lie is the lab's. Another process takes over
-from one that has ended, however it ended: the kernel's tables and what bridges remember are all there is to know (P5).
+They are the agents of real hosts and bridges; only where their documents lie is the lab's. Others take over from some
+that have ended, however they ended: the kernel's tables and what bridges remember are all there is to know (P5).
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import random
-import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 
 from openfex.bridge.agent import BridgeAgent, Memory, StationMemory, WriteBridge
 from openfex.bridge.vsi_manager import DocumentManager
 from openfex.errors import NotFoundError
 from openfex.host.agent import HostAgent, WriteHost
-from openfex.lab import kept, staffing
+from openfex.lab import kept
 from openfex.lab.names import netns_of
 from openfex.lab.workshop import Workshop
 from openfex.linux.agent_loop import AgentLoop
@@ -101,7 +97,8 @@ class Staff:
         self._session = time.time_ns()
 
     def close(self) -> None:
-        """Close their sockets; what they wrote stays."""
+        """End them; what they wrote stays."""
+        self.loop.close()
         self._held.close()
 
     @property
@@ -200,40 +197,3 @@ class Staff:
         if isinstance(effect, Log):
             self.say(node, effect)
         return ()
-
-
-def serve(layout: Layout, want: Callable[[Workshop], State], ready: int, node: str = "") -> None:
-    """Be the agents of a lab, or of one node, until SIGTERM or SIGINT; then end, and change nothing.
-
-    `ready`: a file to which a line is written for each refusal, and `settled` when all NICs are up; then it is closed.
-    """
-    with staffing.on_duty(layout.lab, node), Workshop(layout.lab) as workshop, os.fdopen(ready, "w") as told:
-        asyncio.run(_serve(layout, want(workshop), workshop, told, node))
-
-
-async def _serve(layout: Layout, wanted: State, workshop: Workshop, told: TextIO, node: str) -> None:
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    loop = AgentLoop()
-    staff = Staff(layout, wanted, workshop, loop, partial(_say, told))
-
-    def look() -> None:
-        if staff.is_settled and not told.closed:
-            print(staffing.SETTLED, file=told)
-            told.close()
-
-    try:
-        staff.start(node)
-        loop.on_change = look
-        look()
-        await ended.wait()
-    finally:
-        staff.close()
-
-
-def _say(told: TextIO, node: str, log: Log) -> None:
-    line = json.dumps({"time": time.time(), "node": node, **asdict(log)})
-    print(line, flush=True)
-    if log.event == "refused" and not told.closed:
-        print(line, file=told, flush=True)

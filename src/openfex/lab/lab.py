@@ -12,6 +12,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 from openfex.datapath.node import pin_folder
 from openfex.datapath.objects import PROGRAMS, build_of
@@ -193,14 +194,19 @@ def _staff(layout: Layout | None) -> None:
 
 def prepare() -> None:
     """Have all that `serve` needs at hand: it takes longer to read than ports take to come up."""
+    import_module("openfex.lab.duty")
 
 
-def serve(lab: str, ready: int, node: str = "") -> None:
+def serve(lab: str, ready: int | None, node: str = "") -> None:
     """Be the agents of a lab that is up, or of one node of it, until SIGTERM. Raises NotFoundError, RefusedError."""
-    from openfex.lab import agents  # asyncio: 20 ms that other commands need not spend
+    from openfex.lab import duty  # asyncio: 20 ms that other commands need not spend
 
-    layout = layout_of(lab)
-    agents.serve(layout, lambda workshop: _want(workshop, layout), ready, node)
+    def load() -> tuple[str, Layout, Callable[[Workshop], State]]:
+        found = _kept(lab)
+        layout = _layout_kept(lab, found)
+        return staffing.digest_of(found.text), layout, lambda workshop: _want(workshop, layout)
+
+    duty.serve(lab, load, ready, node)
 
 
 def up(text: str, file: str = "", progress: Progress = _silent) -> Report:

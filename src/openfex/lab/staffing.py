@@ -13,6 +13,7 @@ import json
 import os
 import select
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -20,14 +21,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from openfex import __version__
+from openfex.datapath.objects import PROGRAMS, build_of
 from openfex.errors import RefusedError, VerificationError
 from openfex.lab import kept
 from openfex.linux.border import crossing
 
-SETTLED = "settled"
+SETTLED, RELOAD = b"settled\n", b"reload\n"
 READY_S = 15.0
 ENDING_S = 5.0
 _LOOK_AGAIN_S = 0.005
+_LOCK_OCTETS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class OnDuty:
 
     pid: int
     digest: str
+    build: str
 
 
 def lock_file(lab: str, node: str = "") -> Path:
@@ -53,8 +58,30 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def socket_file(lab: str, node: str = "") -> Path:
+    """Where the process is asked to read its documents anew."""
+    return lock_file(lab, node).with_suffix(".sock")
+
+
+def build() -> str:
+    """Which code agents are of: a process of another one is replaced, and not asked."""
+    return "-".join([__version__, *(build_of(role) for role in sorted(PROGRAMS))])
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The lock that the process holds."""
+
+    handle: int
+
+    def note(self, digest: str) -> None:
+        """Say who holds it, and by which documents."""
+        text = json.dumps({"pid": os.getpid(), "digest": digest, "build": build()}).encode()
+        os.pwrite(self.handle, text.ljust(_LOCK_OCTETS), 0)
+
+
 @contextmanager
-def on_duty(lab: str, node: str = "") -> Iterator[None]:
+def on_duty(lab: str, node: str = "") -> Iterator[Lock]:
     """Be the process of this lab's agents, or of one node's. Raises RefusedError if another one is."""
     with crossing(f"lock {lock_file(lab, node)}"):
         handle = os.open(lock_file(lab, node), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -63,11 +90,10 @@ def on_duty(lab: str, node: str = "") -> Iterator[None]:
         except BlockingIOError as cause:
             os.close(handle)
             raise RefusedError(f"the agents of lab {lab} are running already", code="agents-run") from cause
-        text = kept.document_file(lab).read_text()
-        os.truncate(handle, 0)
-        os.pwrite(handle, json.dumps({"pid": os.getpid(), "digest": digest_of(text)}).encode(), 0)
+    lock = Lock(handle)
+    lock.note("")
     try:
-        yield
+        yield lock
     finally:
         os.close(handle)
 
@@ -85,8 +111,8 @@ def _holder(lock: Path) -> OnDuty | None:
     try:
         if _is_free(handle):
             return None
-        raw = json.loads(os.pread(handle, 4096, 0) or b"{}")
-        return OnDuty(raw["pid"], raw["digest"]) if raw else OnDuty(0, "")
+        raw = json.loads(os.pread(handle, _LOCK_OCTETS, 0) or b"{}")
+        return OnDuty(raw["pid"], raw["digest"], raw["build"]) if raw else OnDuty(0, "", "")
     finally:
         os.close(handle)
 
@@ -179,9 +205,33 @@ class Recruit:
         os.close(self._told)
 
 
+class Veteran:
+    """The process that a lab's agents are in already: it only has to read their documents anew."""
+
+    def __init__(self, lab: str) -> None:
+        self.lab = lab
+
+    def begin(self) -> None:
+        """Have it do so; returns when every NIC is up. Raises as `Recruit.begin`."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as door:
+            with crossing(f"ask the agents of lab {self.lab}"):
+                door.connect(str(socket_file(self.lab)))
+                door.sendall(RELOAD)
+            _wait(self.lab, door.fileno())
+
+    def dismiss(self) -> None:
+        """It is not needed; it stays what it is."""
+
+
+def call(lab: str) -> Recruit | Veteran:
+    """Who will be a lab's agents: those that are, if they are of this code, or others."""
+    found = find(lab)
+    return Veteran(lab) if found and found.build == build() else Recruit(lab)
+
+
 def start(lab: str) -> None:
-    """Have other agents take over at once. Raises as `Recruit.begin`."""
-    Recruit(lab).begin()
+    """Have agents go by the documents that are kept now. Raises as `Recruit.begin`."""
+    call(lab).begin()
 
 
 def _spawn(lab: str, go: int, told: int) -> int:
@@ -204,7 +254,7 @@ def _spawn(lab: str, go: int, told: int) -> int:
 
 def _wait(lab: str, there: int) -> None:
     end, octets = time.monotonic() + READY_S, b""
-    while f"{SETTLED}\n".encode() not in octets:
+    while SETTLED not in octets:
         left = end - time.monotonic()
         readable, _, _ = select.select([there], [], [], max(left, 0))
         found = os.read(there, 1 << 16) if readable else b""
@@ -215,9 +265,9 @@ def _wait(lab: str, there: int) -> None:
 
 def _failure(lab: str, octets: bytes, is_late: bool) -> RefusedError | VerificationError:
     refused = [json.loads(line) for line in octets.splitlines()]
-    reasons = dict.fromkeys(f"{one['node']}: {one['about']} {one['words']}" for one in refused)
+    reasons = dict.fromkeys(f"{one['node']}: {one['about']}: {one['words']}" for one in refused)
     if reasons:
-        return RefusedError(f"bridges have refused: {'; '.join(reasons)}", code="not-associated")
+        return RefusedError(f"not every NIC has its port: {'; '.join(reasons)}", code="not-associated")
     what = f"are not done after {READY_S:.0f} s" if is_late else "have ended"
     remedy = f"{log_file(lab)} says what they did"
     return VerificationError(f"the agents of lab {lab} {what}", code="agents-failed", remedy=remedy)

@@ -43,6 +43,7 @@ class AgentLoop:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._filenos: list[int] = []
         self.on_change: Callable[[], None] = lambda: None
         """Called when an agent has done something."""
         self.unsent = 0
@@ -56,8 +57,16 @@ class AgentLoop:
         """Start an agent; `wires` are its uplinks, by link."""
         for link, wire in wires.items():
             for fileno in wire.filenos():
+                self._filenos.append(fileno)
                 self._loop.add_reader(fileno, self._ready, agent, link, wires, perform)
         self._act(agent, agent.start(self.now()), wires, perform)
+
+    def close(self) -> None:
+        """Listen to nothing and wait for nothing any more."""
+        for fileno in self._filenos:
+            self._loop.remove_reader(fileno)
+        for timer in self._timers.values():
+            timer.cancel()
 
     def _ready(self, agent: Agent, link: int, wires: Mapping[int, ControlWire], perform: Perform) -> None:
         for octets in wires[link].receive():

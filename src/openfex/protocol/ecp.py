@@ -113,7 +113,7 @@ class EcpCounters:
 class EcpLink:
     """One subtype on one uplink. `source` is the MAC address that it sends from, `first` its first sequence.
 
-    `pause` is for how many seconds it sends nothing after an ack.
+    `pause` is for how many seconds it sends nothing after an ack; it may be changed at any time.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class EcpLink:
         self.settings = settings
         """May be changed at any time; a wait that has begun ends as it was begun."""
         self.counters = EcpCounters()
-        self._pause = pause
+        self.pause = pause
         self._sending = SENDING.start
         self._waiting: deque[bytes] = deque()
         self._next = first
@@ -199,8 +199,8 @@ class EcpLink:
                 self.counters.retries += 1
                 return self._transmit(now)
             case SendAction.FINISH:
-                self._deadline = now + self._pause
-                return [Acknowledged(self._pdu.payload), *([] if self._pause else self._step(SendEvent.PAUSED, now))]
+                self._deadline = now + self.pause
+                return [Acknowledged(self._pdu.payload), *([] if self.pause else self._step(SendEvent.PAUSED, now))]
             case SendAction.GIVE_UP:
                 self.counters.failures += 1
                 return [GaveUp(self._pdu.payload), *self._go_on(now)]

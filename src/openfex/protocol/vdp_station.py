@@ -126,6 +126,14 @@ class Station:
         self._check(vsi, mode)
         return self._wish(StationEvent.ASK, _Wish(vsi, mode), now)
 
+    def associate_all(self, wishes: Iterable[tuple[Vsi, Command]], now: float) -> list[StationOutput]:
+        """The same of many VSIs, which share ECPDUs from the first on. Raises as `associate`, then it asks for none."""
+        asked = list(wishes)
+        for vsi, mode in asked:
+            self._check(vsi, mode)
+        outputs = [one for vsi, mode in asked for one in self._step_to(StationEvent.ASK, _Wish(vsi, mode), now)]
+        return [*outputs, *self._pump(now)]
+
     def pre_associate(self, vsi: Vsi, now: float, *, reserve: bool = False) -> list[StationOutput]:
         """Have the bridge know the VSI, and with `reserve` keep resources for it. Raises as `associate`."""
         return self.associate(vsi, Command.PRE_ASSOCIATE_RR if reserve else Command.PRE_ASSOCIATE, now)
@@ -143,12 +151,19 @@ class Station:
 
         Raises RefusedError "invalid-vsi". One that is known already stays as it is.
         """
-        if vsi.vsiid in self._entries:
-            return []
-        self._check(vsi, mode)
-        wish = _Wish(vsi, mode)
-        self._entries[vsi.vsiid] = _Entry(wish, held=_Held(wish, vsi.filters), octets=vsi.request(mode).encode())
-        return [*self._step(vsi.vsiid, StationEvent.ADOPT, now), *self._pump(now)]
+        return self.adopt_all([(vsi, mode)], now)
+
+    def adopt_all(self, held: Iterable[tuple[Vsi, Command]], now: float) -> list[StationOutput]:
+        """The same of many VSIs, which share ECPDUs from the first on. Raises as `adopt`, and then takes up none."""
+        fresh = [(vsi, mode) for vsi, mode in held if vsi.vsiid not in self._entries]
+        for vsi, mode in fresh:
+            self._check(vsi, mode)
+        outputs: list[StationOutput] = []
+        for vsi, mode in fresh:
+            wish = _Wish(vsi, mode)
+            self._entries[vsi.vsiid] = _Entry(wish, held=_Held(wish, vsi.filters), octets=vsi.request(mode).encode())
+            outputs += self._step(vsi.vsiid, StationEvent.ADOPT, now)
+        return [*outputs, *self._pump(now)]
 
     def receive(self, pdu: Ecpdu, now: float) -> list[StationOutput]:
         """Take an ECPDU of any subtype; what is not VDP's is passed over."""
@@ -191,9 +206,12 @@ class Station:
         return None if is_leaving else entry.asked.command
 
     def _wish(self, event: StationEvent, wish: _Wish, now: float) -> list[StationOutput]:
+        return [*self._step_to(event, wish, now), *self._pump(now)]
+
+    def _step_to(self, event: StationEvent, wish: _Wish, now: float) -> list[StationOutput]:
         key = wish.vsi.vsiid
         self._entries.setdefault(key, _Entry(wish))
-        return [*self._step(key, event, now, wish=wish), *self._pump(now)]
+        return self._step(key, event, now, wish=wish)
 
     def _take(self, outputs: Iterable[EcpOutput], now: float) -> list[StationOutput]:
         """Read what the link has put out."""

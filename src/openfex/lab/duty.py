@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process that a lab's agents live in: it reads documents, has agents go by them, and again when it is asked to.
+
+To read anew is to be other agents in the same process: they take up what they find as after a restart, so there is no
+second way to come to what documents say. Who asks (by SIGHUP, or over the lab's socket) is told how it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+
+from openfex.errors import OpenfexError
+from openfex.lab import staffing
+from openfex.lab.agents import Staff
+from openfex.lab.staffing import Lock
+from openfex.lab.workshop import Workshop
+from openfex.linux.agent_loop import AgentLoop
+from openfex.model.layout import Layout
+from openfex.plan.objects import State
+from openfex.protocol.output import Log
+
+Load = Callable[[], tuple[str, Layout, Callable[[Workshop], State]]]
+"""The documents as they are now: their digest, their layout, and what the kernel would hold by it."""
+Tell = Callable[[bytes], None]
+"""Who has asked: a line; nothing ends it."""
+
+
+class Duty:
+    """One process. `node`: it has the agent of this host or bridge alone."""
+
+    def __init__(self, lab: str, load: Load, lock: Lock, node: str = "") -> None:
+        self.lab, self.load, self.lock, self.node = lab, load, lock, node
+        self._asking: list[Tell] = []
+        self._again, self._ended = asyncio.Event(), asyncio.Event()
+        self._staff: Staff | None = None
+        self._held = ExitStack()
+
+    async def serve(self, tell: Tell | None) -> None:
+        """Be on duty until SIGTERM or SIGINT; then end, and change nothing. Raises OpenfexError if it cannot begin."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        loop.add_signal_handler(signal.SIGHUP, self._again.set)
+        path = staffing.socket_file(self.lab, self.node)
+        path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._hear, path)
+        path.chmod(0o600)
+        try:
+            self._asking += [tell] if tell else []
+            self._begin(*self.load())
+            while not self._ended.is_set():
+                await self._again.wait()
+                self._again.clear()
+                if not self._ended.is_set():
+                    self._begin_again()
+        finally:
+            server.close()
+            self._held.close()
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._again.set()
+
+    async def _hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.readline() != staffing.RELOAD:
+            writer.close()
+            return
+
+        def tell(line: bytes) -> None:
+            if line:
+                writer.write(line)
+            else:
+                writer.close()
+
+        self._asking.append(tell)
+        self._again.set()
+
+    def _begin(self, digest: str, layout: Layout, want: Callable[[Workshop], State]) -> None:
+        self._held.close()
+        workshop = self._held.enter_context(Workshop(self.lab))
+        loop = AgentLoop()
+        self._staff = Staff(layout, want(workshop), workshop, loop, self._say)
+        self._held.callback(self._staff.close)
+        self._staff.start(self.node)
+        self.lock.note(digest)
+        loop.on_change = self._look
+        self._look()
+
+    def _begin_again(self) -> None:
+        """By what documents say now; where that cannot be, the agents that are go on."""
+        try:
+            found = self.load()
+        except OpenfexError as error:
+            self._say("", Log("not-read", self.lab, str(error), error.code))
+            self._finish()
+            return
+        self._begin(*found)
+
+    def _look(self) -> None:
+        if self._staff and self._staff.is_settled and self._asking:
+            for tell in self._asking:
+                tell(staffing.SETTLED)
+            self._finish()
+
+    def _finish(self) -> None:
+        asking, self._asking = self._asking, []
+        for tell in asking:
+            tell(b"")
+
+    def _say(self, node: str, log: Log) -> None:
+        line = json.dumps({"time": time.time(), "node": node, **asdict(log)})
+        print(line, flush=True)
+        for tell in self._asking if log.code else ():
+            tell(f"{line}\n".encode())
+
+
+def serve(lab: str, load: Load, ready: int | None, node: str = "") -> None:
+    """Be the agents of a lab, or of one node, until SIGTERM or SIGINT; then end, and change nothing.
+
+    `ready`: a file to which a line is written for each refusal, and one when all NICs are up; then it is closed.
+    """
+
+    def tell(line: bytes) -> None:
+        assert ready is not None
+        if line:
+            os.write(ready, line)
+        else:
+            os.close(ready)
+
+    async def run(lock: Lock) -> None:
+        await Duty(lab, load, lock, node).serve(None if ready is None else tell)
+
+    with staffing.on_duty(lab, node) as lock:
+        asyncio.run(run(lock))
