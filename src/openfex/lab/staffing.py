@@ -212,12 +212,14 @@ class Veteran:
         self.lab = lab
 
     def begin(self) -> None:
-        """Have it do so; returns when every NIC is up. Raises as `Recruit.begin`."""
+        """Have it do so; returns when every NIC is up. If it has just ended, others do. Raises as `Recruit.begin`."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as door:
-            with crossing(f"ask the agents of lab {self.lab}"):
+            try:
                 door.connect(str(socket_file(self.lab)))
                 door.sendall(RELOAD)
-            _wait(self.lab, door.fileno())
+                _wait(self.lab, door.fileno())
+            except OSError:
+                Recruit(self.lab).begin()
 
     def dismiss(self) -> None:
         """It is not needed; it stays what it is."""
