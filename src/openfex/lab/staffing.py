@@ -30,6 +30,8 @@ from openfex.linux.border import crossing
 SETTLED, RELOAD = b"settled\n", b"reload\n"
 READY_S = 15.0
 ENDING_S = 5.0
+PATIENCE_S = 1.0
+"""Who looks whether there are agents has their lock for a moment."""
 _LOOK_AGAIN_S = 0.005
 _LOCK_OCTETS = 1024
 
@@ -85,11 +87,12 @@ def on_duty(lab: str, node: str = "") -> Iterator[Lock]:
     """Be the process of this lab's agents, or of one node's. Raises RefusedError if another one is."""
     with crossing(f"lock {lock_file(lab, node)}"):
         handle = os.open(lock_file(lab, node), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as cause:
+    end = time.monotonic() + PATIENCE_S
+    while not _take(handle):
+        if time.monotonic() >= end:
             os.close(handle)
-            raise RefusedError(f"the agents of lab {lab} are running already", code="agents-run") from cause
+            raise RefusedError(f"the agents of lab {lab} are running already", code="agents-run")
+        time.sleep(_LOOK_AGAIN_S)
     lock = Lock(handle)
     lock.note("")
     try:
@@ -109,7 +112,7 @@ def _holder(lock: Path) -> OnDuty | None:
     except FileNotFoundError:
         return None
     try:
-        if _is_free(handle):
+        if _take(handle):
             return None
         raw = json.loads(os.pread(handle, _LOCK_OCTETS, 0) or b"{}")
         return OnDuty(raw["pid"], raw["digest"], raw["build"]) if raw else OnDuty(0, "", "")
@@ -117,12 +120,12 @@ def _holder(lock: Path) -> OnDuty | None:
         os.close(handle)
 
 
-def _is_free(handle: int) -> bool:
+def _take(handle: int) -> bool:
+    """Take the lock, if nobody has it; it goes with the handle."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    fcntl.flock(handle, fcntl.LOCK_UN)
     return True
 
 
