@@ -24,7 +24,8 @@ from openfex.proof.policy_claims import POLICED
 from openfex.proof.reference_bed import ReferenceBed
 from openfex.proof.topology import layout
 
-KERNEL_ONLY = ("processes-killed-frames-go-on", "tcp-throughput", "clean-teardown")
+SIGNALLED = ("ports-by-signalling", "vm-cannot-signal", "restart-adopts", "keepalive-expiry")
+KERNEL_ONLY = (*SIGNALLED, "processes-killed-frames-go-on", "tcp-throughput", "clean-teardown")
 PROOFS = (*POLICED, *claims.CARVED, *claims.BOUND, *KERNEL_ONLY)
 IN_LABS, IN_TWINS = ("vm-on-vf",), ("igb", "nvme")
 """Those on a lab of their own, and those in a virtual machine with adapters of its own."""

@@ -30,7 +30,7 @@ def _never(seen: Seen) -> bool:
     return False
 
 
-def _stream(layout: Layout, sender: Binding, receiver: Binding, halfway: Callable[[], None]) -> list[int]:
+def stream(layout: Layout, sender: Binding, receiver: Binding, halfway: Callable[[], None]) -> list[int]:
     """Send a counted stream; do something in the middle of it; return the numbers that arrived, in order."""
     here, there = nic_place(layout, sender), nic_place(layout, receiver)
     with PacketSocket(here.device, netns=here.netns) as out, PacketSocket(there.device, netns=there.netns) as into:
@@ -55,7 +55,7 @@ def processes_killed(layout: Layout, ours: list[subprocess.Popen[bytes]]) -> Pro
             process.wait()
             killed.append(process.pid)
 
-    arrived = _stream(layout, bindings["vm1"], bindings["vm4"], kill_all)
+    arrived = stream(layout, bindings["vm1"], bindings["vm4"], kill_all)
     lost = STREAM - len(set(arrived))
     ok = lost == 0 and arrived == sorted(arrived) and len(killed) == len(ours) > 0
     measured = (

@@ -22,6 +22,7 @@ from openfex.proof.endurance import clean_teardown, processes_killed, tcp_throug
 from openfex.proof.kernel_bed import KernelBed
 from openfex.proof.policy_claims import POLICED
 from openfex.proof.residue import links_here
+from openfex.proof.signalling import SIGNALLED
 from openfex.proof.topology import LAB, documents, layout
 
 _PR_SET_PDEATHSIG = 1
@@ -82,6 +83,9 @@ def _bound(options: Options) -> Iterator[Proof]:
             for name, prove in claims.BOUND.items():
                 if name in options.proofs:
                     yield prove(stage)
+        for name, show in SIGNALLED.items():
+            if name in options.proofs:
+                yield show(wanted)
         if "processes-killed-frames-go-on" in options.proofs:
             yield processes_killed(wanted, [process])
     if "tcp-throughput" in options.proofs and options.attachment != XDP:

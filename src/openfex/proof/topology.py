@@ -21,6 +21,7 @@ from openfex.model.layout import (
     NetworkPort,
     Profile,
     Purpose,
+    Signalling,
     Uplink,
 )
 from openfex.model.limits import FIRST_UPLINK
@@ -43,6 +44,9 @@ MACHINES = (
     ("h2-own", "h2", "web", "up0"),
 )
 """Name, host, profile, network port. The last is the host itself, holding one of its own functions."""
+TIMES = "  signalling: {retransmission: 20ms, resource-wait: 1s, keep-alive: 1s}\n"
+SIGNALLING = Signalling(rte=11, rwd=17, rka=17)
+"""The same as agents say it: 10 us x 2^n. Short, so that a proof need not wait for a host to be given up."""
 _NAMESPACE = uuid.UUID("6f70656e-6665-5800-8000-000000000000")
 
 
@@ -82,7 +86,7 @@ def documents(kind: ChannelKind, *, bound: bool = True, functions: int = FUNCTIO
     """The lab as documents; without its machines where not `bound`."""
     bridges = f"{{{BRIDGE}: {{fabric: a, ports: [{', '.join(PORTS)}]}}}}"
     wires = f"[[{BRIDGE}/loop0, {BRIDGE}/loop1]]"
-    parts = [f"kind: network\nname: {LAB}\nspec:\n  bridges: {bridges}\n  wires: {wires}\n"]
+    parts = [f"kind: network\nname: {LAB}\nspec:\n  bridges: {bridges}\n  wires: {wires}\n{TIMES}"]
     parts += [f"kind: profile\nname: {name}\nspec: {{vlan: {{access: {vlan}}}}}\n" for name, vlan in VLANS.items()]
     for host in ("h1", "h2"):
         parts += host_documents(host, kind, attachment, functions)
@@ -124,4 +128,4 @@ def layout(kind: ChannelKind, *, bound: bool = True, attachment: str = AUTO) -> 
     bridge = Bridge(BRIDGE, "a", tuple(ports.values()), 300_000)
     wires = ((ports["loop0"], ports["loop1"]),)
     found = (tuple(hosts.values()), tuple(machines), tuple(bindings), tuple(profiles.values()), wires)
-    return Layout(LAB, (bridge,), *found)
+    return Layout(LAB, (bridge,), *found, SIGNALLING)
