@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from openfex.datapath.budget import BUDGETS
 from openfex.formats.catalogue import FORMATS
@@ -19,9 +20,12 @@ from openfex.formats.report import CODES
 from openfex.model.reference import all_below, kind_key
 from openfex.model.schema import document_schema
 from openfex.model.written import VALUES
+from openfex.protocol.ecp_tables import RECEIVING, SENDING
+from openfex.protocol.table import Table
+from openfex.protocol.vdp_tables import BRIDGE, STATION
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
-PAGES = (REFERENCE / "documents.md", REFERENCE / "programs.md", REFERENCE / "formats.md")
+PAGES = tuple(REFERENCE / f"{name}.md" for name in ("documents", "programs", "formats", "signalling"))
 SCHEMA = REFERENCE / "document.schema.json"
 BLOCK = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -73,6 +77,24 @@ def notes_table() -> str:
     return table(("code", "means"), [(f"`{code}`", meaning) for code, meaning in CODES.items()])
 
 
+MACHINES: dict[str, Table[Any, Any, Any]] = {
+    "vdp_station": STATION,
+    "vdp_bridge": BRIDGE,
+    "ecp_sending": SENDING,
+    "ecp_receiving": RECEIVING,
+}
+
+
+def machine_table(name: str) -> str:
+    """A state machine: its diagram, and what happens in which state on which event, with the test that shows it."""
+    found = MACHINES[name]
+    arrows = [f"    {one.state.name} --> {one.next.name}: {one.event.value}" for one in found.transitions]
+    drawn = "\n".join(["```mermaid", "stateDiagram-v2", f"    [*] --> {found.start.name}", *arrows, "```"])
+    told = found.transitions
+    rows = [(one.state.value, one.event.value, one.action.value, one.next.value, f"`{one.test}`") for one in told]
+    return f"{drawn}\n\n" + table(("in", "when", "it does", "then", "shown by"), rows)
+
+
 def format_tables() -> dict[str, Callable[[], str]]:
     """The blocks of formats.md."""
     made = {f"format_{name.replace('-', '_')}": partial(format_table, name) for name in FORMATS}
@@ -81,7 +103,13 @@ def format_tables() -> dict[str, Callable[[], str]]:
 
 def block(name: str) -> str:
     """What stands in a block: a table of its own, or that of a kind's keys."""
-    tables = {"values": values_table, "budgets": budgets_table, **format_tables()}
+    machines = {name: partial(machine_table, name) for name in MACHINES}
+    tables: dict[str, Callable[[], str]] = {
+        "values": values_table,
+        "budgets": budgets_table,
+        **machines,
+        **format_tables(),
+    }
     return tables[name]() if name in tables else keys_table(name.replace("_", "-"))
 
 

@@ -33,7 +33,9 @@ Of policy, on a small lab of their own, which goes before the other comes:
 
 With the engine kernel only:
 
-  processes-killed-frames-go-on  tcp-throughput  clean-teardown
+  ports-by-signalling            vm-cannot-signal  restart-adopts
+  keepalive-expiry               tcp-throughput    clean-teardown
+  processes-killed-frames-go-on
 
 Only when they are named, because they boot a virtual machine: vm-on-vf  igb  nvme"""
 
