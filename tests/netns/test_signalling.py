@@ -243,8 +243,8 @@ def test_p5_a_bridge_s_dead_agent_takes_nothing_down(clean: None) -> None:
         wait_until(lambda: heard("lost") >= len(layout.bindings), "hosts notice")
         assert states(layout) == dict.fromkeys(("m1/eth0", "m2/eth0", "m3/eth0"), "up")
         assert exchange(layout, "m1", "m3") == list(range(FRAMES))
+        before = len(events())
         with agent_of("sw"):
-            before = len(events())
             wait_until(lambda: heard("associated", before) >= len(layout.bindings), "it takes them up")
         assert heard("expired") == 0
 

@@ -138,10 +138,13 @@ def agents(lab: Lab = None, /, *, node: Node = "", go: Descriptor = None, ready:
     Examples: fex lab agents; fex lab agents --node h1
     """
     from openfex.lab import lab as labs
+    from openfex.lab import staffing
 
     labs.prepare()
-    if go is not None and not os.read(go, 1):
-        return  # who has started this does not need it
+    if go is not None:
+        staffing.shed([go, *([] if ready is None else [ready])])
+        if not os.read(go, 1):
+            return  # who has started this does not need it
     labs.serve(labs.the_lab(lab), ready, node)
 
 

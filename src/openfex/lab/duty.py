@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from openfex.errors import OpenfexError
 from openfex.lab import staffing
@@ -26,10 +26,31 @@ from openfex.model.layout import Layout
 from openfex.plan.objects import State
 from openfex.protocol.output import Log
 
+LINES_A_SECOND, MOST_LINES = 20.0, 500.0
+"""Of the log: what a peer can make an agent say, and how much of that at once."""
 Load = Callable[[], tuple[str, Layout, Callable[[Workshop], State]]]
 """The documents as they are now: their digest, their layout, and what the kernel would hold by it."""
 Tell = Callable[[bytes], None]
 """Who has asked: a line; nothing ends it."""
+
+
+@dataclass
+class Patience:
+    """Lets so many lines pass, and counts those that it does not."""
+
+    lines: float = MOST_LINES
+    at: float = 0.0
+    held_back: int = 0
+
+    def lets_pass(self, now: float) -> bool:
+        """Whether a line at this time is written."""
+        self.lines = min(MOST_LINES, self.lines + (now - self.at) * LINES_A_SECOND)
+        self.at = now
+        if self.lines < 1:
+            self.held_back += 1
+            return False
+        self.lines -= 1
+        return True
 
 
 class Duty:
@@ -41,6 +62,7 @@ class Duty:
         self._again, self._ended = asyncio.Event(), asyncio.Event()
         self._staff: Staff | None = None
         self._held = ExitStack()
+        self._patience = Patience()
 
     async def serve(self, tell: Tell | None) -> None:
         """Be on duty until SIGTERM or SIGINT; then end, and change nothing. Raises OpenfexError if it cannot begin."""
@@ -116,7 +138,11 @@ class Duty:
 
     def _say(self, node: str, log: Log) -> None:
         line = json.dumps({"time": time.time(), "node": node, **asdict(log)})
-        print(line, flush=True)
+        if self._patience.lets_pass(time.monotonic()):
+            if self._patience.held_back:
+                print(json.dumps({"time": time.time(), "event": "held-back", "lines": self._patience.held_back}))
+                self._patience.held_back = 0
+            print(line, flush=True)
         for tell in self._asking if log.code else ():
             tell(f"{line}\n".encode())
 

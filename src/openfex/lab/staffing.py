@@ -16,8 +16,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -237,6 +237,15 @@ def call(lab: str) -> Recruit | Veteran:
 def start(lab: str) -> None:
     """Have agents go by the documents that are kept now. Raises as `Recruit.begin`."""
     call(lab).begin()
+
+
+def shed(keep: Iterable[int]) -> None:
+    """Close all that this process has open by inheritance, but its standard files and these."""
+    spared = {0, 1, 2, *keep}
+    for one in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if one not in spared:
+            with suppress(OSError):  # the folder's own is closed by now
+                os.close(one)
 
 
 def _spawn(lab: str, go: int, told: int) -> int:

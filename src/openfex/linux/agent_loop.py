@@ -13,7 +13,7 @@ from typing import Protocol
 
 from openfex.errors import KernelError
 from openfex.linux.control_wire import ControlWire
-from openfex.protocol.output import Send
+from openfex.protocol.output import Log, Send
 
 
 class Agent(Protocol):
@@ -69,7 +69,15 @@ class AgentLoop:
             timer.cancel()
 
     def _ready(self, agent: Agent, link: int, wires: Mapping[int, ControlWire], perform: Perform) -> None:
-        for octets in wires[link].receive():
+        try:
+            frames = wires[link].receive()
+        except KernelError as error:
+            for fileno in wires[link].filenos():
+                self._loop.remove_reader(fileno)
+            words = f"{wires[link].device} is not heard any more: {error.message}"
+            self._act(agent, [Log("link-lost", f"link {link}", words, error.code)], wires, perform)
+            return
+        for octets in frames:
             self._act(agent, agent.receive(link, octets, self.now()), wires, perform)
 
     def _due(self, agent: Agent, wires: Mapping[int, ControlWire], perform: Perform) -> None:
