@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from openfex.datapath.tables import read_rows, read_totals
-from openfex.errors import VerificationError
+from openfex.errors import NotFoundError, VerificationError
 from openfex.lab import lab, staffing
 from openfex.lab.names import netns_of
 from openfex.lab.view.look import look
@@ -262,6 +262,27 @@ def test_agents_that_are_not_done_in_time_are_a_change_that_is_undone(
     assert lab.up(text_of()).layout == layout
     assert states(layout) == dict.fromkeys(("m1/eth0", "m2/eth0", "m3/eth0"), "up")
     assert staffing.find(LAB) is not None
+
+
+def test_a_node_has_one_agent(clean: None) -> None:
+    lab.up(text_of())
+    command = [sys.executable, "-P", "-m", "openfex", "lab", "agents", LAB, "--node", "h1"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (found.returncode, "agents-run" in found.stderr) == (1, True)
+
+
+def test_neighbours_are_shown(clean: None) -> None:
+    layout = lab.up(text_of()).layout
+    rows = {(row["node"], row["device"]): row for row in staffing.neighbours(LAB)}
+    assert {key: (row["name"], row["port"]) for key, row in rows.items()} == {
+        **{(one.host, one.device): ("sw", one.bridge_device) for host in layout.hosts for one in host.uplinks},
+        **{("sw", one.bridge_device): (one.host, one.device) for host in layout.hosts for one in host.uplinks},
+    }
+    assert {(row["evb"], row["control"], row["relay"]) for row in rows.values()} == {("agreed", True, False)}
+    staffing.stop(LAB)
+    with pytest.raises(NotFoundError) as caught:
+        staffing.neighbours(LAB)
+    assert caught.value.code == "no-agents"
 
 
 def test_down_ends_the_agents(clean: None) -> None:

@@ -68,6 +68,9 @@ NODES = keyed(
     *("name", "kind", "in_frames", "replicated", "out_frames", "drops", "control"),
     *("stations", "learnt", "moved", "aged", "not_learnt"),
 )
+NEIGHBOURS = keyed(
+    *("node", "device", "name", "chassis", "port", "mac", "expires_s", "evb", "relay", "control"),
+)
 PROGRAMS: tuple[Column, ...] = (
     *keyed("program", "role", "attachment", "instructions", "steps", "most_steps", "stack", "most_stack"),
     ("note", "over"),

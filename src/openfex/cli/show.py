@@ -174,6 +174,18 @@ def nodes(*, lab: Lab = None, json: Json = False) -> None:
 
 
 @app.command(help_epilogue="")
+def neighbours(*, lab: Lab = None, json: Json = False) -> None:
+    """Who is at the other end of each uplink, as agents know it by LLDP.
+
+    Of labs whose network says `signalling`.
+    """
+    from openfex.lab.lab import the_lab
+    from openfex.lab.staffing import neighbours as ask
+
+    print_rows(ask(the_lab(lab)), columns.NEIGHBOURS, "nobody is heard", as_json=json)
+
+
+@app.command(help_epilogue="")
 def rules(name: Whose | None = None, /, *, watch: Watch = False, lab: Lab = None, json: Json = False) -> None:
     """Rules of profiles in order, and how many frames each decided.
 

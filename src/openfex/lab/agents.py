@@ -30,7 +30,7 @@ from openfex.model.layout import Bridge, Host, Layout, Signalling
 from openfex.plan.objects import State, TablesKey, TablesSpec
 from openfex.protocol.evb import EvbSettings
 from openfex.protocol.output import Log
-from openfex.protocol.uplink import UplinkSettings, bridge_end, station_end
+from openfex.protocol.uplink import UplinkSettings, bridge_end, neighbour_rows, station_end
 from openfex.rules.tables import BridgeTables, ExtenderTables
 from openfex.wire.control import Key, Kind
 from openfex.wire.evb import EvbMode
@@ -95,6 +95,7 @@ class Staff:
         self._held = ExitStack()
         self._state = self.workshop.observe(self.wanted)
         self._session = time.time_ns()
+        self._devices: dict[tuple[str, int], str] = {}
 
     def close(self) -> None:
         """End them; what they wrote stays."""
@@ -105,6 +106,18 @@ class Staff:
     def is_settled(self) -> bool:
         """Whether every NIC is up, and nothing is on its way."""
         return all(one.is_settled for one in self.hosts.values())
+
+    def neighbours(self) -> list[dict[str, object]]:
+        """Who is at the other ends of all uplinks, a row each."""
+        now = self.loop.now()
+        rows: list[dict[str, object]] = []
+        for host in self.hosts.values():
+            for link, end in host.ends.items():
+                rows += neighbour_rows(host.host.name, self._devices[host.host.name, link], end, now)
+        for bridge in self.bridges.values():
+            for link, other in bridge.ends.items():
+                rows += neighbour_rows(bridge.bridge.name, self._devices[bridge.bridge.name, link], other, now)
+        return rows
 
     def start(self, node: str = "") -> None:
         """All of them, or that of one node alone. Raises NotFoundError."""
@@ -120,7 +133,7 @@ class Staff:
     def _start_bridge(self, bridge: Bridge) -> None:
         space = netns_of(self.layout.lab, "bridge", bridge.name)
         devices = {one.bridge_link: one.bridge_device for one in self.layout.uplinks_of(bridge.name)}
-        wires = self._wires(space, devices)
+        wires = self._wires(bridge.name, space, devices)
         ends = {
             link: bridge_end(self._settings(bridge.name, space, device, EvbMode.BRIDGE))
             for link, device in devices.items()
@@ -140,7 +153,7 @@ class Staff:
     def _start_host(self, host: Host) -> None:
         space = netns_of(self.layout.lab, "host", host.name)
         devices = {one.host_link: one.device for one in host.uplinks}
-        wires = self._wires(space, devices)
+        wires = self._wires(host.name, space, devices)
         ends = {
             link: station_end(self._settings(host.name, space, device, EvbMode.STATION))
             for link, device in devices.items()
@@ -155,10 +168,11 @@ class Staff:
         self.hosts[host.name] = agent
         self.loop.add(agent, wires, partial(self._perform_host, agent, space))
 
-    def _wires(self, space: str, devices: Mapping[int, str]) -> dict[int, ControlWire]:
+    def _wires(self, name: str, space: str, devices: Mapping[int, str]) -> dict[int, ControlWire]:
         wires = {}
         for link, device in devices.items():
             wires[link] = ControlWire(device, space)
+            self._devices[name, link] = device
             self._held.callback(wires[link].close)
         return wires
 

@@ -91,7 +91,10 @@ class Duty:
         self._again.set()
 
     async def _hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if await reader.readline() != staffing.RELOAD:
+        asked = await reader.readline()
+        if asked == staffing.NEIGHBOURS and self._staff:
+            writer.write(json.dumps(self._staff.neighbours()).encode())
+        if asked != staffing.RELOAD:
             writer.close()
             return
 

@@ -23,11 +23,11 @@ from pathlib import Path
 
 from openfex import __version__
 from openfex.datapath.objects import PROGRAMS, build_of
-from openfex.errors import RefusedError, VerificationError
+from openfex.errors import NotFoundError, RefusedError, VerificationError
 from openfex.lab import kept
 from openfex.linux.border import crossing
 
-SETTLED, RELOAD = b"settled\n", b"reload\n"
+SETTLED, RELOAD, NEIGHBOURS = b"settled\n", b"reload\n", b"neighbours\n"
 READY_S = 15.0
 ENDING_S = 5.0
 PATIENCE_S = 1.0
@@ -88,7 +88,7 @@ def on_duty(lab: str, node: str = "") -> Iterator[Lock]:
     with crossing(f"lock {lock_file(lab, node)}"):
         handle = os.open(lock_file(lab, node), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     end = time.monotonic() + PATIENCE_S
-    while not _take(handle):
+    while _is_covered(lab, node) or not _take(handle):
         if time.monotonic() >= end:
             os.close(handle)
             raise RefusedError(f"the agents of lab {lab} are running already", code="agents-run")
@@ -120,6 +120,12 @@ def _holder(lock: Path) -> OnDuty | None:
         os.close(handle)
 
 
+def _is_covered(lab: str, node: str) -> bool:
+    """Whether other processes are agents of the same nodes: one of the whole lab; or for that, any."""
+    others = [lock_file(lab)] if node else [lock for lock in _locks(lab) if lock != lock_file(lab)]
+    return any(_holder(lock) for lock in others)
+
+
 def _take(handle: int) -> bool:
     """Take the lock, if nobody has it; it goes with the handle."""
     try:
@@ -129,10 +135,33 @@ def _take(handle: int) -> bool:
     return True
 
 
+def neighbours(lab: str) -> list[dict[str, object]]:
+    """Who the agents of a lab, in however many processes, have at the other ends of uplinks. Raises NotFoundError."""
+    sockets = [lock.with_suffix(".sock") for lock in _locks(lab) if _holder(lock)]
+    if not sockets:
+        remedy = "agents are where the network's document says `signalling`"
+        raise NotFoundError(f"lab {lab} has no agents", code="no-agents", remedy=remedy)
+    return [row for path in sockets for row in _ask(path)]
+
+
+def _ask(path: Path) -> list[dict[str, object]]:
+    with crossing(f"ask {path}"), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as door:
+        door.settimeout(READY_S)
+        door.connect(str(path))
+        door.sendall(NEIGHBOURS)
+        octets = b""
+        while found := door.recv(1 << 16):
+            octets += found
+    return list(json.loads(octets)) if octets else []
+
+
+def _locks(lab: str) -> list[Path]:
+    return sorted(kept.folder(lab).glob("agents*.lock"))
+
+
 def stop(lab: str) -> bool:
     """End the agents of a lab, if there are any; what they wrote stays. Raises VerificationError."""
-    locks = sorted(kept.folder(lab).glob("agents*.lock"))
-    ended = [_end(lab, lock) for lock in locks]
+    ended = [_end(lab, lock) for lock in _locks(lab)]
     return any(ended)
 
 

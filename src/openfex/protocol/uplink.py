@@ -149,8 +149,8 @@ class Uplink(Generic[V]):
         return [*outputs, *self._negotiate(now)]
 
     def _negotiate(self, now: float) -> list[object]:
-        """Agree with the end that is there, the one heard last if there are several."""
-        peer, evb = self._peer()
+        """Agree with the end that is there."""
+        peer, evb = self.find_peer()
         found = negotiate(self.settings.evb, evb)
         outputs: list[object] = [*self.lldp.announce(self._tlvs(found.says), now)]
         agreement = found.agreement if peer else None
@@ -173,7 +173,8 @@ class Uplink(Generic[V]):
         self._is_open = True
         return [*self.mirror.start(now)]
 
-    def _peer(self) -> tuple[Neighbour | None, Evb | None]:
+    def find_peer(self) -> tuple[Neighbour | None, Evb | None]:
+        """The end of the other role, the one heard last if there are several, and what it says of EVB."""
         wanted = _OTHER_ROLE.get(self.settings.evb.role)
         for neighbour in sorted(self.lldp.neighbours, key=lambda one: -one.expires):
             try:
@@ -196,6 +197,26 @@ class Uplink(Generic[V]):
     def _tlvs(self, says: Evb) -> list[Tlv]:
         mine = organization_tlv(CONTROL_OUI, CONTROL_SUBTYPE, bytes((control.VERSION,)))
         return [system_name(self.settings.name), says.tlv(), mine]
+
+
+def neighbour_rows(node: str, device: str, end: Uplink[V], now: float) -> list[dict[str, object]]:
+    """Who is at the other end of an uplink, as plain values; with whom EVB is agreed, who speaks channel control."""
+    peer, _ = end.find_peer()
+    return [
+        {
+            "node": node,
+            "device": device,
+            "name": one.lldpdu.system_name or None,
+            "chassis": str(one.lldpdu.chassis),
+            "port": str(one.lldpdu.port),
+            "mac": str(one.source),
+            "expires_s": round(max(one.expires - now, 0), 1),
+            "evb": "agreed" if one == peer and end.agreement else "none",
+            "relay": bool(one == peer and end.agreement and end.agreement.reflective_relay),
+            "control": _speaks_control(one),
+        }
+        for one in end.lldp.neighbours
+    ]
 
 
 def log_of(link: int, output: object) -> list[Log]:
