@@ -12,68 +12,31 @@ association then has one whole keep-alive time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from openfex.bridge.change import Change, Effect, Grant, Memory, StationMemory, WriteBridge
 from openfex.bridge.judge import Granted, Refusal, judge
 from openfex.bridge.register import Station, lay_out
 from openfex.bridge.vsi_manager import VsiManager
+from openfex.errors import RefusedError
 from openfex.model.layout import Bridge, Layout
 from openfex.model.values import port_number
 from openfex.protocol.mirror import Applied, Synced, Told
 from openfex.protocol.output import Log, Send, Transmit, earliest
 from openfex.protocol.uplink import Uplink, log_of
-from openfex.protocol.vdp import Deassociated, Vsi
-from openfex.protocol.vdp_bridge import Accept, Asked, Expired
+from openfex.protocol.vdp import Associated, Deassociated, Vsi
+from openfex.protocol.vdp_bridge import Asked, Expired, Reject
 from openfex.protocol.vdp_bridge import Bridge as VdpBridge
 from openfex.rules.compiler import compile_bridge, compile_extender
 from openfex.rules.tables import BridgeTables, Members
 from openfex.wire.control import Key, Kind, ListRow, Mark, VethEntry, function_key, list_key
-from openfex.wire.vdp import Command, Vdpdu
+from openfex.wire.vdp import Command, ErrorCode, Vdpdu
 from openfex.wire.vsi import Vsiid
 
-PATIENCE_S = 1.0
-"""How long hosts may take to have the lists that a change needs."""
+PATIENCE_S = 2.0
+"""How long hosts may take to have the lists that a change needs: longer than to be told once more."""
+WRITE_AGAIN_S = 1.0
 ROW_BITS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class StationMemory:
-    """What is known of a station, as octets: entries of its table, of ours, and a VDPDU for each VSI that it holds."""
-
-    told: Mapping[Key, bytes]
-    said: Mapping[Key, bytes]
-    held: tuple[bytes, ...]
-
-
-Memory = Mapping[int, StationMemory]
-"""By link."""
-
-
-@dataclass(frozen=True, slots=True)
-class WriteBridge:
-    """Keep `memory` for the next agent, make the bridge's tables be these, then call `written`."""
-
-    tables: BridgeTables
-    memory: Memory
-
-
-Effect = Send | Log | WriteBridge
-
-
-@dataclass
-class _Change:
-    """From the tables that are to those that will be. `waits`: by link, the change of our table it must have done."""
-
-    tables: BridgeTables
-    memory: Memory
-    entries: dict[int, dict[Key, bytes]]
-    """What each station's table is afterwards."""
-    answers: list[tuple[int, Asked, Accept]]
-    heard: dict[int, Mark | None]
-    """Up to where stations had told what it is made of."""
-    until: float
-    waits: dict[int, int] = field(default_factory=dict)
-    is_writing: bool = False
 
 
 class BridgeAgent:
@@ -91,7 +54,7 @@ class BridgeAgent:
         self.tables = tables or BridgeTables()
         self.stations = {link: Station(link) for link in ends}
         self._asked: dict[tuple[int, Vsiid], Asked] = {}
-        self._change: _Change | None = None
+        self._change: Change | None = None
         self._is_stale = True
         self.memory: Memory = memory or {}
         """What another agent can take up from."""
@@ -100,16 +63,15 @@ class BridgeAgent:
     def deadline(self) -> float | None:
         """When it wants to be called."""
         change = self._change
-        patience = change.until if change and not change.is_writing else None
+        patience = change.next_at if change else None
         return earliest((patience, *(end.deadline for end in self.ends.values())))
 
-    def _memory(
-        self, answers: Iterable[tuple[int, Asked, Accept]], entries: Mapping[int, Mapping[Key, bytes]]
-    ) -> Memory:
-        """What another agent needs to take up from here, once these answers are given and these entries told."""
+    def _memory(self, grants: Iterable[Grant], entries: Mapping[int, Mapping[Key, bytes]]) -> Memory:
+        """What another agent needs to take up from here, once these grants are answered and these entries told."""
         held = {link: {vsi.vsiid: (vsi, mode) for vsi, mode in end.vdp.holdings} for link, end in self.ends.items()}
-        for link, asked, verdict in answers:
-            held[link][asked.key] = (replace(asked.vsi, filters=verdict.filters), asked.mode)
+        for one in grants:
+            vsi = replace(one.asked.vsi, filters=one.granted.verdict.filters)
+            held[one.link][one.asked.key] = (vsi, one.asked.mode)
         return {
             link: StationMemory(
                 dict(station.told),
@@ -148,11 +110,8 @@ class BridgeAgent:
             return []
         self.tables, self.memory = change.tables, change.memory
         effects: list[Effect] = []
-        for link, asked, verdict in change.answers:
-            outputs = self.ends[link].vdp.answer(asked, verdict, now)
-            effects += self._take(link, outputs)
-            words = f"on link {link}, profile {self._profile_of(link, asked)}"
-            effects.append(Log(asked.mode.name.lower().replace("_", "-"), str(asked.key), words))
+        for one in change.grants:
+            effects += self._answer(one, now)
         return [*effects, *self._tell(change.entries, change.heard, now), *self._settle(now)]
 
     def _tell(
@@ -166,9 +125,23 @@ class BridgeAgent:
             effects += self._take(link, [*told, *confirmed, *end.open_mirror(now)])
         return effects
 
-    def _profile_of(self, link: int, asked: Asked) -> str:
-        held = self.stations[link].held.get(asked.key)
-        return held.profile.name if held else "none"
+    def failed(self, now: float) -> list[Effect]:
+        """The tables could not be written: they are tried again."""
+        if self._change and self._change.is_writing:
+            self._change.is_writing, self._change.waits = False, {}
+            self._change.not_before = now + WRITE_AGAIN_S
+        return []
+
+    def _answer(self, one: Grant, now: float) -> list[Effect]:
+        """Say yes. A station that has asked for something else meanwhile gets nothing by that."""
+        outputs = self.ends[one.link].vdp.answer(one.asked, one.granted.verdict, now)
+        effects = self._take(one.link, outputs)
+        if not any(isinstance(output, Associated) for output in outputs):
+            self._is_stale = True
+            return effects
+        self.stations[one.link].held[one.asked.key] = one.granted.held
+        words = f"on link {one.link}, profile {one.granted.held.profile.name}"
+        return [*effects, Log(one.asked.mode.name.lower().replace("_", "-"), str(one.asked.key), words)]
 
     def _remember(self, link: int, memory: StationMemory, now: float) -> None:
         station, end = self.stations[link], self.ends[link]
@@ -183,7 +156,8 @@ class BridgeAgent:
     def _take_up(self, station: Station, end: Uplink[VdpBridge], vsi: Vsi, mode: Command, now: float) -> None:
         """Hold a VSI as before, by what its profile is now: that may be in another VLAN."""
         wish = replace(vsi, filters=tuple(replace(one, vid=0) for one in vsi.filters))
-        found = judge(Asked(vsi.vsiid, 0, mode, wish, None), station, (), self.manager)
+        others = [one for one in self.stations.values() if one is not station]
+        found = judge(Asked(vsi.vsiid, 0, mode, wish, None), station, others, self.manager)
         if isinstance(found, Granted):
             station.held[vsi.vsiid] = found.held
             end.vdp.adopt(replace(vsi, filters=found.verdict.filters), mode, now)
@@ -238,35 +212,50 @@ class BridgeAgent:
         effects: list[Effect] = []
         if self._change is None:
             effects = self._release(now)
-            answers, more = self._judge_all(now)
+            grants, more = self._judge_all(now)
             effects += more
-            if answers or self._is_stale:
-                effects += self._begin(answers, now)
+            if grants or self._is_stale:
+                effects += self._begin(grants, now)
         change = self._change
-        if change and not change.is_writing and (not change.waits or now >= change.until):
+        if change and change.next_at is not None and now >= change.next_at:
             late = sorted(change.waits)
             effects += [Log("host-late", f"link {link}", "has not said that it has its lists") for link in late]
             change.is_writing = True
             effects.append(WriteBridge(change.tables, change.memory))
         return effects
 
-    def _judge_all(self, now: float) -> tuple[list[tuple[int, Asked, Accept]], list[Effect]]:
-        answers: list[tuple[int, Asked, Accept]] = []
+    def _judge_all(self, now: float) -> tuple[list[Grant], list[Effect]]:
+        """Judge what is asked: what is granted takes effect with the next change, one VSI once."""
+        grants: dict[Vsiid, Grant] = {}
         effects: list[Effect] = []
         for (link, key), asked in [*self._asked.items()]:
-            others = [one for at, one in self.stations.items() if at != link]
-            found = judge(asked, self.stations[link], others, self.manager)
+            if not self.ends[link].vdp.is_asking(asked):
+                del self._asked[link, key]  # the machine has answered for us, or was asked for something else
+                continue
+            stations = self._with(grants.values())
+            others = [one for at, one in stations.items() if at != link]
+            found = None if key in grants else judge(asked, stations[link], others, self.manager)
             if found is None:
                 continue
             del self._asked[link, key]
             if isinstance(found, Refusal):
-                effects.append(Log("refused", str(key), f"on link {link}: {found.words}", found.code))
-                effects += self._take(link, self.ends[link].vdp.answer(asked, found.verdict, now))
+                effects += self._refuse(link, asked, found, now)
                 continue
-            effects += self._withdraw_elsewhere(link, key, now)
-            self.stations[link].held[key] = found.held
-            answers.append((link, asked, found.verdict))
-        return answers, effects
+            if asked.mode is Command.ASSOCIATE:
+                effects += self._withdraw_elsewhere(link, key, now)
+            grants[key] = Grant(link, asked, found)
+        return [*grants.values()], effects
+
+    def _refuse(self, link: int, asked: Asked, refusal: Refusal, now: float) -> list[Effect]:
+        log = Log("refused", str(asked.key), f"on link {link}: {refusal.words}", refusal.code)
+        return [log, *self._take(link, self.ends[link].vdp.answer(asked, refusal.verdict, now))]
+
+    def _with(self, grants: Iterable[Grant]) -> dict[int, Station]:
+        """The stations as they are once these are answered."""
+        held = {link: dict(one.held) for link, one in self.stations.items()}
+        for one in grants:
+            held[one.link][one.asked.key] = one.granted.held
+        return {link: replace(one, held=held[link]) for link, one in self.stations.items()}
 
     def _release(self, now: float) -> list[Effect]:
         """A VSI that its host has taken off its function is let go; until the host has told all, it may yet say so."""
@@ -276,6 +265,7 @@ class BridgeAgent:
             if self._is_stale and end.mirror.is_synced:
                 for key in [key for key in station.held if station.function_of(key) is None]:
                     effects += self._take(link, end.vdp.de_associate(key, now))
+                    effects += self._end(link, key, is_expired=False)
         return effects
 
     def _withdraw_elsewhere(self, link: int, key: Vsiid, now: float) -> list[Effect]:
@@ -286,20 +276,34 @@ class BridgeAgent:
                 effects += self._take(at, self.ends[at].vdp.de_associate(key, now))
         return effects
 
-    def _begin(self, answers: list[tuple[int, Asked, Accept]], now: float) -> list[Effect]:
+    def _begin(self, grants: list[Grant], now: float) -> list[Effect]:
         self._is_stale = False
         heard = {link: end.mirror.heard for link, end in self.ends.items()}
-        layout = lay_out(self.bridge, self.stations.values())
-        tables = compile_bridge(layout, self.bridge.name, self.tables)
+        try:
+            layout = lay_out(self.bridge, self._with(grants).values())
+            tables = compile_bridge(layout, self.bridge.name, self.tables)
+        except RefusedError as error:
+            return self._do_without(grants, error, now)
         entries = {link: self._entries(layout, tables, link) for link in self.ends if self.stations[link].kind}
-        memory = self._memory(answers, entries)
-        if not answers and _is_same(tables, self.tables) and memory == self.memory:
+        memory = self._memory(grants, entries)
+        if not grants and _is_same(tables, self.tables) and memory == self.memory:
             return self._tell(entries, heard, now)
-        self._change = _Change(tables, memory, entries, answers, heard, now + PATIENCE_S)
+        self._change = Change(tables, memory, entries, grants, heard, now + PATIENCE_S)
         effects: list[Effect] = []
         for link, table in entries.items():
             effects += self._tell_lists(link, table, now)
         return effects
+
+    def _do_without(self, grants: list[Grant], error: RefusedError, now: float) -> list[Effect]:
+        """There is no room for all of them: one is tried alone, and refused if it is that one. Others wait."""
+        if not grants:
+            return [Log("failed", self.bridge.name, str(error), error.code)]
+        if len(grants) > 1:
+            self._asked |= {(one.link, one.asked.key): one.asked for one in grants[1:]}
+            return self._begin(grants[:1], now)
+        refusal = Refusal(Reject(ErrorCode.INSUFFICIENT_RESOURCES, keep=True), error.code, error.message)
+        self._is_stale = True
+        return self._refuse(grants[0].link, grants[0].asked, refusal, now)
 
     def _tell_lists(self, link: int, table: Mapping[Key, bytes], now: float) -> list[Effect]:
         """Have a host know its new lists before anything is sent to them; its old ones it keeps until then."""

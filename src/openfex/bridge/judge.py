@@ -46,33 +46,33 @@ def judge(asked: Asked, station: Station, others: Iterable[Station], manager: Vs
     if profile is None:
         words = f"VSI type {asked.vsi.type_id:06x} version {asked.vsi.type_version} is no profile here"
         return Refusal(Reject(ErrorCode.OTHER, hard=True), "unknown-vsi-type", words)
-    granted = _grant(asked, profile)
+    granted = _grant(asked, profile, function[1].generation)
     if granted is None:
         words = f"its filters are not one MAC address in VLANs of profile {profile.name}"
         return Refusal(Reject(ErrorCode.INVALID_FILTER, keep=True), "bad-filter", words)
     entry = function[1]
     for other in others:
-        rival = other.function_of(asked.key)
-        if asked.key in other.held and rival and rival[1].generation >= entry.generation:
-            words = f"link {other.link} has it by generation {rival[1].generation}, this is {entry.generation}"
+        rival = other.held.get(asked.key)
+        if rival is not None and rival.generation >= entry.generation:
+            words = f"link {other.link} has it by generation {rival.generation}, this is {entry.generation}"
             return Refusal(Reject(ErrorCode.OTHER, keep=True), "vsi-elsewhere", words)
-    owner = _owner(granted.held.mac, asked.key, [station, *others])
-    if owner is not None:
-        words = f"{granted.held.mac} is VSI {owner}'s"
+    taken = _taken(granted.held, asked.key, [station, *others])
+    if taken is not None:
+        words = f"{taken[0]} is VSI {taken[1]}'s"
         return Refusal(Reject(ErrorCode.INVALID_FILTER, keep=True), "mac-taken", words)
     return granted
 
 
-def _owner(mac: Mac, key: Vsiid, stations: Iterable[Station]) -> Vsiid | None:
-    """Whose an address is, if it is another VSI's: its first, or one that its profile lets it have."""
+def _taken(mine: Held, key: Vsiid, stations: Iterable[Station]) -> tuple[Mac, Vsiid] | None:
+    """An address of a VSI that is another's, and whose: its own, or one that its profile lets it have."""
     for station in stations:
         for vsi, held in station.held.items():
-            if vsi != key and mac in {held.mac, *held.profile.policy.source.macs}:
-                return vsi
+            if vsi != key and (common := mine.macs & held.macs):
+                return min(common), vsi
     return None
 
 
-def _grant(asked: Asked, profile: Profile) -> Granted | None:
+def _grant(asked: Asked, profile: Profile, generation: int) -> Granted | None:
     """One address, and VLANs that the profile has; where the bridge is to choose, its own or its lowest."""
     macs = {one.mac for one in asked.vsi.filters}
     mac = macs.pop() if len(macs) == 1 else None
@@ -82,7 +82,7 @@ def _grant(asked: Asked, profile: Profile) -> Granted | None:
     filters = tuple(replace(one, vid=one.vid or chosen) for one in asked.vsi.filters)
     if not all(_is_in(one, profile) for one in filters):
         return None
-    return Granted(Held(profile, mac, asked.mode), Accept(filters))
+    return Granted(Held(profile, mac, asked.mode, generation), Accept(filters))
 
 
 def _is_in(one: Filter, profile: Profile) -> bool:

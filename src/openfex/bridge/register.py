@@ -30,6 +30,13 @@ class Held:
     mac: Mac
     mode: Command = Command.ASSOCIATE
     """Only what is associated is up."""
+    generation: int = 0
+    """Of the binding, when it was granted."""
+
+    @property
+    def macs(self) -> frozenset[Mac]:
+        """Its own address, and those that its profile lets it have."""
+        return frozenset({self.mac, *self.profile.policy.source.macs})
 
 
 @dataclass
@@ -78,6 +85,7 @@ class Station:
         older = self.functions.pop(number, None)
         if older and older.vsi and self.bound.get(Vsiid.uuid(older.vsi)) == number:
             del self.bound[Vsiid.uuid(older.vsi)]
+            self.bound |= {Vsiid.uuid(older.vsi): at for at, one in self.functions.items() if one.vsi == older.vsi}
         if value is not None:
             entry = self.functions[number] = FunctionEntry.decode(value)
             if entry.vsi:
@@ -105,10 +113,10 @@ class Station:
 
 def choose_pin(bridge: Bridge, nic: NicEntry, profile: Profile) -> NetworkPort | None:
     """The network port of a vEth: the one asked for, else one that carries its VLANs, spread evenly."""
-    asked = next((port for port in bridge.ports if port.name == nic.pin), None)
+    usable = [port for port in bridge.ports if not port.peer and port.profile.vlans & profile.vlans]
+    asked = next((port for port in usable if port.name == nic.pin), None)
     if asked is not None:
         return asked
-    usable = [port for port in bridge.ports if not port.peer and port.profile.vlans & profile.vlans]
     return usable[zlib.crc32(nic.name.encode()) % len(usable)] if usable else None
 
 

@@ -115,6 +115,7 @@ class HostAgent:
         self._writing: ExtenderTables | None = None
         self._heard: dict[int, Mark | None] = dict.fromkeys(ends)
         """Up to where bridges had told what the tables were made from last."""
+        self._not_before = 0.0
         self._told: dict[int, int] = {}
         """By link, the last change of our table that its bridge has not done yet."""
         self._is_stale = True
@@ -126,7 +127,8 @@ class HostAgent:
     @property
     def deadline(self) -> float | None:
         """When it wants to be called."""
-        return earliest((*self._again.values(), *(end.deadline for end in self.ends.values())))
+        retry = self._not_before if self._is_stale and self._writing is None else None
+        return earliest((retry, *self._again.values(), *(end.deadline for end in self.ends.values())))
 
     @property
     def is_settled(self) -> bool:
@@ -165,6 +167,12 @@ class HostAgent:
             return []
         self.tables, self._writing = self._writing, None
         return [*self._confirm(now), *self._settle(now)]
+
+    def failed(self, now: float) -> list[Effect]:
+        """The tables could not be written: they are tried again."""
+        if self._writing is not None:
+            self._writing, self._is_stale, self._not_before = None, True, now + ASK_AGAIN_S
+        return []
 
     def _entries(self, link: int) -> dict[Key, bytes]:
         """What the bridge at an uplink is told: who we are, our functions, and which VSIs they are bound to there."""
@@ -256,7 +264,7 @@ class HostAgent:
 
     def _settle(self, now: float) -> list[Effect]:
         """Have the tables written, if they are to be others; one change after the other."""
-        if self._writing is not None or not self._is_stale:
+        if self._writing is not None or not self._is_stale or now < self._not_before:
             return []
         self._is_stale = False
         self._heard = {link: end.mirror.heard for link, end in self.ends.items()}

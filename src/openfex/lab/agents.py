@@ -15,13 +15,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from openfex.bridge.agent import BridgeAgent, Memory, StationMemory, WriteBridge
+from openfex.bridge.agent import BridgeAgent
+from openfex.bridge.change import Memory, StationMemory, WriteBridge
 from openfex.bridge.vsi_manager import DocumentManager
-from openfex.errors import NotFoundError
+from openfex.errors import InputError, NotFoundError
 from openfex.host.agent import HostAgent, WriteHost
-from openfex.lab import kept
 from openfex.lab.names import netns_of
+from openfex.lab.staffing import memory_file
 from openfex.lab.workshop import Workshop
 from openfex.linux.agent_loop import AgentLoop
 from openfex.linux.control_wire import ControlWire
@@ -32,15 +34,13 @@ from openfex.protocol.evb import EvbSettings
 from openfex.protocol.output import Log
 from openfex.protocol.uplink import UplinkSettings, bridge_end, neighbour_rows, station_end
 from openfex.rules.tables import BridgeTables, ExtenderTables
-from openfex.wire.control import Key, Kind
+from openfex.wire.control import HostEntry, Key, Kind
 from openfex.wire.evb import EvbMode
+from openfex.wire.vdp import Vdpdu
 
 LAST_SEQUENCE = 0xFFFF
-
-
-def memory_file(lab: str, bridge: str) -> Path:
-    """What a bridge's agent remembers."""
-    return kept.folder(lab) / f"bridge-{bridge}.json"
+VERSION = 1
+"""Of the file that a bridge's agent remembers by."""
 
 
 def write_memory(path: Path, memory: Memory) -> None:
@@ -53,7 +53,7 @@ def write_memory(path: Path, memory: Memory) -> None:
         }
         for link, one in memory.items()
     }
-    keep(path, rows)
+    keep(path, {"version": VERSION, "stations": rows})
 
 
 def _to_rows(table: Mapping[Key, bytes]) -> list[list[object]]:
@@ -64,19 +64,34 @@ def _from_rows(rows: Iterable[tuple[int, str, str]]) -> dict[Key, bytes]:
     return {Key(Kind(kind), bytes.fromhex(key)): bytes.fromhex(value) for kind, key, value in rows}
 
 
-def read_memory(path: Path) -> Memory:
-    """What the agent before has kept; nothing if there was none."""
+def read_memory(path: Path, hosts: Mapping[int, str]) -> Memory:
+    """What the agent before has kept of these hosts, by link; nothing if there was none, or of another version.
+
+    Raises InputError "bad-memory" for what cannot be read.
+    """
     if not path.exists():
         return {}
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    return {
-        int(link): StationMemory(
-            _from_rows(one["told"]),
-            _from_rows(one["said"]),
-            tuple(bytes.fromhex(octets) for octets in one["held"]),
-        )
-        for link, one in raw.items()
-    }
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw["version"] != VERSION:
+            return {}
+        found = {int(link): _from_row(one) for link, one in raw["stations"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+        raise InputError(f"{path} is not what a bridge remembers", code="bad-memory") from cause
+    return {link: one for link, one in found.items() if _host_of(one) == hosts.get(link)}
+
+
+def _from_row(row: Mapping[str, Any]) -> StationMemory:
+    held = tuple(bytes.fromhex(octets) for octets in row["held"])
+    for octets in held:
+        Vdpdu.decode(octets)
+    return StationMemory(_from_rows(row["told"]), _from_rows(row["said"]), held)
+
+
+def _host_of(memory: StationMemory) -> str | None:
+    """Whose it is: another host may have the link now."""
+    told = memory.told.get(HostEntry.KEY)
+    return HostEntry.decode(told).name if told else None
 
 
 @dataclass
@@ -145,10 +160,18 @@ class Staff:
             DocumentManager(self.layout.profiles),
             ends,
             tables if isinstance(tables, BridgeTables) else None,
-            read_memory(path),
+            self._remembered(bridge.name, path),
         )
         self.bridges[bridge.name] = agent
         self.loop.add(agent, wires, partial(self._perform_bridge, agent, space, path))
+
+    def _remembered(self, bridge: str, path: Path) -> Memory:
+        """Of a file that cannot be read nothing: ports come up anew."""
+        try:
+            return read_memory(path, {one.bridge_link: one.host for one in self.layout.uplinks_of(bridge)})
+        except InputError as error:
+            self.say(bridge, Log("forgotten", bridge, str(error), error.code))
+            return {}
 
     def _start_host(self, host: Host) -> None:
         space = netns_of(self.layout.lab, "host", host.name)

@@ -13,10 +13,10 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 
-from openfex.errors import OpenfexError
+from openfex.errors import InternalError, OpenfexError
 from openfex.lab import staffing
 from openfex.lab.agents import Staff
 from openfex.lab.staffing import Lock
@@ -61,6 +61,7 @@ class Duty:
         self._asking: list[Tell] = []
         self._again, self._ended = asyncio.Event(), asyncio.Event()
         self._staff: Staff | None = None
+        self._fault: InternalError | None = None
         self._held = ExitStack()
         self._patience = Patience()
 
@@ -70,6 +71,7 @@ class Duty:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGHUP, self._again.set)
+        loop.set_exception_handler(self._break)
         path = staffing.socket_file(self.lab, self.node)
         path.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._hear, path)
@@ -85,6 +87,14 @@ class Duty:
         finally:
             server.close()
             self._held.close()
+        if self._fault:
+            raise self._fault
+
+    def _break(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """A bug of ours: better no agents than some that are half there. What they wrote goes on."""
+        loop.default_exception_handler(context)
+        self._fault = InternalError(str(context.get("exception") or context.get("message")))
+        self._end()
 
     def _end(self) -> None:
         self._ended.set()
@@ -130,14 +140,21 @@ class Duty:
 
     def _look(self) -> None:
         if self._staff and self._staff.is_settled and self._asking:
-            for tell in self._asking:
-                tell(staffing.SETTLED)
+            self._tell(staffing.SETTLED)
             self._finish()
 
     def _finish(self) -> None:
-        asking, self._asking = self._asking, []
-        for tell in asking:
-            tell(b"")
+        self._tell(b"")
+        self._asking = []
+
+    def _tell(self, line: bytes) -> None:
+        """Tell those who have asked; who does not listen any more is not told again."""
+        listening: list[Tell] = []
+        for tell in self._asking:
+            with suppress(OSError):
+                tell(line)
+                listening.append(tell)
+        self._asking = listening
 
     def _say(self, node: str, log: Log) -> None:
         line = json.dumps({"time": time.time(), "node": node, **asdict(log)})
@@ -146,8 +163,8 @@ class Duty:
                 print(json.dumps({"time": time.time(), "event": "held-back", "lines": self._patience.held_back}))
                 self._patience.held_back = 0
             print(line, flush=True)
-        for tell in self._asking if log.code else ():
-            tell(f"{line}\n".encode())
+        if log.code:
+            self._tell(f"{line}\n".encode())
 
 
 def serve(lab: str, load: Load, ready: int | None, node: str = "") -> None:
@@ -155,6 +172,8 @@ def serve(lab: str, load: Load, ready: int | None, node: str = "") -> None:
 
     `ready`: a file to which a line is written for each refusal, and one when all NICs are up; then it is closed.
     """
+    if ready is not None:
+        os.set_blocking(ready, False)  # who does not read what is told must not hold up the agents
 
     def tell(line: bytes) -> None:
         assert ready is not None

@@ -188,6 +188,7 @@ def _staff(layout: Layout | None) -> None:
     found = staffing.find(layout.lab)
     if not layout.signalling:
         staffing.stop(layout.lab)
+        staffing.forget(layout.lab)
     elif found is None or found.digest != staffing.digest_of(_kept(layout.lab).text):
         staffing.start(layout.lab)
 

@@ -65,6 +65,17 @@ def socket_file(lab: str, node: str = "") -> Path:
     return lock_file(lab, node).with_suffix(".sock")
 
 
+def memory_file(lab: str, bridge: str) -> Path:
+    """What a bridge's agent remembers."""
+    return kept.folder(lab) / f"bridge-{bridge}.json"
+
+
+def forget(lab: str) -> None:
+    """What the bridges of a lab remember, when there are no agents any more: it would be old when there are again."""
+    for path in kept.folder(lab).glob("bridge-*.json"):
+        path.unlink(missing_ok=True)
+
+
 def build() -> str:
     """Which code agents are of: a process of another one is replaced, and not asked."""
     return "-".join([__version__, *(build_of(role) for role in sorted(PROGRAMS))])
@@ -112,7 +123,7 @@ def _holder(lock: Path) -> OnDuty | None:
     except FileNotFoundError:
         return None
     try:
-        if _take(handle):
+        if _take(handle, fcntl.LOCK_SH):  # two who look do not see each other
             return None
         raw = json.loads(os.pread(handle, _LOCK_OCTETS, 0) or b"{}")
         return OnDuty(raw["pid"], raw["digest"], raw["build"]) if raw else OnDuty(0, "", "")
@@ -126,10 +137,10 @@ def _is_covered(lab: str, node: str) -> bool:
     return any(_holder(lock) for lock in others)
 
 
-def _take(handle: int) -> bool:
+def _take(handle: int, how: int = fcntl.LOCK_EX) -> bool:
     """Take the lock, if nobody has it; it goes with the handle."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -172,7 +183,8 @@ def _end(lab: str, lock: Path) -> bool:
     for number in (signal.SIGTERM, signal.SIGKILL):
         end = time.monotonic() + ENDING_S
         if found.pid:
-            os.kill(found.pid, number)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(found.pid, number)
         while time.monotonic() < end:
             if _holder(lock) is None:
                 _reap(found.pid)
@@ -183,10 +195,9 @@ def _end(lab: str, lock: Path) -> bool:
 
 def _reap(pid: int) -> None:
     """Where it was this process that started it, nobody else takes notice of its end."""
-    try:
-        os.waitpid(pid, 0)
-    except ChildProcessError:
-        return
+    if pid:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)
 
 
 class Recruit:

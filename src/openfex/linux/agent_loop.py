@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from openfex.errors import KernelError
+from openfex.errors import KernelError, OpenfexError
 from openfex.linux.control_wire import ControlWire
 from openfex.protocol.output import Log, Send
 
@@ -31,6 +31,9 @@ class Agent(Protocol):
 
     def expire(self, now: float) -> Sequence[object]:
         """Do what is due."""
+
+    def failed(self, now: float) -> Sequence[object]:
+        """What it has wished for could not be done."""
 
 
 Perform = Callable[[object, float], Iterable[object]]
@@ -84,19 +87,36 @@ class AgentLoop:
         self._act(agent, agent.expire(self.now()), wires, perform)
 
     def _act(self, agent: Agent, effects: Iterable[object], wires: Mapping[int, ControlWire], perform: Perform) -> None:
-        for effect in effects:
-            if isinstance(effect, Send):
-                try:
-                    wires[effect.link].send(effect.octets)
-                except KernelError:
-                    self.unsent += 1  # as if the cable had lost it
-            else:
-                self._act(agent, perform(effect, self.now()), wires, perform)
-        self._arm(agent, wires, perform)
+        """Do what an agent wishes, and keep its next deadline, whatever comes of it."""
+        try:
+            for effect in effects:
+                self._do(agent, effect, wires, perform)
+        finally:
+            self._arm(agent, wires, perform)
         self.on_change()
+
+    def _do(self, agent: Agent, effect: object, wires: Mapping[int, ControlWire], perform: Perform) -> None:
+        if isinstance(effect, Send):
+            try:
+                wires[effect.link].send(effect.octets)
+            except KernelError:
+                self.unsent += 1  # as if the cable had lost it
+            return
+        try:
+            further = perform(effect, self.now())
+        except (OpenfexError, OSError) as error:
+            if isinstance(effect, Log):
+                return  # there is no room for what it says
+            self._act(agent, [Log("failed", type(effect).__name__, str(error), _code_of(error))], wires, perform)
+            further = agent.failed(self.now())
+        self._act(agent, further, wires, perform)
 
     def _arm(self, agent: Agent, wires: Mapping[int, ControlWire], perform: Perform) -> None:
         if older := self._timers.pop(id(agent), None):
             older.cancel()
         if (deadline := agent.deadline) is not None:
             self._timers[id(agent)] = self._loop.call_at(deadline, self._due, agent, wires, perform)
+
+
+def _code_of(error: OpenfexError | OSError) -> str:
+    return error.code if isinstance(error, OpenfexError) else "kernel-refused"

@@ -123,8 +123,8 @@ class EcpLink:
             raise RefusedError(f"an ECP sequence is 1..{LAST_SEQUENCE}, not {first}", code="bad-sequence")
         self.subtype = subtype
         self.source = source
-        self.settings = settings
-        """May be changed at any time; a wait that has begun ends as it was begun."""
+        self._settings = settings
+        self._sent_at = 0.0
         self.counters = EcpCounters()
         self.pause = pause
         self._sending = SENDING.start
@@ -136,6 +136,17 @@ class EcpLink:
         self._receiving = RECEIVING.start
         self._last = self._pdu
         self._last_heard = 0.0
+
+    @property
+    def settings(self) -> EcpSettings:
+        """May be changed at any time. A wait that has begun does not end later by that, but may end earlier."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: EcpSettings) -> None:
+        self._settings = settings
+        if self._deadline is not None and self._sending is SendState.ON_THE_WIRE:
+            self._deadline = min(self._deadline, self._sent_at + settings.timeout)
 
     @property
     def deadline(self) -> float | None:
@@ -216,7 +227,7 @@ class EcpLink:
     def _transmit(self, now: float) -> list[EcpOutput]:
         self._tries += 1
         self.counters.tx_frames += 1
-        self._deadline = now + self.settings.timeout
+        self._sent_at, self._deadline = now, now + self.settings.timeout
         return [Transmit(self._pdu.frame(self.source))]
 
     def _go_on(self, now: float) -> list[EcpOutput]:

@@ -13,16 +13,18 @@ with a list's id only when the host has that list.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from openfex.errors import WireError
 from openfex.protocol.ecp import Delivered, EcpLink, EcpOutput, GaveUp
 from openfex.protocol.output import Transmit, earliest
 from openfex.protocol.vdp_outbox import MOST_OCTETS
-from openfex.wire.control import ControlPdu, Key, Mark, change_tlv
+from openfex.wire.control import ControlPdu, Key, Kind, Mark, change_tlv
 from openfex.wire.ecp import Ecpdu
 
+LATE_S = 5.0
+"""A PDU that is so late is none of before."""
 AGAIN_S = 1.0
 """After a peer has acknowledged nothing, until it is told anew."""
 MOST_ENTRIES = 1 << 14
@@ -67,16 +69,24 @@ class Mirror:
     """One end of channel control on an uplink. `link` is its ECP link of subtype 0x3FE, and no one else's.
 
     `session` tells this agent from the one before it: it is greater than all that were, and never 0. `most` bounds the
-    entries of the peer.
+    entries of the peer, which are of these `kinds`; others are as if not said.
     """
 
-    def __init__(self, link: EcpLink, session: int, *, payload: int = MOST_OCTETS, most: int = MOST_ENTRIES) -> None:
+    def __init__(
+        self,
+        link: EcpLink,
+        session: int,
+        *,
+        kinds: Collection[Kind] = tuple(Kind),
+        payload: int = MOST_OCTETS,
+        most: int = MOST_ENTRIES,
+    ) -> None:
         self.link = link
         self.malformed = 0
         self.refused = 0
         """Entries of the peer that were one too many."""
         self._speaker = _Speaker(session, payload - _HEAD)
-        self._listener = _Listener(most)
+        self._listener = _Listener(most, kinds)
         self._is_heard = True
         self._is_silent = True
         self._again_at: float | None = None
@@ -100,6 +110,10 @@ class Mirror:
     def deadline(self) -> float | None:
         """When it wants to be called."""
         return earliest((self.link.deadline, self._again_at))
+
+    def meet(self) -> None:
+        """Somebody else is at the other end: whatever session it has is new. What is known stays until it has told."""
+        self._listener.session = None
 
     def start(self, now: float) -> list[MirrorOutput]:
         """The table is complete, for now: from here on it is told. What is not in it the peer forgets."""
@@ -149,7 +163,7 @@ class Mirror:
             if isinstance(output, Transmit):
                 given.append(output)
             elif isinstance(output, Delivered):
-                given += self._read(output.payload)
+                given += self._read(output.payload, now)
             elif isinstance(output, GaveUp):
                 self._speaker.begin_anew()
                 self._again_at = now + AGAIN_S
@@ -157,14 +171,14 @@ class Mirror:
                 self._is_heard = False
         return given
 
-    def _read(self, payload: bytes) -> list[MirrorOutput]:
+    def _read(self, payload: bytes, now: float) -> list[MirrorOutput]:
         try:
             pdu = ControlPdu.decode(payload)
         except WireError:
             self.malformed += 1
             return []
         self._is_heard, self._again_at = True, None
-        heard = self._listener.hear(pdu)
+        heard = self._listener.hear(pdu, now)
         self.refused = self._listener.refused
         if pdu.again in {_ANYBODY, self._speaker.session}:
             self._speaker.begin_anew()
@@ -220,6 +234,7 @@ class _Speaker:
     def begin_anew(self) -> None:
         """Tell all, as if nothing had been told; what is no more need not be mentioned."""
         self._unsaid = dict.fromkeys(self.table, self.last_change)
+        self._said.clear()  # who confirms what is said now need not have had what was said before
         self._is_new, self._is_telling_all = True, True
         self._told_applied = None
 
@@ -261,7 +276,8 @@ class _Speaker:
 class _Listener:
     """The copy of the peer's table."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, kinds: Collection[Kind]) -> None:
+        self._kinds = kinds
         self.copy: dict[Key, bytes] = {}
         self.session: int | None = None
         self.refused = 0
@@ -275,13 +291,16 @@ class _Listener:
         self._named: set[Key] | None = None
         """While all is told: what was named so far."""
         self._is_another = False
+        self._heard_at = 0.0
 
-    def hear(self, pdu: ControlPdu) -> list[MirrorOutput]:
-        """Take a PDU."""
+    def hear(self, pdu: ControlPdu, now: float) -> list[MirrorOutput]:
+        """Take a PDU. One of a session before is late, unless the last one has long been silent: clocks go back."""
         self.again = None
         is_same = pdu.mark.session == self.session
-        if self.session is not None and (pdu.mark.session, pdu.mark.number) <= (self.session, self._number):
-            return []  # late: what was said after it is known
+        is_other = pdu.is_new and not is_same and now - self._heard_at > LATE_S
+        if not is_other and self.session and (pdu.mark.session, pdu.mark.number) <= (self.session, self._number):
+            return []
+        self._heard_at = now
         if not pdu.is_new and not (is_same and pdu.mark.number == self._number + 1):
             self.again = pdu.mark.session
             return []
@@ -300,6 +319,8 @@ class _Listener:
         return outputs
 
     def _write(self, key: Key, value: bytes | None) -> list[MirrorOutput]:
+        if key.kind not in self._kinds:
+            return []
         if self._named is not None and value is not None:
             self._named.add(key)
         if self.copy.get(key) == value:

@@ -31,6 +31,7 @@ from openfex.protocol.vdp_bridge import BridgeOutput
 from openfex.protocol.vdp_station import StationOutput
 from openfex.protocol.vdp_timers import VdpTimers
 from openfex.wire import control, lldp
+from openfex.wire.control import BRIDGE_KINDS, HOST_KINDS
 from openfex.wire.ecp import CHANNEL_CONTROL, VDP, Ecpdu
 from openfex.wire.evb import Evb, EvbMode
 from openfex.wire.lldp import ChassisId, PortId, organization_octets, organization_tlv, system_name
@@ -108,6 +109,7 @@ class Uplink(Generic[V]):
         self.lldp = LldpAgent(port, self._tlvs(negotiate(mine.evb, None).says))
         self._ecp = EcpPort({self.vdp.link.subtype: self.vdp, self.mirror.link.subtype: self.mirror})
         self._is_mirrored = self._is_open = False
+        self._met: tuple[ChassisId, PortId] | None = None
         self.is_complete = False
         """Whether our table may be told."""
 
@@ -154,6 +156,10 @@ class Uplink(Generic[V]):
         found = negotiate(self.settings.evb, evb)
         outputs: list[object] = [*self.lldp.announce(self._tlvs(found.says), now)]
         agreement = found.agreement if peer else None
+        who = (peer.lldpdu.chassis, peer.lldpdu.port) if peer else None
+        if who is not None and who != self._met:
+            self._met = who
+            self.mirror.meet()
         if agreement != self.agreement:
             self.agreement = agreement
             self._use(agreement)
@@ -259,10 +265,12 @@ def _timers(settings: UplinkSettings) -> VdpTimers:
 def station_end(settings: UplinkSettings) -> Uplink[vdp_station.Station]:
     """The host's end of an uplink."""
     link, mirror = _links(settings)
-    return Uplink(settings, vdp_station.Station(link, _timers(settings)), Mirror(mirror, settings.session))
+    mirrored = Mirror(mirror, settings.session, kinds=BRIDGE_KINDS)
+    return Uplink(settings, vdp_station.Station(link, _timers(settings)), mirrored)
 
 
 def bridge_end(settings: UplinkSettings) -> Uplink[vdp_bridge.Bridge]:
     """The bridge's end of an uplink."""
     link, mirror = _links(settings)
-    return Uplink(settings, vdp_bridge.Bridge(link, _timers(settings)), Mirror(mirror, settings.session))
+    mirrored = Mirror(mirror, settings.session, kinds=HOST_KINDS)
+    return Uplink(settings, vdp_bridge.Bridge(link, _timers(settings)), mirrored)

@@ -139,6 +139,11 @@ class Bridge:
         held = ((key, one.held) for key, one in self._entries.items())
         return {key: Association(one.mode, one.vsi.filters) for key, one in held if one}
 
+    def is_asking(self, asked: Asked) -> bool:
+        """Whether a question still waits for its answer."""
+        entry = self._entries.get(asked.key)
+        return entry is not None and entry.asked is not None and entry.asked.number == asked.number
+
     @property
     def holdings(self) -> list[tuple[Vsi, Command]]:
         """What is held, with all that `adopt` takes."""

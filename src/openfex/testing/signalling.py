@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 
-from openfex.bridge.agent import BridgeAgent, Memory, WriteBridge
+from openfex.bridge.agent import BridgeAgent
+from openfex.bridge.change import Memory, WriteBridge
 from openfex.bridge.vsi_manager import DocumentManager
 from openfex.host.agent import HostAgent, WriteHost
 from openfex.model.layout import Binding, Bridge, Host, Layout

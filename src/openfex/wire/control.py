@@ -34,7 +34,7 @@ from enum import IntEnum
 from uuid import UUID
 
 from openfex.errors import WireError
-from openfex.model.values import ChannelKind
+from openfex.model.values import LAST_CHANNEL, ChannelKind
 from openfex.wire.fields import require_octets, require_width
 from openfex.wire.tlv import END, Tlv, read_tlvs, write_tlvs
 
@@ -48,6 +48,7 @@ _VETH = struct.Struct("!HBB")
 _ROW = struct.Struct("!QQ")
 _NEW, _WHOLE = 1, 2
 _MOST_NAME = 64
+_LIST_BITS, _ROW_BITS = 14, 6
 _KINDS = (ChannelKind.VNTAG, ChannelKind.ETAG, ChannelKind.SCHANNEL, ChannelKind.SCHANNEL_Q)
 
 
@@ -62,6 +63,9 @@ class Kind(IntEnum):
     LIST = 17
 
 
+HOST_KINDS = frozenset({Kind.HOST, Kind.FUNCTION, Kind.ADDRESSES, Kind.NIC})
+BRIDGE_KINDS = frozenset({Kind.VETH, Kind.LIST})
+"""Whose entries they are."""
 KEY_OCTETS = {Kind.HOST: 0, Kind.FUNCTION: 2, Kind.ADDRESSES: 2, Kind.NIC: 2, Kind.VETH: 2, Kind.LIST: 4}
 
 
@@ -138,8 +142,18 @@ def _changes(tlvs: Iterable[Tlv]) -> tuple[tuple[Key, bytes | None], ...]:
         kind = Kind(number)
         length = KEY_OCTETS[kind]
         require_octets("inside the key of an entry", tlv.value, length)
-        found.append((Key(kind, tlv.value[:length]), None if is_gone else tlv.value[length:]))
+        key = Key(kind, tlv.value[:length])
+        if _can_be(key):
+            found.append((key, None if is_gone else tlv.value[length:]))
     return tuple(found)
+
+
+def _can_be(key: Key) -> bool:
+    """Whether there can be such a function or list at all."""
+    numbers = numbers_of(key)
+    if key.kind is Kind.LIST:
+        return 0 < numbers[0] < 1 << _LIST_BITS and numbers[1] < 1 << _ROW_BITS
+    return all(0 < one <= LAST_CHANNEL for one in numbers)
 
 
 def _text(octets: bytes) -> str:
@@ -290,8 +304,8 @@ def function_key(number: int, kind: Kind = Kind.FUNCTION) -> Key:
 
 def list_key(list_id: int, row: int) -> Key:
     """The entry of 64 channels of a list."""
-    require_width("channel control", "list", list_id, 14)
-    require_width("channel control", "row", row, 6)
+    require_width("channel control", "list", list_id, _LIST_BITS)
+    require_width("channel control", "row", row, _ROW_BITS)
     return Key(Kind.LIST, list_id.to_bytes(2, "big") + row.to_bytes(2, "big"))
 
 

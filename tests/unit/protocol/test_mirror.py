@@ -19,7 +19,7 @@ MANY = 256
 
 
 def make(source: Mac, session: int, **options: int) -> Mirror:
-    return Mirror(EcpLink(CHANNEL_CONTROL, source), session, **options)
+    return Mirror(EcpLink(CHANNEL_CONTROL, source), session, most=options.get("most", MANY * 2))
 
 
 class Pair:
@@ -113,10 +113,10 @@ def test_two_that_have_said_all_say_no_more(pair: Pair) -> None:
 
 
 def test_many_entries_share_pdus(pair: Pair) -> None:
-    pair.put(LEFT, 0, b"first")
+    pair.put(LEFT, 999, b"first")
     pair.run()
     before, start = len(pair.wire.sent[LEFT]), pair.wire.now
-    changes = [pair.put(LEFT, number, bytes(40)) for number in range(MANY)]
+    changes = [pair.put(LEFT, number, bytes(40)) for number in range(1, MANY + 1)]
     pair.wire.run(start + 1)
     at = next(now for now, output in pair.wire.told[LEFT] if output == Applied(changes[-1]))
     requests = [one for one in pair.wire.sent[LEFT][before:] if Ecpdu.decode_frame(one).operation is Operation.REQUEST]
@@ -147,12 +147,12 @@ def test_a_peer_that_is_restarted_is_told_all(pair: Pair) -> None:
 
 
 def test_a_peer_that_is_restarted_and_says_the_same_disturbs_nobody(pair: Pair) -> None:
-    for number in range(MANY):
+    for number in range(1, MANY + 1):
         pair.put(RIGHT, number, bytes(40))
     pair.run()
     told = len(pair.wire.outputs(LEFT, Told))
     pair.restart(RIGHT, 3)
-    for number in range(MANY):
+    for number in range(1, MANY + 1):
         pair.put(RIGHT, number, bytes(40))
     pair.start(RIGHT)
     pair.run()
@@ -177,7 +177,7 @@ def test_a_peer_that_is_gone_is_told_again_and_again_what_is_then(pair: Pair) ->
 
 def test_more_entries_than_there_is_room_for_are_counted() -> None:
     pair = Pair(most=3)
-    for number in range(5):
+    for number in range(1, 6):
         pair.put(LEFT, number, b"")
     pair.run()
     assert len(pair.mirrors[RIGHT].copy) == 3

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a bridge's agent wishes and remembers, and a change of its tables that is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from openfex.bridge.judge import Granted
+from openfex.protocol.output import Log, Send
+from openfex.protocol.vdp_bridge import Asked
+from openfex.rules.tables import BridgeTables
+from openfex.wire.control import Key, Mark
+
+
+@dataclass(frozen=True, slots=True)
+class StationMemory:
+    """What is known of a station, as octets: entries of its table, of ours, and a VDPDU for each VSI that it holds."""
+
+    told: Mapping[Key, bytes]
+    said: Mapping[Key, bytes]
+    held: tuple[bytes, ...]
+
+
+Memory = Mapping[int, StationMemory]
+"""By link."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBridge:
+    """Keep `memory` for the next agent, make the bridge's tables be these, then call `written`."""
+
+    tables: BridgeTables
+    memory: Memory
+
+
+Effect = Send | Log | WriteBridge
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a station will have once the tables are written and VDP has told it so."""
+
+    link: int
+    asked: Asked
+    granted: Granted
+
+
+@dataclass
+class Change:
+    """From the tables that are to those that will be. `waits`: by link, the change of our table it must have done."""
+
+    tables: BridgeTables
+    memory: Memory
+    entries: dict[int, dict[Key, bytes]]
+    """What each station's table is afterwards."""
+    grants: list[Grant]
+    heard: dict[int, Mark | None]
+    """Up to where stations had told what it is made of."""
+    until: float
+    waits: dict[int, int] = field(default_factory=dict)
+    is_writing: bool = False
+    not_before: float = 0.0
+
+    @property
+    def next_at(self) -> float | None:
+        """When it goes on by itself; None while it is being written."""
+        if self.is_writing:
+            return None
+        return self.until if self.waits else self.not_before
