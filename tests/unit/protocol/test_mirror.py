@@ -194,6 +194,45 @@ def test_a_table_is_made_what_it_is_to_be(pair: Pair) -> None:
     assert pair.mirrors[RIGHT].copy == {function_key(2): b"TWO", function_key(3): b"three"}
 
 
+def test_what_was_given_up_is_not_done_because_something_later_is(pair: Pair) -> None:
+    """The table is told anew in several PDUs: the first of them says nothing of what is in the last."""
+    for number in range(1, MANY + 1):
+        pair.put(LEFT, number, bytes(40))
+    pair.run()
+    pair.is_cut = True
+    last = pair.put(LEFT, 999, b"last")
+    pair.run()
+    pair.is_cut = False
+    seen: list[bool] = []
+
+    def owner(end: int, output: object, now: float) -> list[object]:
+        if end == LEFT and output == Applied(last):
+            seen.append(function_key(999) in pair.mirrors[RIGHT].copy)
+        return pair._owner(end, output, now)
+
+    pair.wire.owner = owner
+    pair.run()
+    assert seen == [True]
+
+
+def test_somebody_else_at_the_other_end_is_heard_whatever_its_session(pair: Pair) -> None:
+    pair.put(RIGHT, 1, b"one")
+    pair.run()
+    pair.restart(RIGHT, 1)  # its clock goes wrong
+    pair.put(RIGHT, 2, b"two")
+    pair.mirrors[LEFT].meet()
+    pair.start(RIGHT)
+    pair.run()
+    pair.check()
+
+
+def test_entries_that_are_not_the_peer_s_to_say_are_as_if_not_said() -> None:
+    mirror = Mirror(EcpLink(CHANNEL_CONTROL, HOST), 1, kinds=(Kind.VETH,))
+    pdu = ControlPdu(Mark(7, 1), ((function_key(1), b"x"), (function_key(1, Kind.VETH), b"y")), is_new=True)
+    mirror.receive(Ecpdu(Operation.REQUEST, CHANNEL_CONTROL, 1, pdu.encode()), 0.0)
+    assert mirror.copy == {function_key(1, Kind.VETH): b"y"}
+
+
 def test_octets_that_are_none_are_counted() -> None:
     mirror = make(HOST, 1)
     mirror.receive(Ecpdu(Operation.REQUEST, CHANNEL_CONTROL, 1, b"rubbish"), 0.0)

@@ -75,6 +75,13 @@ def test_what_later_versions_add_is_passed_over() -> None:
     assert ControlPdu.decode(octets).changes == ((HostEntry.KEY, b"\2h1"),)
 
 
+def test_entries_of_functions_and_lists_that_cannot_be_are_passed_over() -> None:
+    functions = "84020000" + "84020fff" + "84020001"
+    lists = "a20410010040" + "a20400000000" + "a20440010000" + "a20410010003"
+    found = ControlPdu.decode(bytes.fromhex(HEAD + "00" + functions + lists)).changes
+    assert found == ((function_key(1), None), (list_key(0x1001, 3), None))
+
+
 @pytest.mark.parametrize(
     ("octets", "code"),
     [
