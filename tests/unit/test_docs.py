@@ -161,7 +161,7 @@ def test_what_is_made_from_the_sources_is_current() -> None:
     assert script.schema() == script.SCHEMA.read_text()
     forms = {form.replace("-", "_") for form in FORMS}
     made = {found[1] for text in texts for found in script.BLOCK.findall(text)}
-    assert made == {"values", "budgets", *forms, *script.format_tables()}
+    assert made == {"values", "budgets", *forms, *script.format_tables(), *script.MACHINES}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=name_of)
