@@ -38,7 +38,7 @@ A_TABLE = 100
 A_BRIDGE = 400
 """Of rates, and of sources that are learnt, a few frames say nothing yet."""
 A_LONG_TABLE = 500
-A_MOMENT = 8
+A_MOMENT = 200
 """Frames that come at the same time: on a slow machine a rate would not be reached else."""
 SMALL = 5
 """Stations that the small bridge has room for."""
