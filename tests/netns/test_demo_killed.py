@@ -16,6 +16,7 @@ from openfex.lab import lab
 from openfex.model.values import ChannelKind
 from openfex.proof.residue import links_here, residue
 from openfex.proof.topology import LAB, documents
+from tests.netns.policed import wait_until
 
 pytestmark = pytest.mark.root
 DEMO = [sys.executable, "-m", "openfex", "demo"]
@@ -55,7 +56,7 @@ def test_p6_a_killed_demo_leaves_nothing_that_down_does_not_find(number: int, af
     assert outcome.returncode == 0, outcome.stderr
     assert residue(LAB) == []
     assert links_here() == before
-    assert not [pid for pid in children if _is_alive(pid)]
+    wait_until(lambda: not [pid for pid in children if _is_alive(pid)], "who waits for a word of the demo's ends, too")
 
 
 def test_a_demo_takes_over_no_lab_that_is_not_its_own() -> None:
