@@ -3,7 +3,7 @@
 
 One end is a station's or a bridge's. LLDP comes first: ends that hear each other agree about EVB, and what they agreed
 on holds for ECP and VDP from then on. Channel control begins when our own table is complete and the other end says, in
-an LLDP TLV of ours, that it has it; another's station or bridge never sees a PDU of it.
+an LLDP TLV of ours, that it has it.
 """
 
 from __future__ import annotations
