@@ -7,7 +7,6 @@ they write is in the kernel.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -89,7 +88,7 @@ def clean() -> Iterator[None]:
 
 def events() -> list[dict[str, object]]:
     """What the agents have logged."""
-    return [json.loads(line) for line in staffing.log_file(LAB).read_text().splitlines()]
+    return staffing.read_log(LAB)
 
 
 def states(layout: Layout) -> dict[str, object]:

@@ -55,6 +55,12 @@ def log_file(lab: str) -> Path:
     return kept.folder(lab) / "agents.log"
 
 
+def read_log(lab: str) -> list[dict[str, object]]:
+    """What its agents have said: whole lines, for one that is being written may be seen by half."""
+    whole, _, _ = log_file(lab).read_text(encoding="utf-8").rpartition("\n")
+    return [json.loads(line) for line in whole.splitlines()]
+
+
 def digest_of(text: str) -> str:
     """By which documents are told apart."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -46,7 +45,7 @@ def _wait(holds: Callable[[], bool], what: str) -> None:
 
 def _said(lab: str, since: int = 0) -> list[Mapping[str, object]]:
     """What the agents have logged."""
-    return [json.loads(line) for line in staffing.log_file(lab).read_text().splitlines()][since:]
+    return staffing.read_log(lab)[since:]
 
 
 def _up(workshop: Workshop, layout: Layout) -> set[str]:
