@@ -43,7 +43,7 @@ def _wait(holds: Callable[[], bool], what: str) -> None:
         time.sleep(_LOOK_AGAIN_S)
 
 
-def _said(lab: str, since: int = 0) -> list[Mapping[str, object]]:
+def _said(lab: str, since: int = 0) -> list[dict[str, object]]:
     """What the agents have logged."""
     return staffing.read_log(lab)[since:]
 
