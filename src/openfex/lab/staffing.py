@@ -28,7 +28,8 @@ from openfex.lab import kept
 from openfex.linux.border import crossing
 
 SETTLED, RELOAD, NEIGHBOURS = b"settled\n", b"reload\n", b"neighbours\n"
-READY_S = 15.0
+READY_S, REFUSED_S = 60.0, 5.0
+"""How long ports may take to come up, and what a bridge has refused to be granted after all."""
 ENDING_S = 5.0
 PATIENCE_S = 1.0
 """Who looks whether there are agents has their lock for a moment."""
@@ -321,6 +322,8 @@ def _wait(lab: str, there: int) -> None:
         if not found:
             raise _failure(lab, octets, is_late=not readable)
         octets += found
+        if found.endswith(b"}\n"):
+            end = min(end, time.monotonic() + REFUSED_S)
 
 
 def _failure(lab: str, octets: bytes, is_late: bool) -> RefusedError | VerificationError:
