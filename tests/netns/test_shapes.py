@@ -25,6 +25,7 @@ from openfex.plan.objects import WireKey
 from openfex.proof.bed import frame
 from openfex.proof.kernel_bed import nic_place
 from openfex.wire import VlanTag
+from tests.netns.policed import wait_until
 
 pytestmark = pytest.mark.root
 LAB = "test-shapes"
@@ -165,12 +166,15 @@ def test_what_a_full_queue_drops_is_lost_behind_the_verdict_and_shown() -> None:
         outs = [stack.enter_context(PacketSocket(here.device, netns=here.netns)) for _ in range(SOCKETS)]
         for out in outs:
             out.send_many([_filled(bindings["d1"], bindings["d2"], b"")] * PIECE)
-        dropped = bridge.queue_drops("uplink16")
-    assert dropped > 0
-    place = Place(netns_of(LAB, "bridge", "sw"), "uplink16")
-    statistics = look_at(LAB, [place])[place].statistics
-    assert statistics is not None
-    assert statistics.tx_dropped == dropped
+        place = Place(netns_of(LAB, "bridge", "sw"), "uplink16")
+
+        def is_shown() -> bool:
+            """The last frames may still be on their way."""
+            dropped = bridge.queue_drops("uplink16")
+            statistics = look_at(LAB, [place])[place].statistics
+            return statistics is not None and 0 < dropped == statistics.tx_dropped
+
+        wait_until(is_shown, "what the queue drops is shown")
 
 
 def test_queues_are_made_seen_changed_and_taken_away() -> None:
