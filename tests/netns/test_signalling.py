@@ -26,6 +26,7 @@ from openfex.lab.workshop import Workshop
 from openfex.linux.packet import PacketSocket
 from openfex.model.layout import Binding, Layout
 from openfex.model.values import BROADCAST, ChannelKind
+from openfex.proof import signalling
 from openfex.proof.bed import frame, numbers
 from openfex.proof.kernel_bed import nic_place
 from tests.netns.policed import binding_of, wait_until
@@ -125,13 +126,9 @@ def exchange(layout: Layout, sender: str, receiver: str, act: Callable[[int], No
 @contextmanager
 def agent_of(node: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process for one node's agent alone; it is there once it holds its lock."""
-    command = [sys.executable, "-P", "-m", "openfex", "lab", "agents", LAB, "--node", node]
-    with staffing.log_file(LAB).open("ab") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
-        try:
-            wait_until(lambda: staffing.find(LAB, node) is not None, f"the agent of {node} runs")
-            yield process
-        finally:
-            process.kill()
+    with signalling.agent_of(LAB, node) as process:
+        wait_until(lambda: staffing.find(LAB, node) is not None, f"the agent of {node} runs")
+        yield process
 
 
 @pytest.mark.parametrize("attachment", ["tc", "xdp"])

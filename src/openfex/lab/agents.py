@@ -110,7 +110,6 @@ class Staff:
         self._held = ExitStack()
         self._state = self.workshop.observe(self.wanted)
         self._session = time.time_ns()
-        self._devices: dict[tuple[str, int], str] = {}
 
     def close(self) -> None:
         """End them; what they wrote stays."""
@@ -125,14 +124,9 @@ class Staff:
     def neighbours(self) -> list[dict[str, object]]:
         """Who is at the other ends of all uplinks, a row each."""
         now = self.loop.now()
-        rows: list[dict[str, object]] = []
-        for host in self.hosts.values():
-            for link, end in host.ends.items():
-                rows += neighbour_rows(host.host.name, self._devices[host.host.name, link], end, now)
-        for bridge in self.bridges.values():
-            for link, other in bridge.ends.items():
-                rows += neighbour_rows(bridge.bridge.name, self._devices[bridge.bridge.name, link], other, now)
-        return rows
+        of_hosts = [row for one in self.hosts.values() for end in one.ends.values() for row in neighbour_rows(end, now)]
+        bridges = self.bridges.values()
+        return of_hosts + [row for one in bridges for end in one.ends.values() for row in neighbour_rows(end, now)]
 
     def start(self, node: str = "") -> None:
         """All of them, or that of one node alone. Raises NotFoundError."""
@@ -148,7 +142,7 @@ class Staff:
     def _start_bridge(self, bridge: Bridge) -> None:
         space = netns_of(self.layout.lab, "bridge", bridge.name)
         devices = {one.bridge_link: one.bridge_device for one in self.layout.uplinks_of(bridge.name)}
-        wires = self._wires(bridge.name, space, devices)
+        wires = self._wires(space, devices)
         ends = {
             link: bridge_end(self._settings(bridge.name, space, device, EvbMode.BRIDGE))
             for link, device in devices.items()
@@ -176,7 +170,7 @@ class Staff:
     def _start_host(self, host: Host) -> None:
         space = netns_of(self.layout.lab, "host", host.name)
         devices = {one.host_link: one.device for one in host.uplinks}
-        wires = self._wires(host.name, space, devices)
+        wires = self._wires(space, devices)
         ends = {
             link: station_end(self._settings(host.name, space, device, EvbMode.STATION))
             for link, device in devices.items()
@@ -191,11 +185,10 @@ class Staff:
         self.hosts[host.name] = agent
         self.loop.add(agent, wires, partial(self._perform_host, agent, space))
 
-    def _wires(self, name: str, space: str, devices: Mapping[int, str]) -> dict[int, ControlWire]:
+    def _wires(self, space: str, devices: Mapping[int, str]) -> dict[int, ControlWire]:
         wires = {}
         for link, device in devices.items():
             wires[link] = ControlWire(device, space)
-            self._devices[name, link] = device
             self._held.callback(wires[link].close)
         return wires
 

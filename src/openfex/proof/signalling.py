@@ -160,11 +160,12 @@ def kill_agents(lab: str) -> int:
 
 
 @contextmanager
-def _agent_of(lab: str, node: str) -> Iterator[None]:
+def agent_of(lab: str, node: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process for one node's agent alone, which is killed in the end."""
     command = [sys.executable, "-P", "-m", "openfex", "lab", "agents", lab, "--node", node]
     with staffing.log_file(lab).open("ab") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
-            yield
+            yield process
         finally:
             process.kill()
 
@@ -179,7 +180,7 @@ def keepalive_expiry(layout: Layout) -> Proof:
     staffing.stop(layout.lab)
     with ExitStack() as held, Workshop(layout.lab) as workshop:
         for node in others:
-            held.enter_context(_agent_of(layout.lab, node))
+            held.enter_context(agent_of(layout.lab, node))
         _wait(lambda: not _up(workshop, layout) & mine, "the silent host's vEths go down")
         left = _up(workshop, layout)
         _wait(lambda: len(_of(layout.lab, "associated", before) & rest) == len(rest), "the others are confirmed")

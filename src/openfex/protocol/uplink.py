@@ -8,6 +8,7 @@ an LLDP TLV of ours, that it has it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -29,9 +30,8 @@ from openfex.protocol.mirror import Mirror, MirrorOutput, Unheard
 from openfex.protocol.output import Log, earliest
 from openfex.protocol.vdp_bridge import BridgeOutput
 from openfex.protocol.vdp_station import StationOutput
-from openfex.protocol.vdp_timers import VdpTimers
 from openfex.wire import control, lldp
-from openfex.wire.control import BRIDGE_KINDS, HOST_KINDS
+from openfex.wire.control import BRIDGE_KINDS, HOST_KINDS, Kind
 from openfex.wire.ecp import CHANNEL_CONTROL, VDP, Ecpdu
 from openfex.wire.evb import Evb, EvbMode
 from openfex.wire.lldp import ChassisId, PortId, organization_octets, organization_tlv, system_name
@@ -205,13 +205,13 @@ class Uplink(Generic[V]):
         return [system_name(self.settings.name), says.tlv(), mine]
 
 
-def neighbour_rows(node: str, device: str, end: Uplink[V], now: float) -> list[dict[str, object]]:
+def neighbour_rows(end: Uplink[V], now: float) -> list[dict[str, object]]:
     """Who is at the other end of an uplink, as plain values; with whom EVB is agreed, who speaks channel control."""
     peer, _ = end.find_peer()
     return [
         {
-            "node": node,
-            "device": device,
+            "node": end.settings.name,
+            "device": end.settings.port,
             "name": one.lldpdu.system_name or None,
             "chassis": str(one.lldpdu.chassis),
             "port": str(one.lldpdu.port),
@@ -250,27 +250,28 @@ def _speaks_control(neighbour: Neighbour) -> bool:
     return any(octets is not None and octets[:1] == bytes((control.VERSION,)) for octets in found)
 
 
-def _links(settings: UplinkSettings) -> tuple[EcpLink, EcpLink]:
+def _alone(settings: UplinkSettings) -> EvbAgreement:
+    """What an end goes by until it has heard another."""
     agreement = negotiate(settings.evb, None).agreement
     assert agreement is not None
-    vdp = EcpLink(VDP, settings.source, agreement.ecp, first=settings.sequence, pause=PAUSE_S)
-    return vdp, EcpLink(CHANNEL_CONTROL, settings.source, agreement.ecp, first=settings.sequence)
+    return agreement
 
 
-def _timers(settings: UplinkSettings) -> VdpTimers:
-    evb = settings.evb
-    return VdpTimers.of(evb.retries, evb.rte, evb.rwd, evb.rka)
+def _link(settings: UplinkSettings, subtype: int, pause: float = 0) -> EcpLink:
+    return EcpLink(subtype, settings.source, _alone(settings).ecp, first=settings.sequence, pause=pause)
+
+
+def _mirror(settings: UplinkSettings, kinds: Collection[Kind]) -> Mirror:
+    return Mirror(_link(settings, CHANNEL_CONTROL), settings.session, kinds=kinds)
 
 
 def station_end(settings: UplinkSettings) -> Uplink[vdp_station.Station]:
     """The host's end of an uplink."""
-    link, mirror = _links(settings)
-    mirrored = Mirror(mirror, settings.session, kinds=BRIDGE_KINDS)
-    return Uplink(settings, vdp_station.Station(link, _timers(settings)), mirrored)
+    vdp = vdp_station.Station(_link(settings, VDP, PAUSE_S), _alone(settings).timers)
+    return Uplink(settings, vdp, _mirror(settings, BRIDGE_KINDS))
 
 
 def bridge_end(settings: UplinkSettings) -> Uplink[vdp_bridge.Bridge]:
     """The bridge's end of an uplink."""
-    link, mirror = _links(settings)
-    mirrored = Mirror(mirror, settings.session, kinds=HOST_KINDS)
-    return Uplink(settings, vdp_bridge.Bridge(link, _timers(settings)), mirrored)
+    vdp = vdp_bridge.Bridge(_link(settings, VDP, PAUSE_S), _alone(settings).timers)
+    return Uplink(settings, vdp, _mirror(settings, HOST_KINDS))
