@@ -125,18 +125,18 @@ def _apply(
     operations = difference(wanted, observed)
     workshop.loads.begin(operations)
     by_agents = has_agents and any(isinstance(one.key, TablesKey) for one in operations)
-    recruit = staffing.Recruit(workshop.lab) if by_agents else None
+    crew = staffing.call(workshop.lab) if by_agents else None
     try:
         for done, operation in enumerate(operations):
             progress(done, len(operations), operation)
             if not has_agents or not isinstance(operation.key, TablesKey):
                 workshop.perform(operation)
-            elif recruit:
-                recruit.begin()
-                recruit = None
+            elif crew:
+                crew.begin()
+                crew = None
     finally:
-        if recruit:
-            recruit.dismiss()
+        if crew:
+            crew.dismiss()
     return operations
 
 
