@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from openfex.lab.lab import down, up
 from openfex.model.layout import Layout
 from openfex.model.values import ChannelKind
+from openfex.plan.difference import Operation
+from openfex.plan.objects import TablesKey
 
 PATHS = """
 kind: network
@@ -89,6 +91,11 @@ def attached(text: str, *attachments: str) -> str:
 def paths(one: ChannelKind, other: ChannelKind, attachments: tuple[str, str] = ("auto", "auto")) -> str:
     """The documents of the lab of paths, each host with its kind of channel and its attachment."""
     return attached(PATHS.format(one=one.value, other=other.value), *attachments)
+
+
+def own_work(operations: Iterable[Operation]) -> list[Operation]:
+    """What `up` does itself of a plan: the tables of nodes are written by agents."""
+    return [one for one in operations if not isinstance(one.key, TablesKey)]
 
 
 @contextmanager

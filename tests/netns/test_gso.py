@@ -11,14 +11,16 @@ from ipaddress import IPv4Address, IPv6Address
 import pytest
 
 from openfex.datapath.rows import Device
-from openfex.lab import workshop
+from openfex.lab import staffing, workshop
 from openfex.lab.names import netns_of
+from openfex.lab.workshop import Workshop
 from openfex.linux.netlink import Netlink
 from openfex.linux.packet import PacketSocket
 from openfex.linux.tap import Tap, open_tap
 from openfex.linux.vnet import NEEDS_CHECKSUM, GsoType, VnetHeader
 from openfex.model.layout import Binding, Layout
 from openfex.model.values import ChannelKind, Mac
+from openfex.plan.objects import TablesKey, TablesSpec
 from openfex.proof.kernel_bed import KernelBed, nic_place, port_place
 from openfex.rules.head import read_head
 from openfex.rules.priority import read_dscp, write_dscp
@@ -119,6 +121,17 @@ class Bench:
                 return found
 
 
+def _send_by_devices(lab: str) -> None:
+    """Have tables say that all frames are sent by devices. Agents, who know better, are ended before."""
+    staffing.stop(lab)
+    with pytest.MonkeyPatch.context() as patch, Workshop(lab) as shop:
+        held = {key: spec for key, spec in shop.observe({}).items() if isinstance(key, TablesKey)}
+        patch.setattr(workshop, "device_of", lambda link: Device(link.index))
+        for key, spec in held.items():
+            assert isinstance(spec, TablesSpec)
+            shop.write(key, spec)
+
+
 @pytest.fixture(
     scope="module",
     params=[(kind, direct) for kind in ChannelKind for direct in (True, False)],
@@ -128,10 +141,9 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """Frames are handed straight to the far end, as in a lab, or sent by the device, as on wires of others."""
     kind, direct = request.param
     with ExitStack() as stack:
-        if not direct:
-            patch = stack.enter_context(pytest.MonkeyPatch.context())
-            patch.setattr(workshop, "device_of", lambda link: Device(link.index))
         layout = stack.enter_context(running(LAB.format(kind=kind.value)))
+        if not direct:
+            _send_by_devices(layout.lab)
         doors: dict[str, PacketSocket | Tap] = {}
         host = netns_of(layout.lab, "host", "h1")
         for binding in layout.bindings:

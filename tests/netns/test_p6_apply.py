@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from openfex.errors import KernelError, VerificationError
-from openfex.lab import lab
+from openfex.lab import lab, staffing
 from openfex.lab.names import netns_of
 from openfex.lab.workshop import Workshop
 from openfex.linux import netns
@@ -18,6 +18,7 @@ from openfex.linux.netlink import Netlink
 from openfex.plan.difference import Operation
 from openfex.plan.objects import NicKey
 from openfex.proof.residue import links_here, residue
+from tests.netns.labs import own_work
 
 pytestmark = pytest.mark.root
 LAB = "test-apply"
@@ -150,7 +151,7 @@ def test_p6_what_fails_is_put_back(before: str | None, monkeypatch: pytest.Monke
     if before:
         lab.up(before)
     real = Workshop.perform
-    total = len(lab.plan(BOUND).operations)
+    total = len(own_work(lab.plan(BOUND).operations))
     for broken in range(total):
         count = iter(range(total))
 
@@ -167,6 +168,28 @@ def test_p6_what_fails_is_put_back(before: str | None, monkeypatch: pytest.Monke
             assert lab.plan(before).operations == ()
         else:
             assert residue(LAB) == []
+
+
+@pytest.mark.parametrize("before", [None, CARVED], ids=["nothing before", "carved before"])
+def test_p6_where_agents_fail_all_is_put_back(before: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if before:
+        lab.up(before)
+    real, waits = staffing._wait, iter([0.0])
+
+    def wait(name: str, there: int) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(staffing, "READY_S", next(waits, staffing.READY_S))
+            real(name, there)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(staffing, "_wait", wait)
+        with pytest.raises(VerificationError) as refused:
+            lab.up(BOUND)
+    assert refused.value.code == "agents-failed"
+    if before:
+        assert lab.plan(before).operations == ()
+    else:
+        assert residue(LAB) == []
 
 
 def test_p6_what_reads_back_different_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ def down(lab: Lab = None, *, all: All = False, json: Json = False) -> None:  # n
 
 @app.command(help_epilogue="")
 def agents(lab: Lab = None, /, *, node: Node = "", go: Descriptor = None, ready: Descriptor = None) -> None:
-    """Be the agents of a lab whose network says `signalling`, until SIGTERM or Ctrl-C.
+    """Be the agents of a lab, until SIGTERM or Ctrl-C.
 
     `fex lab up` starts them, and others after each edit; this is for when they have ended. They take
     up what they find, and change nothing when they end. What they do is written as a JSON object a line.

@@ -175,10 +175,7 @@ def nodes(*, lab: Lab = None, json: Json = False) -> None:
 
 @app.command(help_epilogue="")
 def neighbours(*, lab: Lab = None, json: Json = False) -> None:
-    """Who is at the other end of each uplink, as agents know it by LLDP.
-
-    Of labs whose network says `signalling`.
-    """
+    """Who is at the other end of each uplink, as agents know it by LLDP."""
     from openfex.lab.lab import the_lab
     from openfex.lab.staffing import neighbours as ask
 

@@ -28,7 +28,7 @@ from openfex.lab.workshop import Workshop
 from openfex.linux.agent_loop import AgentLoop
 from openfex.linux.control_wire import ControlWire
 from openfex.linux.disk import keep
-from openfex.model.layout import Bridge, Host, Layout, Signalling
+from openfex.model.layout import Bridge, Host, Layout
 from openfex.plan.objects import State, TablesKey, TablesSpec
 from openfex.protocol.evb import EvbSettings
 from openfex.protocol.output import Log
@@ -198,7 +198,7 @@ class Staff:
 
     def _settings(self, name: str, space: str, device: str, role: EvbMode) -> UplinkSettings:
         mac = self.workshop.spaces.netlink(space).link(device).mac
-        times = self.layout.signalling or Signalling(14, 20, 20)
+        times = self.layout.signalling
         evb = EvbSettings(role, reflective_relay=False, rte=times.rte, rwd=times.rwd, rka=times.rka)
         sequence = random.SystemRandom().randint(1, LAST_SEQUENCE)
         return UplinkSettings(mac, mac, device, name, evb, self._session, sequence)

@@ -154,7 +154,7 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
     before = workshop.observe(wanted)
     operations: list[Operation] = []
     observed = before
-    has_agents = layout.signalling is not None
+    has_agents = _has_agents(layout)
     try:
         for _ in range(MOST_PASSES):
             done = _apply(workshop, wanted, observed, progress, has_agents=has_agents)
@@ -186,11 +186,16 @@ def _staff(layout: Layout | None) -> None:
     if layout is None:
         return
     found = staffing.find(layout.lab)
-    if not layout.signalling:
+    if not _has_agents(layout):
         staffing.stop(layout.lab)
         staffing.forget(layout.lab)
     elif found is None or found.digest != staffing.digest_of(_kept(layout.lab).text):
         staffing.start(layout.lab)
+
+
+def _has_agents(layout: Layout) -> bool:
+    """A real host has none at its end yet: then the tables of all nodes are written for them."""
+    return not any(host.remote for host in layout.hosts)
 
 
 def prepare() -> None:

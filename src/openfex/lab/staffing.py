@@ -157,7 +157,7 @@ def neighbours(lab: str) -> list[dict[str, object]]:
     """Who the agents of a lab, in however many processes, have at the other ends of uplinks. Raises NotFoundError."""
     sockets = [lock.with_suffix(".sock") for lock in _locks(lab) if _holder(lock)]
     if not sockets:
-        remedy = "agents are where the network's document says `signalling`"
+        remedy = "`fex lab up` starts them, `fex lab agents` without building anything"
         raise NotFoundError(f"lab {lab} has no agents", code="no-agents", remedy=remedy)
     return [row for path in sockets for row in _ask(path)]
 

@@ -226,9 +226,9 @@ class Machine:
 class Signalling:
     """How agents speak: exponents of EVB (10 us x 2^n), of ECP's retransmission, resource wait and keep-alive."""
 
-    rte: int
-    rwd: int
-    rka: int
+    rte: int = 14
+    rwd: int = 20
+    rka: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +242,7 @@ class Layout:
     bindings: tuple[Binding, ...]
     profiles: tuple[Profile, ...]
     wires: tuple[tuple[NetworkPort, NetworkPort], ...] = ()
-    signalling: Signalling | None = None
-    """How agents speak; None: there are none, the tables of all nodes are written for them."""
+    signalling: Signalling = Signalling()
 
     def uplinks_of(self, bridge: str) -> tuple[Uplink, ...]:
         """The uplinks that end at a bridge."""

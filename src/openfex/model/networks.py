@@ -83,9 +83,9 @@ class NetworkSpec(Spec):
         description="the controlling bridges",
         examples=[{"sw-a": {"fabric": "a", "ports": ["up0"]}}],
     )
-    signalling: Annotated[SignallingSpec | None, Otherwise("the lab writes what they would agree on")] = Field(
+    signalling: Annotated[SignallingSpec | None, Otherwise("the defaults below")] = Field(
         None,
-        description="hosts and bridges have agents, and ports come up because these agree; the times they go by",
+        description="the times that the agents of hosts and bridges go by, because of whose agreement ports come up",
         examples=[{"keep-alive": "1s"}],
     )
     wires: list[Wire] = Field(

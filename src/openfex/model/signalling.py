@@ -38,8 +38,9 @@ class SignallingSpec(Spec):
     )
 
 
-def signalling_of(spec: SignallingSpec) -> Signalling:
+def signalling_of(spec: SignallingSpec | None) -> Signalling:
     """The exponents of what is written."""
+    spec = spec or SignallingSpec.model_validate({})
     return Signalling(*(_exponent(one) for one in (spec.retransmission, spec.resource_wait, spec.keep_alive)))
 
 

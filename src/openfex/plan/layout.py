@@ -67,7 +67,7 @@ def lay_out(documents: Reading, held: Allotment | None = None) -> Layout:
         tuple(draft.bindings.values()),
         tuple(draft.profiles.values()),
         wires,
-        signalling_of(spec.signalling) if spec.signalling else None,
+        signalling_of(spec.signalling),
     )
     review_layout(layout, documents)
     return layout

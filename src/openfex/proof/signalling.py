@@ -204,7 +204,6 @@ def _of(lab: str, event: str, since: int) -> set[str]:
 
 def _expiry(layout: Layout) -> float:
     times = layout.signalling
-    assert times is not None
     return VdpTimers.of(3, times.rte, times.rwd, times.rka).expiry
 
 
