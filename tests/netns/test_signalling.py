@@ -245,6 +245,17 @@ def test_p5_a_bridge_s_dead_agent_takes_nothing_down(clean: None) -> None:
         assert heard("expired") == 0
 
 
+def test_agents_that_are_gone_are_missed_and_up_starts_others(clean: None) -> None:
+    lab.up(text_of())
+    staffing.stop(LAB)
+    assert lab.drift(LAB).absent == ("h1", "h2", "sw")
+    with agent_of("h1"):
+        assert lab.drift(LAB).absent == ("h2", "sw")
+    found = lab.up(text_of())
+    assert (found.operations, found.absent) == ((), ("h1", "h2", "sw"))
+    assert lab.drift(LAB).absent == ()
+
+
 def test_agents_that_are_not_done_in_time_are_a_change_that_is_undone(
     clean: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from openfex.cli.app import run
 from openfex.datapath.abi import LINK, MEMORY, U32
 from openfex.datapath.node import MAPS, SIZED, Node
 from openfex.datapath.tables import read_drops
+from openfex.lab import staffing
 from openfex.lab.names import netns_of
 from openfex.lab.workshop import Workshop
 from openfex.linux.libbpf import MapType
@@ -115,7 +116,8 @@ def town() -> Iterator[Town]:
     text = EXAMPLE.replace("name: docs-policy", "name: test-trace").replace("functions: 4", "functions: 5")
     text = text.replace("up1: {profile: provider}", "up1: {profile: wan}") + MORE
     with running(text) as layout, Workshop(layout.lab) as workshop, ExitStack() as stack:
-        for machine in layout.machines:  # IPv6 speaks when nobody asked it
+        staffing.stop(layout.lab)  # agents and IPv6 speak when nobody asked them
+        for machine in layout.machines:
             sysctl(netns_of(layout.lab, "machine", machine.name), "net.ipv6.conf.all.disable_ipv6", "1")
         yield Town(layout, workshop, stack)
 

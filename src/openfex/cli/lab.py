@@ -65,9 +65,9 @@ def bring_up(text: str, name: str, *, foreground: bool = False, json: bool = Fal
     lab, duration_s = report.layout.lab, time.monotonic() - start
     try:
         if json:
-            print_json(report_view(lab, report.operations, duration_s))
+            print_json(report_view(lab, report.operations, report.absent, duration_s))
         else:
-            print(report_line(lab, report.operations, duration_s))
+            print(report_line(lab, report.operations, report.absent, duration_s))
         if foreground:
             _stay(json)
     except (KeyboardInterrupt, SystemExit):
@@ -188,14 +188,14 @@ def migrate(machine: Migrant, host: Target, /, *, lab: Lab = None, json: Json = 
         report = labs.migrate(name, machine, host, step)
     duration_s = time.monotonic() - start
     if json:
-        print_json(report_view(name, report.operations, duration_s))
+        print_json(report_view(name, report.operations, report.absent, duration_s))
     elif not report.operations:
         print(f"{machine} is on {host} already: nothing to do")
     else:
         bound = [one for one in report.layout.bindings if one.machine == machine]
         for one in bound:
             print(f"{one.name} is function {one.function.name} now, generation {one.generation}")
-        print(report_line(name, report.operations, duration_s))
+        print(report_line(name, report.operations, report.absent, duration_s))
 
 
 @app.command(help_epilogue="")
@@ -211,8 +211,9 @@ def status(lab: Lab = None, *, json: Json = False) -> int:
 
     name = labs.the_lab(lab)
     report = labs.drift(name)
-    print_rows(status_rows(report.layout, report.operations), STATUS, "no nodes", as_json=json)
-    return 1 if report.operations else 0
+    rows = status_rows(report.layout, report.operations, report.absent)
+    print_rows(rows, STATUS, "no nodes", as_json=json)
+    return 1 if report.operations or report.absent else 0
 
 
 @app.command(name="exec", help_epilogue="")

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -193,8 +193,13 @@ class Staff:
         return wires
 
     def _tables(self, key: TablesKey) -> object:
-        found = self._state.get(key)
-        return found.tables if isinstance(found, TablesSpec) else None
+        """What a node's tables are. Of its devices they know how these take frames, which is no agent's to say."""
+        found, asked = self._state.get(key), self.wanted[key]
+        if not isinstance(found, TablesSpec) or not isinstance(asked, TablesSpec):
+            return None
+        if replace(found, tables=asked.tables) != asked:
+            self.workshop.write(key, replace(asked, tables=found.tables))
+        return found.tables
 
     def _settings(self, name: str, space: str, device: str, role: EvbMode) -> UplinkSettings:
         mac = self.workshop.spaces.netlink(space).link(device).mac

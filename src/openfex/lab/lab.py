@@ -46,10 +46,11 @@ def _silent(done: int, total: int, what: object) -> None:
 
 @dataclass(frozen=True)
 class Report:
-    """What `up` did."""
+    """What `up` did, or would do. `absent`: the nodes that had no agent, which are given one."""
 
     layout: Layout
     operations: tuple[Operation, ...]
+    absent: tuple[str, ...] = ()
 
 
 def labs() -> list[str]:
@@ -115,7 +116,7 @@ def drift(lab: str) -> Report:
 def _compare(layout: Layout) -> Report:
     with Workshop(layout.lab) as workshop:
         wanted = _want(workshop, layout)
-        return Report(layout, tuple(difference(wanted, workshop.observe(wanted))))
+        return Report(layout, tuple(difference(wanted, workshop.observe(wanted))), _absent(layout))
 
 
 def _apply(
@@ -193,6 +194,14 @@ def _staff(layout: Layout | None) -> None:
         staffing.start(layout.lab)
 
 
+def _absent(layout: Layout) -> tuple[str, ...]:
+    """The nodes whose agents do not run."""
+    if not _has_agents(layout) or staffing.find(layout.lab):
+        return ()
+    nodes = [*(one.name for one in layout.own_hosts), *(one.name for one in layout.bridges)]
+    return tuple(name for name in nodes if staffing.find(layout.lab, name) is None)
+
+
 def _has_agents(layout: Layout) -> bool:
     """A real host has none at its end yet: then the tables of all nodes are written for them."""
     return not any(host.remote for host in layout.hosts)
@@ -226,6 +235,7 @@ def up(text: str, file: str = "", progress: Progress = _silent) -> Report:
 def _up(lab: str, text: str, reading: Reading, progress: Progress) -> Report:
     older = kept.read(lab)
     layout = _lay_out(reading)
+    absent = _absent(layout)
     ledger = within(older.ledger, layout) if older else {}
     before_it = _laid_out(lab, older)
     moved = moves(before_it, layout) if before_it and older and older.text != text else {}
@@ -246,7 +256,7 @@ def _up(lab: str, text: str, reading: Reading, progress: Progress) -> Report:
             with undisturbed():
                 ledger = follow(ledger, moved, before, workshop.tallies())
                 kept.write(lab, kept.Kept(text, allotment_of(layout), ledger))
-    return Report(layout, tuple(operations))
+    return Report(layout, tuple(operations), absent)
 
 
 def _laid_out(lab: str, older: kept.Kept | None) -> Layout | None:

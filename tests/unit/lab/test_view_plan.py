@@ -55,10 +55,11 @@ def test_long_tables_and_sets_are_told_by_number() -> None:
 def test_a_report_counts_what_was_done() -> None:
     operations = [MAKE_SPACE, change_function(), REMOVE_SPACE, *MAKE_WIRES]
     assert counts(operations) == {"made": 3, "changed": 1, "removed": 1}
-    assert report_line("small", operations, 1.234) == "lab small is up: 3 made, 1 changed, 1 removed (1.23 s)"
-    assert report_line("small", [], 0.1) == "lab small is as wanted: nothing to do (0.10 s)"
-    view = report_view("small", operations, 1.2345)
-    assert view.items() >= {"lab": "small", "made": 3, "duration_s": 1.234}.items()
+    assert report_line("small", operations, ["h1"], 1.234) == "lab small is up: 3 made, 1 changed, 1 removed (1.23 s)"
+    assert report_line("small", [], [], 0.1) == "lab small is as wanted: nothing to do (0.10 s)"
+    assert report_line("small", [], ["h1", "sw-a"], 0.1) == "lab small is up: agents of h1, sw-a started (0.10 s)"
+    view = report_view("small", operations, ["h1"], 1.2345)
+    assert view.items() >= {"lab": "small", "made": 3, "agents": ["h1"], "duration_s": 1.234}.items()
 
 
 def test_taking_down_says_what_is_gone() -> None:
@@ -75,6 +76,12 @@ def test_status_of_a_lab_that_is_as_wanted() -> None:
         ("machine", "vm1", "up"),
         ("network", "outside", "up"),
     ]
+
+
+def test_status_says_whose_agents_do_not_run() -> None:
+    rows = status_rows(small_layout(), [], ["h1", "sw-b", "vm1"])
+    missing = {row["name"]: row["missing"] for row in rows if row["state"] != "up"}
+    assert missing == {"h1": ["start agent of h1"], "sw-b": ["start agent of sw-b"]}
 
 
 def test_status_says_by_node_what_is_missing() -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 
 from openfex.lab.names import netns_of, outside
@@ -73,14 +73,18 @@ def _text(value: object) -> str:
     return "none" if value is None or value == "" else str(value)
 
 
-def status_rows(layout: Layout, operations: Iterable[Operation]) -> list[Row]:
-    """One row a node, and one a thing that belongs to no node any more: `up`, or what would still have to be done."""
+def status_rows(layout: Layout, operations: Iterable[Operation], absent: Collection[str] = ()) -> list[Row]:
+    """One row a node, and one a thing that belongs to no node any more: `up`, or what would still have to be done.
+
+    `absent`: the hosts and bridges whose agents do not run.
+    """
     missing: dict[str, list[str]] = {netns: [] for netns in _nodes(layout)}
     for operation in operations:
         missing.setdefault(_node(layout, operation), []).append(str(operation))
     rows: list[Row] = []
     for netns, left in missing.items():
         kind, name = node_of(layout, netns)
+        left += [f"start agent of {name}"] if kind in {"host", "bridge"} and name in absent else []
         state = "not as wanted" if left else "up"
         rows.append({"kind": kind or "left over", "name": name, "state": state, "missing": left})
     return rows
@@ -110,16 +114,18 @@ def _node(layout: Layout, operation: Operation) -> str:
     return netns_of(layout.lab, "host", operation.key.name.partition(".")[0])
 
 
-def report_view(lab: str, operations: Sequence[Operation], duration_s: float) -> Row:
-    """What `up` did, whole."""
-    found = counts(operations)
+def report_view(lab: str, operations: Sequence[Operation], absent: Sequence[str], duration_s: float) -> Row:
+    """What `up` did, whole. `absent`: the nodes that have been given an agent."""
+    found = {**counts(operations), "agents": list(absent)}
     return {"lab": lab, **found, "duration_s": round(duration_s, 3), "operations": operation_rows(operations)}
 
 
-def report_line(lab: str, operations: Sequence[Operation], duration_s: float) -> str:
+def report_line(lab: str, operations: Sequence[Operation], absent: Sequence[str], duration_s: float) -> str:
     """What `up` did, in a line."""
-    if not operations:
+    if not operations and not absent:
         return f"lab {lab} is as wanted: nothing to do ({duration_s:.2f} s)"
+    if not operations:
+        return f"lab {lab} is up: agents of {', '.join(absent)} started ({duration_s:.2f} s)"
     done = ", ".join(f"{count} {word}" for word, count in counts(operations).items())
     return f"lab {lab} is up: {done} ({duration_s:.2f} s)"
 
