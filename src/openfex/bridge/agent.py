@@ -59,6 +59,10 @@ class BridgeAgent:
         self.memory: Memory = memory or {}
         """What another agent can take up from."""
 
+    def stand_in(self, stations: Iterable[Station]) -> None:
+        """Know stations at further uplinks, where nobody signals: they hold what they hold."""
+        self.stations |= {one.link: one for one in stations}
+
     @property
     def deadline(self) -> float | None:
         """When it wants to be called."""
@@ -79,6 +83,7 @@ class BridgeAgent:
                 tuple(Vdpdu(vsi.manager, (vsi.request(mode),)).encode() for vsi, mode in held[link].values()),
             )
             for link, station in self.stations.items()
+            if link in self.ends
         }
 
     def start(self, now: float) -> list[Effect]:
@@ -260,8 +265,8 @@ class BridgeAgent:
     def _release(self, now: float) -> list[Effect]:
         """A VSI that its host has taken off its function is let go; until the host has told all, it may yet say so."""
         effects: list[Effect] = []
-        for link, station in self.stations.items():
-            end = self.ends[link]
+        for link, end in self.ends.items():
+            station = self.stations[link]
             if self._is_stale and end.mirror.is_synced:
                 for key in [key for key in station.held if station.function_of(key) is None]:
                     effects += self._take(link, end.vdp.de_associate(key, now))
@@ -272,7 +277,9 @@ class BridgeAgent:
         """A VSI that has moved here is nobody else's any more (P7)."""
         effects: list[Effect] = []
         for at, station in self.stations.items():
-            if at != link and key in station.held:
+            if at not in self.ends:
+                station.held.pop(key, None)
+            elif at != link and key in station.held:
                 effects += self._take(at, self.ends[at].vdp.de_associate(key, now))
         return effects
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_interface
-from uuid import UUID
 
 from openfex.errors import WireError
+from openfex.host.announcement import entries_of, vsiid_of
 from openfex.model.layout import Binding, Host
 from openfex.model.values import port_number
 from openfex.plan.identity import vsi_type_of
@@ -23,19 +22,7 @@ from openfex.protocol.uplink import Agreed, Uplink, log_of
 from openfex.protocol.vdp import Associated, Deassociated, LossReason, Lost, Refused, Vsi
 from openfex.protocol.vdp_station import Station
 from openfex.rules.tables import ExtenderTables, Function, Members
-from openfex.wire.control import (
-    FunctionEntry,
-    HostEntry,
-    Key,
-    Kind,
-    ListRow,
-    Mark,
-    NicEntry,
-    VethEntry,
-    encode_addresses,
-    function_key,
-    numbers_of,
-)
+from openfex.wire.control import Key, Kind, ListRow, Mark, VethEntry, numbers_of
 from openfex.wire.vdp import Command, ManagerId
 from openfex.wire.vsi import Filter, Vsiid
 
@@ -106,7 +93,7 @@ class HostAgent:
         tables: ExtenderTables | None = None,
     ) -> None:
         self.host, self.ends = host, ends
-        self.bindings = {Vsiid.uuid(UUID(one.uuid)): one for one in bindings}
+        self.bindings = {vsiid_of(one): one for one in bindings}
         self.tables = tables or ExtenderTables()
         self.up = {key for key, one in self.bindings.items() if self._was_up(one.host_port)}
         """The VSIs whose functions are up."""
@@ -140,7 +127,8 @@ class HostAgent:
         """Announce the functions, and speak."""
         effects: list[Effect] = []
         for link, end in self.ends.items():
-            self._told[link] = end.mirror.change_all(self._entries(link), now)[0]
+            here = [one for one in self.bindings.values() if one.uplink.host_link == link]
+            self._told[link] = end.mirror.change_all(entries_of(self.host, here), now)[0]
             effects += self._take(link, [*end.start(now), *end.open_mirror(now)], now)
         return effects
 
@@ -173,23 +161,6 @@ class HostAgent:
         if self._writing is not None:
             self._writing, self._is_stale, self._not_before = None, True, now + ASK_AGAIN_S
         return []
-
-    def _entries(self, link: int) -> dict[Key, bytes]:
-        """What the bridge at an uplink is told: who we are, our functions, and which VSIs they are bound to there."""
-        entries = {HostEntry.KEY: HostEntry(self.host.kind, self.host.name).encode()}
-        bound = {one.function.channel: one for one in self.bindings.values() if one.uplink.host_link == link}
-        for function in self.host.functions:
-            number, binding = function.channel, bound.get(function.channel)
-            vsi, generation = (UUID(binding.uuid), binding.generation) if binding else (None, 0)
-            entry = FunctionEntry(function.name, binding is not None, vsi, generation)
-            entries[function_key(number)] = entry.encode()
-            if binding:
-                nic = NicEntry(binding.name, binding.pin.name if binding.pin else "")
-                entries[function_key(number, Kind.NIC)] = nic.encode()
-            if binding and binding.addresses:
-                addresses = (ip_interface(one).ip.packed for one in binding.addresses)
-                entries[function_key(number, Kind.ADDRESSES)] = encode_addresses(addresses)
-        return entries
 
     def _take(self, link: int, outputs: Iterable[object], now: float) -> list[Effect]:
         effects: list[Effect] = []

@@ -32,6 +32,7 @@ from openfex.plan.difference import Operation, difference
 from openfex.plan.layout import lay_out
 from openfex.plan.ledger import follow, moves, within
 from openfex.plan.objects import DeviceSpec, State, TablesKey, is_whole
+from openfex.plan.parts import lay_out_bridge
 
 READY_S = 10.0
 MOST_PASSES = 3
@@ -86,7 +87,8 @@ def _kept(lab: str) -> kept.Kept:
 
 
 def _layout_kept(lab: str, found: kept.Kept) -> Layout:
-    return lay_out(read_documents(found.text, str(kept.document_file(lab))), found.held)
+    reading = read_documents(found.text, str(kept.document_file(lab)))
+    return lay_out_bridge(reading, found.bridge, found.held) if found.bridge else lay_out(reading, found.held)
 
 
 def _lay_out(reading: Reading) -> Layout:
@@ -95,7 +97,8 @@ def _lay_out(reading: Reading) -> Layout:
     return lay_out(reading, found[0].held if len(found) == 1 and found[0] else None)
 
 
-def _want(workshop: Workshop, layout: Layout) -> State:
+def want_now(workshop: Workshop, layout: Layout) -> State:
+    """What a kernel would hold by a layout; lists keep the ids that bridges have given them."""
     builds = {role: build_of(role) for role in PROGRAMS}
     names = {one.name: netns_of(layout.lab, "bridge", one.name) for one in layout.bridges}
     held = {name: held_tables(workshop.node(space)) for name, space in names.items()}
@@ -114,7 +117,7 @@ def drift(lab: str) -> Report:
 
 def _compare(layout: Layout) -> Report:
     with Workshop(layout.lab) as workshop:
-        wanted = _want(workshop, layout)
+        wanted = want_now(workshop, layout)
         return Report(layout, tuple(difference(wanted, workshop.observe(wanted))))
 
 
@@ -140,7 +143,7 @@ def _apply(
     return operations
 
 
-def _roll_back(workshop: Workshop, before: State) -> None:
+def roll_back(workshop: Workshop, before: State) -> None:
     """Put back what there was, the same way. What was not whole then stays as it is now: nobody wants it back."""
     workshop.loads.settle()
     now = workshop.observe(before)
@@ -149,7 +152,7 @@ def _roll_back(workshop: Workshop, before: State) -> None:
 
 
 def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Operation]:
-    wanted = _want(workshop, layout)
+    wanted = want_now(workshop, layout)
     guests.prepare(wanted)
     before = workshop.observe(wanted)
     operations: list[Operation] = []
@@ -162,7 +165,7 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
                 break
             operations += done
             if has_agents:
-                wanted = _want(workshop, layout)  # bridges have given lists their ids
+                wanted = want_now(workshop, layout)  # bridges have given lists their ids
             observed = workshop.observe(wanted)
         if left := difference(wanted, observed):
             raise VerificationError(f"read back different: {'; '.join(map(str, left[:5]))}")
@@ -174,7 +177,7 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
         with undisturbed():
             try:
                 staffing.stop(layout.lab)
-                _roll_back(workshop, before)
+                roll_back(workshop, before)
             except OpenfexError as second:
                 cause.add_note(f"and it could not all be put back: {second}")
         raise
@@ -205,7 +208,7 @@ def serve(lab: str, ready: int | None, node: str = "") -> None:
     def load() -> tuple[str, Layout, Callable[[Workshop], State]]:
         found = _kept(lab)
         layout = _layout_kept(lab, found)
-        return staffing.digest_of(found.text), layout, lambda workshop: _want(workshop, layout)
+        return staffing.digest_of(found.text), layout, lambda workshop: want_now(workshop, layout)
 
     duty.serve(lab, load, ready, node)
 
@@ -220,6 +223,9 @@ def up(text: str, file: str = "", progress: Progress = _silent) -> Report:
 
 def _up(lab: str, text: str, reading: Reading, progress: Progress) -> Report:
     older = kept.read(lab)
+    if older and older.bridge:
+        remedy = f"name the network otherwise, or take the bridge down with `fex lab down {lab}`"
+        raise RefusedError(f"{lab} is a real bridge here", code="lab-exists", remedy=remedy)
     layout = _lay_out(reading)
     ledger = within(older.ledger, layout) if older else {}
     before_it = _laid_out(lab, older)

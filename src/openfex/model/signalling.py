@@ -45,3 +45,7 @@ def signalling_of(spec: SignallingSpec) -> Signalling:
 
 def _exponent(milliseconds: int) -> int:
     return min((milliseconds * _UNITS_A_MS - 1).bit_length(), _MOST_EXPONENT)
+
+
+BY_DEFAULT = signalling_of(SignallingSpec.model_validate({}))
+"""How agents speak where documents do not say."""
