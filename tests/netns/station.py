@@ -31,7 +31,8 @@ async def serve(layout: Layout, name: str, device: str) -> None:
     host, [uplink] = layout.host(name), layout.host(name).uplinks
     with Netlink() as here:
         mac = here.link(device).mac
-    end = station_end(settings_of(name, device, mac, EvbMode.STATION, layout.signalling or BY_DEFAULT))
+    settings = settings_of(name, device, mac, EvbMode.STATION, layout.signalling or BY_DEFAULT)
+    end = station_end(settings, s_channels=host.kind.is_schannel)
     agent = HostAgent(host, layout.bindings_on(name), {uplink.host_link: end})
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)

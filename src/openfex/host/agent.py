@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from openfex.errors import WireError
 from openfex.host.announcement import entries_of, vsiid_of
 from openfex.model.layout import Binding, Host
-from openfex.model.values import port_number
+from openfex.model.values import DEFAULT_CHANNEL, port_number
 from openfex.plan.identity import vsi_type_of
+from openfex.protocol.cdcp import CdcpStation, ChannelGiven, ChannelWithdrawn
 from openfex.protocol.mirror import Applied, Synced, Told
 from openfex.protocol.output import Log, Send, Transmit, earliest
 from openfex.protocol.uplink import Agreed, Uplink, log_of
@@ -129,8 +130,17 @@ class HostAgent:
         for link, end in self.ends.items():
             here = [one for one in self.bindings.values() if one.uplink.host_link == link]
             self._told[link] = end.mirror.change_all(entries_of(self.host, here), now)[0]
-            effects += self._take(link, [*end.start(now), *end.open_mirror(now)], now)
+            asked = self._ask_channels(link, end, now)
+            effects += self._take(link, [*asked, *end.start(now), *end.open_mirror(now)], now)
         return effects
+
+    def _ask_channels(self, link: int, end: Uplink[Station], now: float) -> list[object]:
+        """S-channels for all functions: those that there are, confirmed; the PF has the default one."""
+        if not isinstance(end.cdcp, CdcpStation):
+            return []
+        numbers = [one.channel for one in self.host.functions if one.channel != DEFAULT_CHANNEL]
+        end.cdcp.adopt({one: one for one in numbers if port_number(link, one) in self.tables.functions})
+        return end.ask(sorted(numbers), now)
 
     def receive(self, link: int, octets: bytes, now: float) -> list[Effect]:
         """Take a frame of an uplink's own untagged channel."""
@@ -178,6 +188,9 @@ class HostAgent:
             case Applied(change):
                 if change >= self._told.get(link, 0):
                     self._told.pop(link, None)
+            case ChannelGiven() | ChannelWithdrawn():
+                self._is_stale = True
+                return [*log_of(link, output)]
             case Synced():
                 self._links[link].is_known = self._is_stale = True
             case Agreed(_, agreement):
@@ -264,10 +277,17 @@ class HostAgent:
                 tables.lists |= {(link, list_id): members for list_id, members in told.lists().items()}
             for function in self.host.functions:
                 port = port_number(link, function.channel)
-                has_veth = told.channels.get(function.channel) == function.channel
+                has_veth = self._channel_of(link, function.channel) == function.channel
                 if has_veth or (not told.is_known and port in self.tables.functions):
                     tables.functions[port] = Function(bound.get(port) in self.up)
         return tables
+
+    def _channel_of(self, link: int, number: int) -> int | None:
+        """The channel of a function's vEth, if what the bridge says by CDCP and by channel control is the same."""
+        told, cdcp = self._links[link].channels.get(number), self.ends[link].cdcp
+        if not isinstance(cdcp, CdcpStation) or number not in cdcp.asked:
+            return told
+        return told if told == cdcp.given.get(number) else None
 
 
 def _vsi_of(key: Vsiid, binding: Binding) -> Vsi:

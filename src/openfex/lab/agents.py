@@ -153,9 +153,10 @@ class Staff:
         space = netns_of(self.layout.lab, "bridge", bridge.name)
         uplinks = self.layout.uplinks_of(bridge.name)
         devices = {one.bridge_link: one.bridge_device for one in uplinks if self.layout.host(one.host).has_agent}
+        kinds = {one.bridge_link: one.kind.is_schannel for one in uplinks}
         wires = self._wires(space, devices)
         ends = {
-            link: bridge_end(self._settings(bridge.name, space, device, EvbMode.BRIDGE))
+            link: bridge_end(self._settings(bridge.name, space, device, EvbMode.BRIDGE), s_channels=kinds[link])
             for link, device in devices.items()
         }
         tables = self._tables(TablesKey(True, space))
@@ -198,7 +199,9 @@ class Staff:
         devices = {one.host_link: one.device for one in host.uplinks}
         wires = self._wires(space, devices)
         ends = {
-            link: station_end(self._settings(host.name, space, device, EvbMode.STATION))
+            link: station_end(
+                self._settings(host.name, space, device, EvbMode.STATION), s_channels=host.kind.is_schannel
+            )
             for link, device in devices.items()
         }
         tables = self._tables(TablesKey(False, space))
