@@ -50,7 +50,7 @@ spec: {{vlan: {{access: 10}}, acl: {{in: [{{deny: {{ethertype: 0x88b5}}}}, {{per
 ---
 kind: host
 name: real
-spec: {{channel: {kind}, remote: true, uplinks: {{a: {{device: enp1s0, bridge: sw, port: {cable}}}}}}}
+spec: {{channel: {kind}, remote: true, agent: false, uplinks: {{a: {{device: enp1s0, bridge: sw, port: {cable}}}}}}}
 ---
 kind: adapter
 name: nic0
@@ -71,6 +71,21 @@ spec: {{host: real, nics: {{eth0: {{profile: web}}}}}}
 kind: machine
 name: vm3
 spec: {{host: real, nics: {{eth0: {{profile: deaf}}}}}}
+"""
+
+OWN = """
+---
+kind: host
+name: h1
+spec: {channel: etag, uplinks: {a: {device: up-a, bridge: sw}}}
+---
+kind: adapter
+name: n1
+spec: {host: h1, model: bcm-8, functions: 2}
+---
+kind: machine
+name: mine
+spec: {host: h1, nics: {eth0: {profile: web}}}
 """
 
 
@@ -129,6 +144,23 @@ def test_a_real_adapters_functions_reach_each_other_through_the_bridge_alone(cab
         wire.send(denied[:12] + up_tag(kind, members[2], 0) + denied[12:])
         wait_until(lambda: counts.drops("own", DropReason.SPOOFED_SOURCE) == 1, "a forged source of the PF is counted")
         wait_until(lambda: counts.drops("vm3", DropReason.ACL_IN) == 1, "a denied frame is counted")
+
+
+def test_without_an_agent_its_ports_are_up_by_the_documents_beside_hosts_that_signal(cable: None) -> None:
+    layout = lab.up(text_of() + OWN).layout
+    states = {row["nic"]: row["state"] for row in port_rows(look(layout)) if row["nic"]}
+    assert set(states.values()) == {"up"}
+    assert len(states) == len(layout.bindings) == 5
+    assert lab.drift(LAB).operations == ()
+
+
+def test_with_an_agent_its_ports_are_down_until_it_asks_and_that_is_as_wanted(cable: None) -> None:
+    text = text_of().replace("agent: false, ", "") + OWN
+    layout = lab.up(text).layout
+    states = {row["nic"]: row["state"] for row in port_rows(look(layout)) if row["nic"]}
+    assert {nic for nic, state in states.items() if state == "up"} == {"mine/eth0"}
+    assert lab.drift(LAB).operations == ()
+    assert lab.up(text).operations == ()
 
 
 def test_a_cable_that_is_out_is_told_at_every_veth_behind_it(cable: None) -> None:

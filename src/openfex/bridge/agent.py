@@ -20,7 +20,8 @@ from openfex.bridge.register import Station, lay_out
 from openfex.bridge.vsi_manager import VsiManager
 from openfex.errors import RefusedError
 from openfex.model.layout import Bridge, Layout
-from openfex.model.values import port_number
+from openfex.model.values import DEFAULT_CHANNEL, port_number
+from openfex.protocol.cdcp import MOST_GIVEN, CdcpBridge, ChannelGiven, ChannelWithdrawn
 from openfex.protocol.mirror import Applied, Synced, Told
 from openfex.protocol.output import Log, Send, Transmit, earliest
 from openfex.protocol.uplink import Uplink, log_of
@@ -29,7 +30,7 @@ from openfex.protocol.vdp_bridge import Asked, Expired, Reject
 from openfex.protocol.vdp_bridge import Bridge as VdpBridge
 from openfex.rules.compiler import compile_bridge, compile_extender
 from openfex.rules.tables import BridgeTables, Members
-from openfex.wire.control import Key, Kind, ListRow, Mark, VethEntry, function_key, list_key
+from openfex.wire.control import Key, Kind, ListRow, Mark, VethEntry, function_key, list_key, numbers_of
 from openfex.wire.vdp import Command, ErrorCode, Vdpdu
 from openfex.wire.vsi import Vsiid
 
@@ -52,12 +53,16 @@ class BridgeAgent:
     ) -> None:
         self.bridge, self.manager, self.ends = bridge, manager, ends
         self.tables = tables or BridgeTables()
-        self.stations = {link: Station(link) for link in ends}
+        self.stations = {link: Station(link, cdcp=_giver(end)) for link, end in ends.items()}
         self._asked: dict[tuple[int, Vsiid], Asked] = {}
         self._change: Change | None = None
         self._is_stale = True
         self.memory: Memory = memory or {}
         """What another agent can take up from."""
+
+    def stand_in(self, stations: Iterable[Station]) -> None:
+        """Know stations at further uplinks, where nobody signals: they hold what they hold."""
+        self.stations |= {one.link: one for one in stations}
 
     @property
     def deadline(self) -> float | None:
@@ -79,6 +84,7 @@ class BridgeAgent:
                 tuple(Vdpdu(vsi.manager, (vsi.request(mode),)).encode() for vsi, mode in held[link].values()),
             )
             for link, station in self.stations.items()
+            if link in self.ends
         }
 
     def start(self, now: float) -> list[Effect]:
@@ -148,6 +154,8 @@ class BridgeAgent:
         for key, value in memory.told.items():
             station.hear(key, value)
         end.mirror.change_all(memory.said, now)
+        if station.cdcp:
+            station.cdcp.adopt(_given_by(memory.said))
         for octets in memory.held:
             pdu = Vdpdu.decode(octets)
             for tlv in pdu.vsis:
@@ -182,6 +190,9 @@ class BridgeAgent:
                 self._asked[link, key] = output
             case Deassociated(key) | Expired(key):
                 return self._end(link, key, is_expired=isinstance(output, Expired))
+            case ChannelGiven() | ChannelWithdrawn():
+                self._is_stale = True
+                return [*log_of(link, output)]
             case Applied(change):
                 self._applied(link, change)
             case _:
@@ -260,8 +271,8 @@ class BridgeAgent:
     def _release(self, now: float) -> list[Effect]:
         """A VSI that its host has taken off its function is let go; until the host has told all, it may yet say so."""
         effects: list[Effect] = []
-        for link, station in self.stations.items():
-            end = self.ends[link]
+        for link, end in self.ends.items():
+            station = self.stations[link]
             if self._is_stale and end.mirror.is_synced:
                 for key in [key for key in station.held if station.function_of(key) is None]:
                     effects += self._take(link, end.vdp.de_associate(key, now))
@@ -272,7 +283,9 @@ class BridgeAgent:
         """A VSI that has moved here is nobody else's any more (P7)."""
         effects: list[Effect] = []
         for at, station in self.stations.items():
-            if at != link and key in station.held:
+            if at not in self.ends:
+                station.held.pop(key, None)
+            elif at != link and key in station.held:
                 effects += self._take(at, self.ends[at].vdp.de_associate(key, now))
         return effects
 
@@ -324,11 +337,22 @@ class BridgeAgent:
         for function in host.functions:
             port = tables.ports.get(port_number(link, function.channel))
             entry = VethEntry(function.channel, port is not None and port.up)
-            entries[function_key(function.channel, Kind.VETH)] = entry.encode()
+            entries[function_key(function.index, Kind.VETH)] = entry.encode()
         lists = compile_extender(layout, host, {self.bridge.name: tables}).lists
         for (_, list_id), members in lists.items():
             entries |= _list_rows(list_id, members)
         return entries
+
+
+def _giver(end: Uplink[VdpBridge]) -> CdcpBridge | None:
+    return end.cdcp if isinstance(end.cdcp, CdcpBridge) else None
+
+
+def _given_by(said: Mapping[Key, bytes]) -> dict[int, int]:
+    """The S-channels of a table that a station was told, as many as CDCP can give; it asks for the lowest."""
+    told = {numbers_of(key)[0]: VethEntry.decode(value).channel for key, value in said.items() if key.kind is Kind.VETH}
+    given = sorted((number, channel) for number, channel in told.items() if DEFAULT_CHANNEL not in (number, channel))
+    return dict(given[:MOST_GIVEN])
 
 
 def _is_same(one: BridgeTables, other: BridgeTables) -> bool:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stations have announced and what they hold; and the same as a layout, which tables are made from. Pure.
 
-A function has the channel that its host calls it by: nobody else is on that uplink. Its vEth is there as soon as it is
-announced, down and without a profile; it comes up when the VSI that the function is bound to is associated.
+A function has the channel that its host calls it by: nobody else is on that uplink; an S-channel's is the VID that CDCP
+has given for that number. Its vEth is there as soon as it is announced, down and without a profile; it comes up when
+the VSI that the function is bound to is associated.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ipaddress import ip_address
 from openfex.errors import WireError
 from openfex.model.layout import Adapter, Binding, Bridge, Function, Host, Layout, NetworkPort, Profile, Purpose, Uplink
 from openfex.model.values import DEFAULT_CHANNEL, ChannelKind, Mac
+from openfex.protocol.cdcp import CdcpBridge
 from openfex.wire.control import FunctionEntry, HostEntry, Key, Kind, NicEntry, decode_addresses, numbers_of
 from openfex.wire.vdp import Command
 from openfex.wire.vsi import Vsiid
@@ -53,6 +55,8 @@ class Station:
     bound: dict[Vsiid, int] = field(default_factory=dict)
     """By VSI, the function that says that it is bound to it, the last that said so."""
     held: dict[Vsiid, Held] = field(default_factory=dict)
+    cdcp: CdcpBridge | None = None
+    """Who gives its S-channels; None where nobody does."""
     malformed: int = 0
     """Entries that say nothing that can be."""
 
@@ -96,19 +100,30 @@ class Station:
         """How it tells channels apart; None if it has not told."""
         return self.host.channel if self.host else None
 
-    def has_channel(self, number: int) -> bool:
-        """Whether a function of that number can have a channel."""
-        kind = self.kind
-        return kind is not None and DEFAULT_CHANNEL <= number < kind.first_channel + kind.channels
+    def channel_of(self, number: int) -> int | None:
+        """The channel that a function of that number has, or would have; None if none.
 
-    def channels(self) -> list[int]:
-        """The functions that have one."""
-        return [number for number in sorted(self.functions) if self.has_channel(number)]
+        What CDCP does not carry because its list is full has the number itself: nobody else has that as a VID.
+        """
+        kind = self.kind
+        if kind is None or not DEFAULT_CHANNEL <= number < kind.first_channel + kind.channels:
+            return None
+        if self.cdcp is None or not kind.is_schannel or number == DEFAULT_CHANNEL:
+            return number
+        given = self.cdcp.given
+        is_beyond = self.cdcp.is_full and number not in given.values()
+        return given.get(number, number if is_beyond else None)
+
+    def channels(self) -> dict[int, int]:
+        """By number of the functions that have one, their channels."""
+        found = {number: self.channel_of(number) for number in sorted(self.functions)}
+        return {number: channel for number, channel in found.items() if channel is not None}
 
     def function_of(self, vsi: Vsiid) -> tuple[int, FunctionEntry] | None:
-        """The function that a VSI is on, by its channel."""
+        """The function that a VSI is on, by its number, if it has a channel."""
         number = self.bound.get(vsi)
-        return (number, self.functions[number]) if number is not None and self.has_channel(number) else None
+        has_channel = number is not None and self.channel_of(number) is not None
+        return (number, self.functions[number]) if number is not None and has_channel else None
 
 
 def choose_pin(bridge: Bridge, nic: NicEntry, profile: Profile) -> NetworkPort | None:
@@ -138,12 +153,12 @@ def _host(bridge: Bridge, station: Station) -> Host | None:
         return None
     name = f"link{station.link}"
     uplink = Uplink(name, bridge.fabric, "", bridge.name, kind, 0, HOST_LINK, station.link)
-    functions = tuple(Function(name, number, number, Purpose.NIC, 0) for number in station.channels())
+    functions = tuple(Function(name, number, at, Purpose.NIC, 0) for number, at in station.channels().items())
     return Host(name, kind, (uplink,), (Adapter(name, name, "", "", functions),))
 
 
 def _bindings(bridge: Bridge, station: Station, host: Host) -> Iterator[Binding]:
-    by_channel = {function.channel: function for function in host.functions}
+    by_number = {function.index: function for function in host.functions}
     for vsi, held in station.held.items():
         found = station.function_of(vsi)
         if found is None or held.mode is not Command.ASSOCIATE:
@@ -156,7 +171,7 @@ def _bindings(bridge: Bridge, station: Station, host: Host) -> Iterator[Binding]
             entry.generation,
             host.name,
             nic.name,
-            by_channel[number],
+            by_number[number],
             held.profile,
             held.mac,
             addresses,

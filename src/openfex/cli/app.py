@@ -11,7 +11,7 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 from openfex import __version__
-from openfex.cli import bench, explain, foreign, here, host, machine, plan, show, trace
+from openfex.cli import bench, bridge, explain, foreign, here, host, machine, plan, show, trace
 from openfex.cli import lab as labs
 from openfex.cli.arguments import shield_command, wants_json
 from openfex.cli.capture import capture
@@ -34,6 +34,7 @@ Examples:
   fex lab down                         remove it all again
   fex show functions --here            this machine's own SR-IOV functions
   fex host /etc/openfex/host.yaml      keep them as that file says, from boot on
+  fex bridge /etc/openfex/network.yaml be the bridge that real hosts' cables end at
 
 Exit status: 0 done, 1 refused or failed, 2 wrongly used.
 Programs read the same with --json. The tests of a clone: ./fex test"""
@@ -57,6 +58,7 @@ app.command(show.app)
 app.command(plan.plan, help_epilogue="")
 app.command(plan.apply, help_epilogue="")
 app.command(host.host, help_epilogue="")
+app.command(bridge.bridge, help_epilogue="")
 app.command(here.give, help_epilogue="")
 app.command(here.release, help_epilogue="")
 app.command(here.adopt, help_epilogue="")

@@ -69,7 +69,7 @@ NODES = keyed(
     *("stations", "learnt", "moved", "aged", "not_learnt"),
 )
 NEIGHBOURS = keyed(
-    *("node", "device", "name", "chassis", "port", "mac", "expires_s", "evb", "relay", "control"),
+    *("node", "device", "name", "chassis", "port", "mac", "expires_s", "evb", "relay", "control", "channels"),
 )
 PROGRAMS: tuple[Column, ...] = (
     *keyed("program", "role", "attachment", "instructions", "steps", "most_steps", "stack", "most_stack"),

@@ -10,32 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_interface
-from uuid import UUID
 
 from openfex.errors import WireError
+from openfex.host.announcement import entries_of, vsiid_of
 from openfex.model.layout import Binding, Host
-from openfex.model.values import port_number
+from openfex.model.values import DEFAULT_CHANNEL, port_number
 from openfex.plan.identity import vsi_type_of
+from openfex.protocol.cdcp import CdcpStation, ChannelGiven, ChannelWithdrawn
 from openfex.protocol.mirror import Applied, Synced, Told
 from openfex.protocol.output import Log, Send, Transmit, earliest
 from openfex.protocol.uplink import Agreed, Uplink, log_of
 from openfex.protocol.vdp import Associated, Deassociated, LossReason, Lost, Refused, Vsi
 from openfex.protocol.vdp_station import Station
 from openfex.rules.tables import ExtenderTables, Function, Members
-from openfex.wire.control import (
-    FunctionEntry,
-    HostEntry,
-    Key,
-    Kind,
-    ListRow,
-    Mark,
-    NicEntry,
-    VethEntry,
-    encode_addresses,
-    function_key,
-    numbers_of,
-)
+from openfex.wire.control import Key, Kind, ListRow, Mark, VethEntry, numbers_of
 from openfex.wire.vdp import Command, ManagerId
 from openfex.wire.vsi import Filter, Vsiid
 
@@ -106,7 +94,7 @@ class HostAgent:
         tables: ExtenderTables | None = None,
     ) -> None:
         self.host, self.ends = host, ends
-        self.bindings = {Vsiid.uuid(UUID(one.uuid)): one for one in bindings}
+        self.bindings = {vsiid_of(one): one for one in bindings}
         self.tables = tables or ExtenderTables()
         self.up = {key for key, one in self.bindings.items() if self._was_up(one.host_port)}
         """The VSIs whose functions are up."""
@@ -140,9 +128,19 @@ class HostAgent:
         """Announce the functions, and speak."""
         effects: list[Effect] = []
         for link, end in self.ends.items():
-            self._told[link] = end.mirror.change_all(self._entries(link), now)[0]
-            effects += self._take(link, [*end.start(now), *end.open_mirror(now)], now)
+            here = [one for one in self.bindings.values() if one.uplink.host_link == link]
+            self._told[link] = end.mirror.change_all(entries_of(self.host, here), now)[0]
+            asked = self._ask_channels(link, end, now)
+            effects += self._take(link, [*asked, *end.start(now), *end.open_mirror(now)], now)
         return effects
+
+    def _ask_channels(self, link: int, end: Uplink[Station], now: float) -> list[object]:
+        """S-channels for all functions: those that there are, confirmed; the PF has the default one."""
+        if not isinstance(end.cdcp, CdcpStation):
+            return []
+        numbers = [one.channel for one in self.host.functions if one.channel != DEFAULT_CHANNEL]
+        end.cdcp.adopt({one: one for one in numbers if port_number(link, one) in self.tables.functions})
+        return end.ask(sorted(numbers), now)
 
     def receive(self, link: int, octets: bytes, now: float) -> list[Effect]:
         """Take a frame of an uplink's own untagged channel."""
@@ -174,23 +172,6 @@ class HostAgent:
             self._writing, self._is_stale, self._not_before = None, True, now + ASK_AGAIN_S
         return []
 
-    def _entries(self, link: int) -> dict[Key, bytes]:
-        """What the bridge at an uplink is told: who we are, our functions, and which VSIs they are bound to there."""
-        entries = {HostEntry.KEY: HostEntry(self.host.kind, self.host.name).encode()}
-        bound = {one.function.channel: one for one in self.bindings.values() if one.uplink.host_link == link}
-        for function in self.host.functions:
-            number, binding = function.channel, bound.get(function.channel)
-            vsi, generation = (UUID(binding.uuid), binding.generation) if binding else (None, 0)
-            entry = FunctionEntry(function.name, binding is not None, vsi, generation)
-            entries[function_key(number)] = entry.encode()
-            if binding:
-                nic = NicEntry(binding.name, binding.pin.name if binding.pin else "")
-                entries[function_key(number, Kind.NIC)] = nic.encode()
-            if binding and binding.addresses:
-                addresses = (ip_interface(one).ip.packed for one in binding.addresses)
-                entries[function_key(number, Kind.ADDRESSES)] = encode_addresses(addresses)
-        return entries
-
     def _take(self, link: int, outputs: Iterable[object], now: float) -> list[Effect]:
         effects: list[Effect] = []
         for output in outputs:
@@ -207,6 +188,9 @@ class HostAgent:
             case Applied(change):
                 if change >= self._told.get(link, 0):
                     self._told.pop(link, None)
+            case ChannelGiven() | ChannelWithdrawn():
+                self._is_stale = True
+                return [*log_of(link, output)]
             case Synced():
                 self._links[link].is_known = self._is_stale = True
             case Agreed(_, agreement):
@@ -293,10 +277,17 @@ class HostAgent:
                 tables.lists |= {(link, list_id): members for list_id, members in told.lists().items()}
             for function in self.host.functions:
                 port = port_number(link, function.channel)
-                has_veth = told.channels.get(function.channel) == function.channel
+                has_veth = self._channel_of(link, function.channel) == function.channel
                 if has_veth or (not told.is_known and port in self.tables.functions):
                     tables.functions[port] = Function(bound.get(port) in self.up)
         return tables
+
+    def _channel_of(self, link: int, number: int) -> int | None:
+        """The channel of a function's vEth, if what the bridge says by CDCP and by channel control is the same."""
+        told, cdcp = self._links[link].channels.get(number), self.ends[link].cdcp
+        if not isinstance(cdcp, CdcpStation) or number not in cdcp.asked:
+            return told
+        return told if told == cdcp.given.get(number) else None
 
 
 def _vsi_of(key: Vsiid, binding: Binding) -> Vsi:

@@ -8,8 +8,6 @@ that have ended, however they ended: the kernel's tables and what bridges rememb
 from __future__ import annotations
 
 import json
-import random
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -19,18 +17,19 @@ from typing import Any
 
 from openfex.bridge.agent import BridgeAgent
 from openfex.bridge.change import Memory, StationMemory, WriteBridge
+from openfex.bridge.register import Held, Station
 from openfex.bridge.vsi_manager import DocumentManager
 from openfex.errors import InputError, NotFoundError
 from openfex.host.agent import HostAgent, WriteHost
+from openfex.host.announcement import entries_of, vsiid_of
 from openfex.lab.names import netns_of
 from openfex.lab.staffing import memory_file
 from openfex.lab.workshop import Workshop
 from openfex.linux.agent_loop import AgentLoop
-from openfex.linux.control_wire import ControlWire
+from openfex.linux.control_wire import ControlWire, settings_of
 from openfex.linux.disk import keep
 from openfex.model.layout import Bridge, Host, Layout
-from openfex.plan.objects import State, TablesKey, TablesSpec
-from openfex.protocol.evb import EvbSettings
+from openfex.plan.objects import Spec, State, TablesKey, TablesSpec
 from openfex.protocol.output import Log
 from openfex.protocol.uplink import UplinkSettings, bridge_end, neighbour_rows, station_end
 from openfex.rules.tables import BridgeTables, ExtenderTables
@@ -38,7 +37,6 @@ from openfex.wire.control import HostEntry, Key, Kind
 from openfex.wire.evb import EvbMode
 from openfex.wire.vdp import Vdpdu
 
-LAST_SEQUENCE = 0xFFFF
 VERSION = 1
 """Of the file that a bridge's agent remembers by."""
 
@@ -94,6 +92,11 @@ def _host_of(memory: StationMemory) -> str | None:
     return HostEntry.decode(told).name if told else None
 
 
+def _told(spec: Spec) -> Spec:
+    """Tables are to be read, also where only an agent knows what they are to be."""
+    return replace(spec, by_agent=False) if isinstance(spec, TablesSpec) else spec
+
+
 @dataclass
 class Staff:
     """The agents of one lab, on their uplinks. `wanted`: what the kernel would hold by the layout."""
@@ -108,13 +111,17 @@ class Staff:
 
     def __post_init__(self) -> None:
         self._held = ExitStack()
-        self._state = self.workshop.observe(self.wanted)
-        self._session = time.time_ns()
+        self._state = self.workshop.observe({key: _told(spec) for key, spec in self.wanted.items()})
 
     def close(self) -> None:
         """End them; what they wrote stays."""
         self.loop.close()
         self._held.close()
+
+    @property
+    def agents(self) -> list[HostAgent | BridgeAgent]:
+        """All of them."""
+        return [*self.hosts.values(), *self.bridges.values()]
 
     @property
     def is_settled(self) -> bool:
@@ -124,9 +131,11 @@ class Staff:
     def neighbours(self) -> list[dict[str, object]]:
         """Who is at the other ends of all uplinks, a row each."""
         now = self.loop.now()
-        of_hosts = [row for one in self.hosts.values() for end in one.ends.values() for row in neighbour_rows(end, now)]
-        bridges = self.bridges.values()
-        return of_hosts + [row for one in bridges for end in one.ends.values() for row in neighbour_rows(end, now)]
+        ends = [end for agent in self.hosts.values() for end in agent.ends.values()]
+        others = [end for agent in self.bridges.values() for end in agent.ends.values()]
+        return [row for end in ends for row in neighbour_rows(end, now)] + [
+            row for end in others for row in neighbour_rows(end, now)
+        ]
 
     def start(self, node: str = "") -> None:
         """All of them, or that of one node alone. Raises NotFoundError."""
@@ -141,10 +150,12 @@ class Staff:
 
     def _start_bridge(self, bridge: Bridge) -> None:
         space = netns_of(self.layout.lab, "bridge", bridge.name)
-        devices = {one.bridge_link: one.bridge_device for one in self.layout.uplinks_of(bridge.name)}
+        uplinks = self.layout.uplinks_of(bridge.name)
+        devices = {one.bridge_link: one.bridge_device for one in uplinks if self.layout.host(one.host).has_agent}
+        kinds = {one.bridge_link: one.kind.is_schannel for one in uplinks}
         wires = self._wires(space, devices)
         ends = {
-            link: bridge_end(self._settings(bridge.name, space, device, EvbMode.BRIDGE))
+            link: bridge_end(self._settings(bridge.name, space, device, EvbMode.BRIDGE), s_channels=kinds[link])
             for link, device in devices.items()
         }
         tables = self._tables(TablesKey(True, space))
@@ -156,8 +167,23 @@ class Staff:
             tables if isinstance(tables, BridgeTables) else None,
             self._remembered(bridge.name, path),
         )
+        agent.stand_in(self._silent(bridge))
         self.bridges[bridge.name] = agent
         self.loop.add(agent, wires, partial(self._perform_bridge, agent, space, path))
+
+    def _silent(self, bridge: Bridge) -> list[Station]:
+        """The real hosts that nobody signals at: each is as if it had said what the documents say."""
+        found: list[Station] = []
+        for uplink in self.layout.uplinks_of(bridge.name):
+            host, bindings = self.layout.host(uplink.host), self.layout.bindings_on(uplink.host)
+            if not host.has_agent:
+                station = Station(uplink.bridge_link)
+                for key, value in entries_of(host, bindings).items():
+                    station.hear(key, value)
+                for one in bindings:
+                    station.held[vsiid_of(one)] = Held(one.profile, one.mac, generation=one.generation)
+                found.append(station)
+        return found
 
     def _remembered(self, bridge: str, path: Path) -> Memory:
         """Of a file that cannot be read nothing: ports come up anew."""
@@ -172,7 +198,9 @@ class Staff:
         devices = {one.host_link: one.device for one in host.uplinks}
         wires = self._wires(space, devices)
         ends = {
-            link: station_end(self._settings(host.name, space, device, EvbMode.STATION))
+            link: station_end(
+                self._settings(host.name, space, device, EvbMode.STATION), s_channels=host.kind.is_schannel
+            )
             for link, device in devices.items()
         }
         tables = self._tables(TablesKey(False, space))
@@ -197,16 +225,13 @@ class Staff:
         found, asked = self._state.get(key), self.wanted[key]
         if not isinstance(found, TablesSpec) or not isinstance(asked, TablesSpec):
             return None
-        if replace(found, tables=asked.tables) != asked:
+        if (found.xdp, found.queued) != (asked.xdp, asked.queued):
             self.workshop.write(key, replace(asked, tables=found.tables))
         return found.tables
 
     def _settings(self, name: str, space: str, device: str, role: EvbMode) -> UplinkSettings:
         mac = self.workshop.spaces.netlink(space).link(device).mac
-        times = self.layout.signalling
-        evb = EvbSettings(role, reflective_relay=False, rte=times.rte, rwd=times.rwd, rka=times.rka)
-        sequence = random.SystemRandom().randint(1, LAST_SEQUENCE)
-        return UplinkSettings(mac, mac, device, name, evb, self._session, sequence)
+        return settings_of(name, device, mac, role, self.layout.signalling)
 
     def _perform_bridge(
         self, agent: BridgeAgent, space: str, path: Path, effect: object, now: float

@@ -22,7 +22,9 @@ from openfex.lab.agents import Staff
 from openfex.lab.staffing import Lock
 from openfex.lab.workshop import Workshop
 from openfex.linux.agent_loop import AgentLoop
+from openfex.linux.notify import notify
 from openfex.model.layout import Layout
+from openfex.model.wording import many
 from openfex.plan.objects import State
 from openfex.protocol.output import Log
 
@@ -79,6 +81,7 @@ class Duty:
         try:
             self._asking += [tell] if tell else []
             self._begin(*self.load())
+            self._notify("READY=1", self._status())
             while not self._ended.is_set():
                 await self._again.wait()
                 self._again.clear()
@@ -87,6 +90,7 @@ class Duty:
         finally:
             server.close()
             self._held.close()
+            self._notify("STOPPING=1", "STATUS=ended; what is up stays up")
         if self._fault:
             raise self._fault
 
@@ -130,13 +134,27 @@ class Duty:
 
     def _begin_again(self) -> None:
         """By what documents say now; where that cannot be, the agents that are go on."""
+        self._notify(
+            "RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=reading the documents again"
+        )
         try:
             found = self.load()
         except OpenfexError as error:
             self._say("", Log("not-read", self.lab, str(error), error.code))
             self._finish()
+            self._notify("READY=1", f"STATUS=as before: {error}")
             return
         self._begin(*found)
+        self._notify("READY=1", self._status())
+
+    def _status(self) -> str:
+        uplinks = sum(len(one.ends) for one in self._staff.agents) if self._staff else 0
+        return f"STATUS=speaks on {many(uplinks, 'uplink')}"
+
+    def _notify(self, *lines: str) -> None:
+        """Tell a service manager, if one has started this. That it does not listen ends nothing."""
+        with suppress(OpenfexError):
+            notify(lines)
 
     def _look(self) -> None:
         if self._staff and self._staff.is_settled and self._asking:

@@ -30,11 +30,15 @@ _LOOK_AGAIN_S = 0.02
 
 @dataclass(frozen=True)
 class Kept:
-    """The text of a lab's documents, what was given by them, and what its vEths' numbers are adjusted by."""
+    """The text of a lab's documents, what was given by them, and what its vEths' numbers are adjusted by.
+
+    `bridge`: the only node of these documents that is here, a real bridge; empty: all are, for it is a lab.
+    """
 
     text: str
     held: Allotment
     ledger: Ledger = field(default_factory=dict)
+    bridge: str = ""
 
 
 def is_lab_name(name: str) -> bool:
@@ -69,7 +73,7 @@ def read(lab: str) -> Kept | None:
     try:
         raw = json.loads(given.read_text())
         ledger = {port: Tally(*numbers) for port, numbers in raw["ledger"].items()}
-        return Kept(documents.read_text(), Allotment.from_json(raw["given"]), ledger)
+        return Kept(documents.read_text(), Allotment.from_json(raw["given"]), ledger, raw.get("bridge", ""))
     except (ValueError, KeyError, TypeError) as cause:
         remedy = f"start it anew: fex lab down {lab}"
         raise VerificationError(
@@ -82,7 +86,8 @@ def write(lab: str, kept: Kept | None) -> None:
     if kept is None:
         shutil.rmtree(folder(lab), ignore_errors=True)
         return
-    given = json.dumps({"given": kept.held.to_json(), "ledger": kept.ledger}, indent=1)
+    raw = {"given": kept.held.to_json(), "ledger": kept.ledger, "bridge": kept.bridge}
+    given = json.dumps(raw, indent=1)
     for name, text in (("given.json", given), ("lab.yaml", kept.text)):
         new = folder(lab) / f"{name}.new"
         new.write_text(text)

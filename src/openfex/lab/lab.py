@@ -32,6 +32,7 @@ from openfex.plan.difference import Operation, difference
 from openfex.plan.layout import lay_out
 from openfex.plan.ledger import follow, moves, within
 from openfex.plan.objects import DeviceSpec, State, TablesKey, is_whole
+from openfex.plan.parts import lay_out_bridge
 
 READY_S = 10.0
 MOST_PASSES = 3
@@ -87,7 +88,8 @@ def _kept(lab: str) -> kept.Kept:
 
 
 def _layout_kept(lab: str, found: kept.Kept) -> Layout:
-    return lay_out(read_documents(found.text, str(kept.document_file(lab))), found.held)
+    reading = read_documents(found.text, str(kept.document_file(lab)))
+    return lay_out_bridge(reading, found.bridge, found.held) if found.bridge else lay_out(reading, found.held)
 
 
 def _lay_out(reading: Reading) -> Layout:
@@ -96,7 +98,8 @@ def _lay_out(reading: Reading) -> Layout:
     return lay_out(reading, found[0].held if len(found) == 1 and found[0] else None)
 
 
-def _want(workshop: Workshop, layout: Layout) -> State:
+def want_now(workshop: Workshop, layout: Layout) -> State:
+    """What a kernel would hold by a layout; lists keep the ids that bridges have given them."""
     builds = {role: build_of(role) for role in PROGRAMS}
     names = {one.name: netns_of(layout.lab, "bridge", one.name) for one in layout.bridges}
     held = {name: held_tables(workshop.node(space)) for name, space in names.items()}
@@ -115,22 +118,22 @@ def drift(lab: str) -> Report:
 
 def _compare(layout: Layout) -> Report:
     with Workshop(layout.lab) as workshop:
-        wanted = _want(workshop, layout)
+        wanted = want_now(workshop, layout)
         return Report(layout, tuple(difference(wanted, workshop.observe(wanted))), _absent(layout))
 
 
 def _apply(
-    workshop: Workshop, wanted: State, observed: State, progress: Progress, *, has_agents: bool = False
+    workshop: Workshop, wanted: State, observed: State, progress: Progress, *, by_agents: bool = False
 ) -> list[Operation]:
-    """Do what is to be done. `has_agents`: they write the tables of nodes, when it is time to; else it is done here."""
+    """Do what is to be done. `by_agents`: they write the tables of nodes, when it is time to; else it is done here."""
     operations = difference(wanted, observed)
     workshop.loads.begin(operations)
-    by_agents = has_agents and any(isinstance(one.key, TablesKey) for one in operations)
-    crew = staffing.call(workshop.lab) if by_agents else None
+    needed = by_agents and any(isinstance(one.key, TablesKey) for one in operations)
+    crew = staffing.call(workshop.lab) if needed else None
     try:
         for done, operation in enumerate(operations):
             progress(done, len(operations), operation)
-            if not has_agents or not isinstance(operation.key, TablesKey):
+            if not by_agents or not isinstance(operation.key, TablesKey):
                 workshop.perform(operation)
             elif crew:
                 crew.begin()
@@ -141,7 +144,7 @@ def _apply(
     return operations
 
 
-def _roll_back(workshop: Workshop, before: State) -> None:
+def roll_back(workshop: Workshop, before: State) -> None:
     """Put back what there was, the same way. What was not whole then stays as it is now: nobody wants it back."""
     workshop.loads.settle()
     now = workshop.observe(before)
@@ -150,20 +153,18 @@ def _roll_back(workshop: Workshop, before: State) -> None:
 
 
 def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Operation]:
-    wanted = _want(workshop, layout)
+    wanted = want_now(workshop, layout)
     guests.prepare(wanted)
     before = workshop.observe(wanted)
     operations: list[Operation] = []
     observed = before
-    has_agents = _has_agents(layout)
     try:
         for _ in range(MOST_PASSES):
-            done = _apply(workshop, wanted, observed, progress, has_agents=has_agents)
+            done = _apply(workshop, wanted, observed, progress, by_agents=True)
             if not done:
                 break
             operations += done
-            if has_agents:
-                wanted = _want(workshop, layout)  # bridges have given lists their ids
+            wanted = want_now(workshop, layout)  # bridges have given lists their ids
             observed = workshop.observe(wanted)
         if left := difference(wanted, observed):
             raise VerificationError(f"read back different: {'; '.join(map(str, left[:5]))}")
@@ -175,7 +176,7 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
         with undisturbed():
             try:
                 staffing.stop(layout.lab)
-                _roll_back(workshop, before)
+                roll_back(workshop, before)
             except OpenfexError as second:
                 cause.add_note(f"and it could not all be put back: {second}")
         raise
@@ -183,28 +184,20 @@ def _change(workshop: Workshop, layout: Layout, progress: Progress) -> list[Oper
 
 
 def _staff(layout: Layout | None) -> None:
-    """Agents that go by the documents that are kept, where they are asked for; and none where not."""
+    """Agents that go by the documents that are kept."""
     if layout is None:
         return
     found = staffing.find(layout.lab)
-    if not _has_agents(layout):
-        staffing.stop(layout.lab)
-        staffing.forget(layout.lab)
-    elif found is None or found.digest != staffing.digest_of(_kept(layout.lab).text):
+    if found is None or found.digest != staffing.digest_of(_kept(layout.lab).text):
         staffing.start(layout.lab)
 
 
 def _absent(layout: Layout) -> tuple[str, ...]:
     """The nodes whose agents do not run."""
-    if not _has_agents(layout) or staffing.find(layout.lab):
+    if staffing.find(layout.lab):
         return ()
     nodes = [*(one.name for one in layout.own_hosts), *(one.name for one in layout.bridges)]
     return tuple(name for name in nodes if staffing.find(layout.lab, name) is None)
-
-
-def _has_agents(layout: Layout) -> bool:
-    """A real host has none at its end yet: then the tables of all nodes are written for them."""
-    return not any(host.remote for host in layout.hosts)
 
 
 def prepare() -> None:
@@ -219,7 +212,7 @@ def serve(lab: str, ready: int | None, node: str = "") -> None:
     def load() -> tuple[str, Layout, Callable[[Workshop], State]]:
         found = _kept(lab)
         layout = _layout_kept(lab, found)
-        return staffing.digest_of(found.text), layout, lambda workshop: _want(workshop, layout)
+        return staffing.digest_of(found.text), layout, lambda workshop: want_now(workshop, layout)
 
     duty.serve(lab, load, ready, node)
 
@@ -234,6 +227,9 @@ def up(text: str, file: str = "", progress: Progress = _silent) -> Report:
 
 def _up(lab: str, text: str, reading: Reading, progress: Progress) -> Report:
     older = kept.read(lab)
+    if older and older.bridge:
+        remedy = f"name the network otherwise, or take the bridge down with `fex lab down {lab}`"
+        raise RefusedError(f"{lab} is a real bridge here", code="lab-exists", remedy=remedy)
     layout = _lay_out(reading)
     absent = _absent(layout)
     ledger = within(older.ledger, layout) if older else {}

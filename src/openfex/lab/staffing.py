@@ -77,12 +77,6 @@ def memory_file(lab: str, bridge: str) -> Path:
     return kept.folder(lab) / f"bridge-{bridge}.json"
 
 
-def forget(lab: str) -> None:
-    """What the bridges of a lab remember, when there are no agents any more: it would be old when there are again."""
-    for path in kept.folder(lab).glob("bridge-*.json"):
-        path.unlink(missing_ok=True)
-
-
 def build() -> str:
     """Which code agents are of: a process of another one is replaced, and not asked."""
     return "-".join([__version__, *(build_of(role) for role in sorted(PROGRAMS))])

@@ -41,7 +41,7 @@ LEAST_UPLINK_ROOM = 4
 def _spaces(layout: Layout) -> State:
     quiet = [netns_of(layout.lab, "host", host.name) for host in layout.own_hosts]
     quiet += [netns_of(layout.lab, "bridge", bridge.name) for bridge in layout.bridges]
-    quiet.append(outside(layout.lab))
+    quiet += [outside(layout.lab)] if layout.has_outside else []
     away = {host.name for host in layout.hosts if host.remote}
     machines = [one for one in layout.machines if not one.in_host and one.host not in away]
     own = [netns_of(layout.lab, "machine", machine.name) for machine in machines]
@@ -74,11 +74,15 @@ def _wires(layout: Layout) -> State:
                 near, far, uplink.mtu, uplink.is_xdp, uplink.shape
             )
     cabled = {port for wire in layout.wires for port in wire}
+    for port in (port for bridge in layout.bridges for port in bridge.ports if port.device):
+        state[DeviceKey(port.device)] = DeviceSpec(_port_place(layout, port), port.mtu)
     for one, other in layout.wires:
+        if one.device:  # a real cable, as review.py has seen to
+            continue
         ends = (_port_place(layout, one), _port_place(layout, other))
         state[WireKey(f"{one.bridge}/{one.name}")] = WireSpec(*ends, DEFAULT_UPLINK_MTU)
     for port in (port for bridge in layout.bridges for port in bridge.ports):
-        if port not in cabled:
+        if port not in cabled and not port.device:
             far = Place(outside(layout.lab), outside_device(port))
             key = WireKey(f"{port.bridge}/{port.name}")
             state[key] = WireSpec(_port_place(layout, port), far, DEFAULT_UPLINK_MTU)
@@ -167,5 +171,7 @@ def want(layout: Layout, builds: Mapping[str, str], held: Mapping[str, BridgeTab
         netns = netns_of(layout.lab, "bridge", bridge.name)
         state[NodeKey(netns)] = _bridge_node(layout, bridge, builds["bridge"])
         queued = frozenset(port_number(one.bridge_link) for one in layout.uplinks_of(bridge.name) if one.shape)
-        state[TablesKey(True, netns)] = TablesSpec(bridges[bridge.name], _bridge_xdp(layout, bridge), queued)
+        state[TablesKey(True, netns)] = TablesSpec(
+            bridges[bridge.name], _bridge_xdp(layout, bridge), queued, layout.has_stations(bridge.name)
+        )
     return state

@@ -155,8 +155,11 @@ class Workshop:
         state: State = {NodeKey(name): there}
         if rows:  # with the devices that are to go: a roll-back brings them back
             own = devices_of(asked, links) if isinstance(asked, NodeSpec) else {}
+            key = TablesKey(node.role == "bridge", name)
+            if (spec := wanted.get(key)) and isinstance(spec, TablesSpec) and spec.by_agent:
+                return {**state, key: spec}
             found_tables = read_tables_and_ways(node, {**devices_of(there, links), **own}, tell_of(wanted, self._older))
-            state[TablesKey(node.role == "bridge", name)] = TablesSpec(*found_tables)
+            state[key] = TablesSpec(*found_tables)
         return state
 
     def wait_ready(self, wanted: State, deadline_s: float) -> list[Place]:

@@ -185,6 +185,12 @@ class HostSpec(Spec):
         "port VLAN on each function, so its channels are S-channels (`remote-needs-schannel`)",
         examples=[True],
     )
+    agent: Truth = Field(
+        True,
+        description="of a `remote` host: it signals (`fex host`), and its ports are up when it says so. Without an "
+        "agent they are up as these documents say (`agent-needs-remote`)",
+        examples=[False],
+    )
     uplinks: Annotated[dict[Fabric, UplinkSpec], Named("FABRIC", "uplink"), Field(min_length=1)] = Field(
         description="its uplinks, one a fabric",
         examples=[{"a": {"device": "up-a", "bridge": "sw-a"}}],

@@ -42,6 +42,10 @@ class NetworkPort:
     link: int
     profile: Profile
     peer: bool = False
+    device: str = ""
+    """The device of this machine that it is; empty where a lab makes one."""
+    mtu: int = 0
+    """Of that device."""
 
     @property
     def number(self) -> int:
@@ -187,7 +191,7 @@ class Bridge:
 class Host:
     """A host with its uplinks, in the order of their links.
 
-    `remote`: a real one; of it only the bridge's ends of its cables are here.
+    `remote`: a real one; of it only the bridge's ends of its cables are here. `has_agent`: it signals.
     """
 
     name: str
@@ -195,6 +199,7 @@ class Host:
     uplinks: tuple[Uplink, ...]
     adapters: tuple[Adapter, ...]
     remote: bool = False
+    has_agent: bool = True
 
     @property
     def functions(self) -> tuple[Function, ...]:
@@ -252,6 +257,20 @@ class Layout:
     def own_hosts(self) -> tuple[Host, ...]:
         """The hosts that are built here."""
         return tuple(host for host in self.hosts if not host.remote)
+
+    @property
+    def has_outside(self) -> bool:
+        """Whether there is something here that stands for the network outside."""
+        return bool(self.own_hosts) or any(not port.device for bridge in self.bridges for port in bridge.ports)
+
+    def has_stations(self, bridge: str) -> bool:
+        """Whether real hosts decide by their agents, whenever they are there, which ports of a bridge are up."""
+        hosts = {uplink.host for uplink in self.uplinks_of(bridge)}
+        return any(self.is_station(one) for one in self.hosts if one.name in hosts)
+
+    def is_station(self, host: Host) -> bool:
+        """Whether a host is a real one that signals."""
+        return host.remote and host.has_agent
 
     def host(self, name: str) -> Host:
         """The host of that name."""

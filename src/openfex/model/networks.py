@@ -13,7 +13,10 @@ from openfex.model import written
 from openfex.model.forms import Named, Otherwise, Shorthand
 from openfex.model.signalling import SignallingSpec
 from openfex.model.spec import Spec
-from openfex.model.typed import Device, Fabric, Milliseconds, Name, ProfileName, Truth, Wire
+from openfex.model.typed import Device, Fabric, Milliseconds, Mtu, Name, ProfileName, Truth, Wire
+
+DEFAULT_PORT_MTU = 1500
+"""Of a port that is a device of this machine; those of a lab have more room."""
 
 
 class NetworkPortSpec(Spec):
@@ -29,6 +32,18 @@ class NetworkPortSpec(Spec):
         description="the port leads to another bridge of ours: all vEths reach it in its VLANs, and it reaches them, "
         "whatever they are pinned to. Its profile is a trunk without a native VLAN (`peer-needs-trunk`)",
         examples=[True],
+    )
+    device: Annotated[Device | None, Otherwise("the lab makes one")] = Field(
+        None,
+        description="the device of this machine that is the port: it is lent to the bridge, which calls it as the port "
+        "(`device-in-use`), and given back when that is taken down. Every port of a real bridge (`fex bridge`) has one "
+        "(`port-needs-device`)",
+        examples=["eth2"],
+    )
+    mtu: Annotated[Mtu | None, Otherwise("1500")] = Field(
+        None,
+        description="of that device (`mtu-needs-device`); frames of NICs, and their VLAN tags, must fit",
+        examples=[9000],
     )
 
 

@@ -35,7 +35,7 @@ def lay_hosts(draft: Draft) -> None:
             _lay_uplink(document.name, fabric, one, kind, links[f"{one.bridge}/{document.name}"])
             for fabric, one in sorted(spec.uplinks.items())
         )
-        draft.hosts[document.name] = Host(document.name, kind, uplinks, (), spec.remote)
+        draft.hosts[document.name] = Host(document.name, kind, uplinks, (), spec.remote, spec.agent)
 
 
 def _lay_uplink(host: str, fabric: str, spec: UplinkSpec, kind: ChannelKind, link: int) -> Uplink:

@@ -69,15 +69,21 @@ class Nic:
 
 
 class Inventory:
-    """What there is, by name. `held` is what the lab gave when it was laid out before."""
+    """What there is, by name. `held` is what the lab gave when it was laid out before.
 
-    def __init__(self, reading: Reading, held: Allotment) -> None:
-        self.reading = reading
-        self.held = held
+    `here`: the bridges that are on this machine; None: all, as those of a lab are.
+    """
+
+    def __init__(self, reading: Reading, held: Allotment, here: Collection[str] | None = None) -> None:
+        self.reading, self.held, self.here = reading, held, here
         self.networks = of_spec(reading, NetworkSpec)
         self.hosts = of_spec(reading, HostSpec)
         self.adapters = of_spec(reading, AdapterSpec)
         self.machines = of_spec(reading, MachineSpec)
+
+    def is_here(self, bridge: str) -> bool:
+        """Whether a bridge is on this machine."""
+        return self.here is None or bridge in self.here
 
     @cached_property
     def lab(self) -> str:

@@ -7,13 +7,14 @@ edit moves and renumbers only what it is about.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from openfex.errors import DocumentError
 from openfex.model.documents import ProfileSpec
 from openfex.model.layout import Bridge, Layout, NetworkPort
 from openfex.model.limits import MAX_NETWORK_PORTS, MAX_PROFILES
-from openfex.model.networks import BridgeSpec, NetworkSpec
+from openfex.model.networks import DEFAULT_PORT_MTU, BridgeSpec, NetworkSpec
 from openfex.model.reader import Reading, of_spec
 from openfex.model.signalling import signalling_of
 from openfex.plan.allotment import Allotment, allot
@@ -35,7 +36,9 @@ def _lay_bridge(draft: Draft, name: str, spec: BridgeSpec) -> None:
     ports = []
     for port, port_spec in spec.ports.items():
         profile = OPEN_TRUNK if port_spec.profile is None else draft.profiles[port_spec.profile]
-        ports.append(NetworkPort(name, port, links[f"{name}/{port}"], profile, port_spec.peer))
+        mtu = (port_spec.mtu or DEFAULT_PORT_MTU) if port_spec.device else 0
+        link, device = links[f"{name}/{port}"], port_spec.device or ""
+        ports.append(NetworkPort(name, port, link, profile, port_spec.peer, device, mtu))
     draft.bridges[name] = Bridge(name, spec.fabric, tuple(ports), spec.ageing)
 
 
@@ -44,10 +47,13 @@ def _lay_wires(draft: Draft, spec: NetworkSpec) -> tuple[tuple[NetworkPort, Netw
     return tuple((ports[one], ports[other]) for one, other in spec.wires)
 
 
-def lay_out(documents: Reading, held: Allotment | None = None) -> Layout:
-    """Resolve documents into a layout. Raises DocumentError with everything that is wrong with them."""
+def lay_out(documents: Reading, held: Allotment | None = None, here: Collection[str] | None = None) -> Layout:
+    """Resolve documents into a layout. Raises DocumentError with everything that is wrong with them.
+
+    `here`: the bridges that are on this machine; None: all, as those of a lab are.
+    """
     held = held or Allotment()
-    review(documents, held)
+    review(documents, held, here)
     ((network, spec),) = of_spec(documents, NetworkSpec)
     draft = Draft(documents, network.name, held)
     _lay_profiles(draft)

@@ -58,7 +58,7 @@ class WireSpec:
 
 @dataclass(frozen=True, slots=True, order=True)
 class DeviceKey:
-    """A device of this machine that is lent to a bridge, by its own name: a cable from a real host ends there."""
+    """A device of this machine that is lent to a bridge, by its own name: a real cable ends there."""
 
     name: str
 
@@ -149,11 +149,13 @@ class TablesSpec:
     """The tables of a node, which a plan does not look into.
 
     `xdp`: the ports that XDP may send to. `queued`: those whose frames are told apart by the queue of their device.
+    `by_agent`: only its agent knows what they are to be, so they are wanted as they are.
     """
 
     tables: Tables
     xdp: frozenset[int] = frozenset()
     queued: frozenset[int] = frozenset()
+    by_agent: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -58,6 +58,9 @@ def _check_wires(document: Document, inventory: Inventory, network: NetworkSpec)
                 remedy = "cable each network port once"
                 yield document.problem("bad-wire", f"{end} is cabled already", remedy, ("wires", index))
             used.add(end)
+        if all(end in known for end in wire) and len({_end(network, end).device is None for end in wire}) > 1:
+            message = "one end is a device of this machine, where another cable ends, and the other is not"
+            yield document.problem("bad-wire", message, "write the `device` of both, or of neither", ("wires", index))
         if all(end in known for end in wire):
             yield from _check_peers(document, network, index)
             yield from _check_services(document, inventory, index, [_end(network, end) for end in wire])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real hosts: what of them can be said, because only the bridge's ends of their cables are here. Pure."""
+"""Real cables, and the hosts at their other ends, of which only the bridge's ends are here: what can be said. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from openfex.errors import Problem
 from openfex.model.documents import HostSpec, UplinkSpec
 from openfex.model.reader import Document
+from openfex.model.source import Place
 from openfex.model.values import ChannelKind
 from openfex.plan.inventory import Inventory
 
@@ -15,8 +16,7 @@ _KINDS = [kind.value for kind in ChannelKind if kind.is_schannel]
 
 
 def check_remotes(inventory: Inventory) -> Iterator[Problem]:
-    """Hosts and their uplinks; each device of this machine is one uplink's end."""
-    held: dict[str, str] = {}
+    """Hosts and their uplinks."""
     for document, host in inventory.hosts:
         if host.remote and host.channel not in _KINDS:
             message = "a real adapter tags its functions' frames with VLANs"
@@ -27,12 +27,40 @@ def check_remotes(inventory: Inventory) -> Iterator[Problem]:
             yield document.problem("remote-needs-one", message, remedy, ("uplinks",))
         for fabric, uplink in sorted(host.uplinks.items()):
             yield from _check_uplink(document, host, fabric, uplink)
+        if not host.remote and "agent" in host.model_fields_set:
+            message = "a lab's own hosts always have agents"
+            yield document.problem("agent-needs-remote", message, "write `remote: true`, or take it out", ("agent",))
+
+
+def check_cables(inventory: Inventory) -> Iterator[Problem]:
+    """Each device of this machine is the end of one cable: of one host's uplink, or of one network port."""
+    held: dict[str, str] = {}
+    for document, bridge, device, label, path in _ends(inventory):
+        if inventory.is_here(bridge) and (other := held.setdefault(device, label)) != label:
+            message = f"{device} is already the end of {other}"
+            yield document.problem("duplicate-device", message, "a cable has an end of its own", path)
+    for document, network in inventory.networks:
+        for name, spec in network.bridges.items():
+            for port, port_spec in spec.ports.items():
+                if port_spec.mtu is not None and port_spec.device is None:
+                    path = ("bridges", name, "ports", port, "mtu")
+                    message = "only the MTU of a device of this machine can be said"
+                    yield document.problem("mtu-needs-device", message, "write its `device`, or take it out", path)
+
+
+def _ends(inventory: Inventory) -> Iterator[tuple[Document, str, str, str, Place]]:
+    """Document, bridge and device of each end, what messages call it, and where it is written."""
+    for document, network in inventory.networks:
+        for name, bridge in network.bridges.items():
+            for port, spec in bridge.ports.items():
+                if spec.device is not None:
+                    path = ("bridges", name, "ports", port, "device")
+                    yield document, name, spec.device, f"network port {name}/{port}", path
+    for document, host in inventory.hosts:
+        for fabric, uplink in sorted(host.uplinks.items()):
             if uplink.port is not None:
                 label = f"uplink {fabric} of host {document.name}"
-                if (other := held.setdefault(uplink.port, label)) != label:
-                    path = ("uplinks", fabric, "port")
-                    message = f"{uplink.port} is already the end of {other}"
-                    yield document.problem("duplicate-device", message, "a cable has an end of its own", path)
+                yield document, uplink.bridge, uplink.port, label, ("uplinks", fabric, "port")
 
 
 def _check_uplink(document: Document, host: HostSpec, fabric: str, uplink: UplinkSpec) -> Iterator[Problem]:

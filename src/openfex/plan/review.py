@@ -7,7 +7,7 @@ complained about by the next. A new check is a function over the inventory, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from openfex.errors import DocumentError, Problem
 from openfex.model.layout import Layout
@@ -27,7 +27,7 @@ from openfex.plan.nics import (
 )
 from openfex.plan.reality import check_real_adapters
 from openfex.plan.references import check_hosts, check_machines, check_network, check_ports
-from openfex.plan.remotes import check_remote_machines, check_remotes
+from openfex.plan.remotes import check_cables, check_remote_machines, check_remotes
 from openfex.plan.rules import check_rates, check_rules
 from openfex.plan.shapes import check_shapes
 from openfex.plan.sources import check_guards, check_source_macs
@@ -42,6 +42,7 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_rates,
     check_hosts,
     check_remotes,
+    check_cables,
     check_shapes,
     check_host_devices,
     check_adapters,
@@ -61,9 +62,9 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
 )
 
 
-def review(reading: Reading, held: Allotment) -> None:
+def review(reading: Reading, held: Allotment, here: Collection[str] | None = None) -> None:
     """Raise DocumentError with every problem that documents have, each by itself and all together."""
-    inventory = Inventory(reading, held)
+    inventory = Inventory(reading, held, here)
     _refuse([*reading.problems, *(problem for check in CHECKS for problem in check(inventory))])
 
 

@@ -79,9 +79,8 @@ class CdcpStation:
     """The end that asks."""
 
     def __init__(self, given: Mapping[int, int] | None = None) -> None:
-        """`given` (SCID: SVID) is what there was before a restart; it is asked for until `ask` says otherwise."""
-        self._given = dict(given or {})
-        self._wanted = tuple(self._given)
+        """`given`: see `adopt`."""
+        self.adopt(given or {})
         self._refused: tuple[int, ...] = ()
 
     @property
@@ -90,9 +89,19 @@ class CdcpStation:
         return dict(self._given)
 
     @property
+    def asked(self) -> frozenset[int]:
+        """The SCIDs that have a place in the list."""
+        return frozenset(self._wanted)
+
+    @property
     def says(self) -> Cdcp:
         """What to tell the bridge."""
         return Cdcp(CdcpRole.STATION, (DEFAULT, *(SChannel(scid, self._given.get(scid, 0)) for scid in self._wanted)))
+
+    def adopt(self, given: Mapping[int, int]) -> None:
+        """This is what there was before a restart; it is asked for until `ask` says otherwise."""
+        self._given = dict(given)
+        self._wanted = tuple(self._given)
 
     def ask(self, scids: Iterable[int]) -> list[CdcpOutput]:
         """Want these and no others. What has a place in the list keeps it; what finds none is refused."""
@@ -128,15 +137,24 @@ class CdcpBridge:
     """The end that gives."""
 
     def __init__(self, pool: SvidPool, given: Mapping[int, int] | None = None) -> None:
-        """`given` (SCID: SVID) is what there was before a restart, 166 at most; it stays while it is asked for."""
+        """`given`: see `adopt`."""
         self._pool = pool
-        self._given = dict(given or {})
+        self.adopt(given or {})
         self._refused: tuple[int, ...] = ()
 
     @property
     def given(self) -> dict[int, int]:
         """SCID: SVID of what there is, without the default channel."""
         return dict(self._given)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the station asks for as many as a list has room for: it may have more, of which CDCP cannot tell."""
+        return len(self._given) + len(self._refused) >= MOST_GIVEN
+
+    def adopt(self, given: Mapping[int, int]) -> None:
+        """This (SCID: SVID, 166 at most) is what there was before a restart; it stays while it is asked for."""
+        self._given = dict(given)
 
     @property
     def says(self) -> Cdcp:

@@ -8,13 +8,23 @@ an LLDP TLV of ours, that it has it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from openfex.errors import WireError
 from openfex.model.values import Mac
 from openfex.protocol import vdp_bridge, vdp_station
+from openfex.protocol.cdcp import (
+    MOST_GIVEN,
+    CdcpBridge,
+    CdcpOutput,
+    CdcpStation,
+    ChannelGiven,
+    ChannelsRefused,
+    ChannelWithdrawn,
+    SvidPool,
+)
 from openfex.protocol.ecp import PAUSE_S, EcpLink, EcpPort
 from openfex.protocol.evb import EvbAgreement, EvbSettings, negotiate
 from openfex.protocol.lldp import (
@@ -31,6 +41,7 @@ from openfex.protocol.output import Log, earliest
 from openfex.protocol.vdp_bridge import BridgeOutput
 from openfex.protocol.vdp_station import StationOutput
 from openfex.wire import control, lldp
+from openfex.wire.cdcp import Cdcp
 from openfex.wire.control import BRIDGE_KINDS, HOST_KINDS, Kind
 from openfex.wire.ecp import CHANNEL_CONTROL, VDP, Ecpdu
 from openfex.wire.evb import Evb, EvbMode
@@ -70,7 +81,7 @@ class Agreed:
     agreement: EvbAgreement | None
 
 
-UplinkOutput = LldpOutput | StationOutput | BridgeOutput | MirrorOutput | Agreed
+UplinkOutput = LldpOutput | StationOutput | BridgeOutput | MirrorOutput | CdcpOutput | Agreed
 
 
 @dataclass(slots=True)
@@ -80,12 +91,12 @@ class UplinkCounters:
     strange: int = 0
     """Neither LLDP nor ECP."""
     malformed: int = 0
-    """LLDPDUs with an EVB TLV that is none."""
+    """LLDPDUs with an EVB or CDCP TLV that is none."""
 
 
 @dataclass
 class Uplink(Generic[V]):
-    """One end. `vdp` is the machine of VSIs, `mirror` that of channel control.
+    """One end. `vdp` is the machine of VSIs, `mirror` that of channel control, `cdcp`, if there is one, of S-channels.
 
     Wishes are put to these, and what they give goes the same way as what this gives.
     """
@@ -96,6 +107,7 @@ class Uplink(Generic[V]):
     counters: UplinkCounters = field(default_factory=UplinkCounters)
     agreement: EvbAgreement | None = None
     """With whom is there now."""
+    cdcp: CdcpStation | CdcpBridge | None = None
 
     def __post_init__(self) -> None:
         mine = self.settings
@@ -120,7 +132,12 @@ class Uplink(Generic[V]):
 
     def start(self, now: float) -> list[object]:
         """The link is up: speak."""
-        return [*self.lldp.start(now)]
+        return [*self._say(now), *self.lldp.start(now)]
+
+    def _say(self, now: float) -> list[LldpOutput]:
+        """Have LLDP say what is so now."""
+        _, evb = self.find_peer()
+        return self.lldp.announce(self._tlvs(negotiate(self.settings.evb, evb).says), now)
 
     def stop(self, now: float) -> list[object]:
         """We go for good: the neighbour may forget us at once. An agent that only restarts does not say so (P5)."""
@@ -154,7 +171,8 @@ class Uplink(Generic[V]):
         """Agree with the end that is there."""
         peer, evb = self.find_peer()
         found = negotiate(self.settings.evb, evb)
-        outputs: list[object] = [*self.lldp.announce(self._tlvs(found.says), now)]
+        outputs: list[object] = [*self._hear_channels(peer)]
+        outputs += self.lldp.announce(self._tlvs(found.says), now)
         agreement = found.agreement if peer else None
         who = (peer.lldpdu.chassis, peer.lldpdu.port) if peer else None
         if who is not None and who != self._met:
@@ -167,6 +185,21 @@ class Uplink(Generic[V]):
         self._is_mirrored = peer is not None and _speaks_control(peer)
         self.vdp.link.pause = 0.0 if self._is_mirrored else PAUSE_S
         return [*outputs, *self._open(now)]
+
+    def _hear_channels(self, peer: Neighbour | None) -> list[CdcpOutput]:
+        """What it says of S-channels; a TLV that is none is as if it were not there, and changes nothing."""
+        if self.cdcp is None or peer is None:
+            return []
+        try:
+            return self.cdcp.receive(Cdcp.find(peer.lldpdu))
+        except WireError:
+            self.counters.malformed += 1
+            return []
+
+    def ask(self, scids: Iterable[int], now: float) -> list[object]:
+        """Want these S-channels and no others, as far as CDCP can carry them. Only a station may."""
+        assert isinstance(self.cdcp, CdcpStation)
+        return [*self.cdcp.ask([*scids][:MOST_GIVEN]), *self._say(now)]
 
     def open_mirror(self, now: float) -> list[object]:
         """Our table is complete, for now: it is told as soon as somebody is there who understands it."""
@@ -202,11 +235,12 @@ class Uplink(Generic[V]):
 
     def _tlvs(self, says: Evb) -> list[Tlv]:
         mine = organization_tlv(CONTROL_OUI, CONTROL_SUBTYPE, bytes((control.VERSION,)))
-        return [system_name(self.settings.name), says.tlv(), mine]
+        channels = [self.cdcp.says.tlv()] if self.cdcp else []
+        return [system_name(self.settings.name), says.tlv(), *channels, mine]
 
 
 def neighbour_rows(end: Uplink[V], now: float) -> list[dict[str, object]]:
-    """Who is at the other end of an uplink, as plain values; with whom EVB is agreed, who speaks channel control."""
+    """Who is at the other end of an uplink, as plain values; with whom EVB is agreed, and what else is."""
     peer, _ = end.find_peer()
     return [
         {
@@ -220,6 +254,7 @@ def neighbour_rows(end: Uplink[V], now: float) -> list[dict[str, object]]:
             "evb": "agreed" if one == peer and end.agreement else "none",
             "relay": bool(one == peer and end.agreement and end.agreement.reflective_relay),
             "control": _speaks_control(one),
+            "channels": len(end.cdcp.given) if one == peer and end.cdcp else 0,
         }
         for one in end.lldp.neighbours
     ]
@@ -235,6 +270,13 @@ def log_of(link: int, output: object) -> list[Log]:
             return [Log("neighbour-gone", about, f"{_name_of(neighbour)} is gone: {reason.value}")]
         case Agreed(_, agreement):
             return [Log("agreed" if agreement else "alone", about, "EVB is agreed" if agreement else "nobody is there")]
+        case ChannelGiven(scid, svid):
+            return [Log("channel", about, f"S-channel {scid} has VID {svid}")]
+        case ChannelWithdrawn(scid, svid):
+            return [Log("channel-withdrawn", about, f"S-channel {scid} has no more VID {svid}")]
+        case ChannelsRefused(scids):
+            words = f"there is no VID for S-channels {', '.join(map(str, scids))}"
+            return [Log("channels-refused", about, words, "no-svid")]
         case Unheard():
             return [Log("unheard", about, "the agent at the other end does not answer")]
     return []
@@ -265,13 +307,13 @@ def _mirror(settings: UplinkSettings, kinds: Collection[Kind]) -> Mirror:
     return Mirror(_link(settings, CHANNEL_CONTROL), settings.session, kinds=kinds)
 
 
-def station_end(settings: UplinkSettings) -> Uplink[vdp_station.Station]:
+def station_end(settings: UplinkSettings, *, s_channels: bool = False) -> Uplink[vdp_station.Station]:
     """The host's end of an uplink."""
     vdp = vdp_station.Station(_link(settings, VDP, PAUSE_S), _alone(settings).timers)
-    return Uplink(settings, vdp, _mirror(settings, BRIDGE_KINDS))
+    return Uplink(settings, vdp, _mirror(settings, BRIDGE_KINDS), cdcp=CdcpStation() if s_channels else None)
 
 
-def bridge_end(settings: UplinkSettings) -> Uplink[vdp_bridge.Bridge]:
+def bridge_end(settings: UplinkSettings, *, s_channels: bool = False) -> Uplink[vdp_bridge.Bridge]:
     """The bridge's end of an uplink."""
     vdp = vdp_bridge.Bridge(_link(settings, VDP, PAUSE_S), _alone(settings).timers)
-    return Uplink(settings, vdp, _mirror(settings, HOST_KINDS))
+    return Uplink(settings, vdp, _mirror(settings, HOST_KINDS), cdcp=CdcpBridge(SvidPool()) if s_channels else None)

@@ -23,7 +23,7 @@ from openfex.host.agent import HostAgent, WriteHost
 from openfex.model.layout import Binding, Bridge, Host, Layout
 from openfex.model.values import Mac
 from openfex.protocol.evb import EvbSettings
-from openfex.protocol.output import Log, Send, earliest
+from openfex.protocol.output import Log, Send, Transmit, earliest
 from openfex.protocol.uplink import UplinkSettings, bridge_end, station_end
 from openfex.rules.tables import BridgeTables, ExtenderTables
 from openfex.testing.fabric import Fabric
@@ -123,6 +123,10 @@ class Town:
         """The words for what an agent has logged."""
         return [log.event for _, who, log in self.logs if who == name]
 
+    def say(self, name: str, link: int, outputs: Iterable[object]) -> None:
+        """Have an end of a node's say what one of its machines has given."""
+        self._perform(name, [Send(link, one.octets) for one in outputs if isinstance(one, Transmit)])
+
     def _settings(self, name: str, link: int, role: EvbMode) -> UplinkSettings:
         source = Mac(b"\x02" + (sum(name.encode()) << 16 | link).to_bytes(5, "big"))
         session, (rte, rwd, rka) = next(self._sessions), self.exponents
@@ -130,13 +134,19 @@ class Town:
         return UplinkSettings(source, source, f"up{link}", name, evb, session, 7 * session)
 
     def _host(self, host: Host, bindings: Iterable[Binding]) -> HostAgent:
-        links = [one.host_link for one in host.uplinks]
-        ends = {link: station_end(self._settings(host.name, link, EvbMode.STATION)) for link in links}
+        kinds = {one.host_link: one.kind for one in host.uplinks}
+        ends = {
+            link: station_end(self._settings(host.name, link, EvbMode.STATION), s_channels=kind.is_schannel)
+            for link, kind in kinds.items()
+        }
         return HostAgent(host, bindings, ends, self.fabric.hosts[host.name].tables)
 
     def _bridge(self, bridge: Bridge) -> BridgeAgent:
-        links = [one.bridge_link for one in self.layout.uplinks_of(bridge.name)]
-        ends = {link: bridge_end(self._settings(bridge.name, link, EvbMode.BRIDGE)) for link in links}
+        kinds = {one.bridge_link: one.kind for one in self.layout.uplinks_of(bridge.name)}
+        ends = {
+            link: bridge_end(self._settings(bridge.name, link, EvbMode.BRIDGE), s_channels=kind.is_schannel)
+            for link, kind in kinds.items()
+        }
         tables, memory = self.fabric.bridges[bridge.name].tables, self._memories.get(bridge.name)
         return BridgeAgent(bridge, DocumentManager(self.layout.profiles), ends, tables, memory)
 

@@ -72,12 +72,12 @@ def test_what_is_told_of_a_key(capsys: Said) -> None:
             "host.channel.type",
             (
                 "there are no keys below host.channel "
-                "(the keys are: channel, remote, uplinks, device, bridge, mtu, attachment, rate, classes, pcp "
-                "and 2 more)"
+                "(the keys are: channel, remote, agent, uplinks, device, bridge, mtu, attachment, rate, classes "
+                "and 3 more)"
             ),
         ),
-        ("host.x", "host has no key x (the keys are: channel, remote, uplinks) [unknown-key]"),
-        ("host.", "host has no key  (the keys are: channel, remote, uplinks) [unknown-key]"),
+        ("host.x", "host has no key x (the keys are: channel, remote, agent, uplinks) [unknown-key]"),
+        ("host.", "host has no key  (the keys are: channel, remote, agent, uplinks) [unknown-key]"),
     ],
 )
 def test_a_path_that_leads_nowhere_names_the_nearest(path: str, said: str, capsys: Said) -> None:

@@ -96,7 +96,7 @@ def _nodes(layout: Layout) -> list[str]:
     away = {host.name for host in layout.hosts if host.remote}
     own = (one for one in layout.machines if (one.guest or not one.in_host) and one.host not in away)
     names += [netns_of(layout.lab, "machine", one.name) for one in own]
-    return [*names, outside(layout.lab)]
+    return [*names, *([outside(layout.lab)] if layout.has_outside else [])]
 
 
 def _node(layout: Layout, operation: Operation) -> str:
