@@ -57,7 +57,10 @@ spec: {{vlan: {{access: 10}}}}
 kind: host
 name: real
 spec:
-  {{channel: schannel-q, remote: true, agent: false, uplinks: {{a: {{device: {pf}, bridge: sw-a, mtu: 1600, port: {cable}}}}}}}
+  channel: schannel-q
+  remote: true
+  agent: false
+  uplinks: {{a: {{device: {pf}, bridge: sw-a, mtu: 1600, port: {cable}}}}}
 ---
 kind: adapter
 name: nic0
