@@ -99,6 +99,7 @@ class BridgeAgent:
 
     def receive(self, link: int, octets: bytes, now: float) -> list[Effect]:
         """Take a frame of an uplink's own untagged channel."""
+        self.stations[link].is_silent = False
         return [*self._take(link, self.ends[link].receive(octets, now)), *self._settle(now)]
 
     def expire(self, now: float) -> list[Effect]:
@@ -208,6 +209,7 @@ class BridgeAgent:
 
     def _end(self, link: int, key: Vsiid, is_expired: bool) -> list[Effect]:
         self._asked.pop((link, key), None)
+        self.stations[link].is_silent |= is_expired
         if self.stations[link].held.pop(key, None) is None:
             return []
         self._is_stale = True
@@ -327,7 +329,8 @@ class BridgeAgent:
             return []  # nobody who could get what is sent to them
         assert self._change is not None
         number, outputs = mirror.change_all({**mirror.table, **fresh}, now)
-        self._change.waits[link] = number
+        if not self.stations[link].is_silent:
+            self._change.waits[link] = number
         return self._take(link, outputs)
 
     def _entries(self, layout: Layout, tables: BridgeTables, link: int) -> dict[Key, bytes]:

@@ -59,6 +59,8 @@ class Station:
     """Who gives its S-channels; None where nobody does."""
     malformed: int = 0
     """Entries that say nothing that can be."""
+    is_silent: bool = False
+    """A VSI of it has expired, and nothing was heard of it since: it is not waited for."""
 
     def hear(self, key: Key, value: bytes | None) -> None:
         """Take an entry of its table. One that cannot be is as if it were not there, and counted."""

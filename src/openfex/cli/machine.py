@@ -26,6 +26,8 @@ The proofs:
   tagged-on-wire    same-host-through-bridge  across-hosts
   vlan-isolation    broadcast-exactly-once    spoof-dropped
   no-loop           vf-cannot-change-itself   counters-add-up
+  restart-adopts    ports-by-signalling       vm-cannot-signal
+  keepalive-expiry
 
 Of policy, on a small lab of their own, which goes before the other comes:
 
@@ -33,9 +35,7 @@ Of policy, on a small lab of their own, which goes before the other comes:
 
 With the engine kernel only:
 
-  ports-by-signalling            vm-cannot-signal  restart-adopts
-  keepalive-expiry               tcp-throughput    clean-teardown
-  processes-killed-frames-go-on
+  processes-killed-frames-go-on  tcp-throughput  clean-teardown
 
 Only when they are named, because they boot a virtual machine: vm-on-vf  igb  nvme"""
 

@@ -22,11 +22,11 @@ from openfex.proof.bed import Proof, Stage
 from openfex.proof.picture import draw
 from openfex.proof.policy_claims import POLICED
 from openfex.proof.reference_bed import ReferenceBed
+from openfex.proof.signalling_in_rules import SIGNALLED
 from openfex.proof.topology import layout
 
-SIGNALLED = ("ports-by-signalling", "vm-cannot-signal", "restart-adopts", "keepalive-expiry")
-KERNEL_ONLY = (*SIGNALLED, "processes-killed-frames-go-on", "tcp-throughput", "clean-teardown")
-PROOFS = (*POLICED, *claims.CARVED, *claims.BOUND, *KERNEL_ONLY)
+KERNEL_ONLY = ("processes-killed-frames-go-on", "tcp-throughput", "clean-teardown")
+PROOFS = (*POLICED, *claims.CARVED, *claims.BOUND, *SIGNALLED, *KERNEL_ONLY)
 IN_LABS, IN_TWINS = ("vm-on-vf",), ("igb", "nvme")
 """Those on a lab of their own, and those in a virtual machine with adapters of its own."""
 ON_REQUEST = (*IN_LABS, *IN_TWINS)
@@ -78,11 +78,14 @@ def reference_proofs(options: Options) -> Iterator[Proof]:
     """The proofs that need no kernel."""
     under_policy = Stage(ReferenceBed(policed.layout(options.kind)))
     carved = Stage(ReferenceBed(layout(options.kind, bound=False)))
-    bound = Stage(ReferenceBed(layout(options.kind)))
-    for stage, proofs in ((under_policy, POLICED), (carved, claims.CARVED), (bound, claims.BOUND)):
+    bed = ReferenceBed(layout(options.kind))
+    for stage, proofs in ((under_policy, POLICED), (carved, claims.CARVED), (Stage(bed), claims.BOUND)):
         for name, prove in proofs.items():
             if name in options.proofs:
                 yield prove(stage)
+    for name, show in SIGNALLED.items():
+        if name in options.proofs:
+            yield show(bed)
 
 
 def parse(argv: Sequence[str]) -> Options:

@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's lab on the reference engine: nodes of rules/ joined by in-process wires. Standard library only."""
+"""The demo's lab on the reference engine: nodes of rules/ joined by in-process wires, brought up by their agents.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
+from openfex.errors import InternalError
+from openfex.lab.town import Town
 from openfex.model.layout import Layout
 from openfex.model.values import Mac, port_link
 from openfex.proof.bed import DOWN, NETWORK, NIC, UP, NodeCounts, Seen, Send
-from openfex.rules.compiler import compile_bridge, compile_extender
 from openfex.rules.decision import Hit
 from openfex.rules.engine import Bridge, Extender, Node, Sent
 from openfex.rules.tables import BridgeTables, ExtenderTables
 
 FRAME_NS = 1000
 """What the clock goes on by when a frame is sent."""
+SETTLED_S, STEP_S = 10.0, 0.005
+"""How long agents may take, in virtual time, and how often they are looked at."""
 MOST_HOPS = 100_000
 """A loop would go on for ever; this is where the wires say so."""
 
@@ -29,12 +35,22 @@ class ReferenceBed:
         self.layout = layout
         self._now_ns = 0
         self._bridge_name = layout.bridges[0].name
-        self.bridge = Bridge(tables=compile_bridge(layout, self._bridge_name))
-        bridges = {self._bridge_name: self.bridge.tables}
-        self.hosts = {host.name: Extender(tables=compile_extender(layout, host, bridges)) for host in layout.hosts}
+        self.bridge = Bridge(tables=BridgeTables())
+        self.hosts = {host.name: Extender(tables=ExtenderTables()) for host in layout.hosts}
+        self.town = Town(layout, self.hosts, {self._bridge_name: self.bridge})
+        self.town.start()
+        self.settle()
         self._uplinks = {uplink.bridge_link: uplink for uplink in layout.uplinks_of(self._bridge_name)}
         self._cabled = {one.link: other.link for wire in layout.wires for one, other in (wire, wire[::-1])}
         self._nics = {(one.uplink.host, one.host_port): one.name for one in layout.bindings}
+
+    def settle(self) -> None:
+        """Let the agents have their time, until every NIC is up. Raises InternalError if that is never."""
+        end = self.town.now + SETTLED_S
+        while not self.town.is_settled:
+            if self.town.now >= end:
+                raise InternalError(f"the agents are not done in {SETTLED_S:.0f} s of virtual time")
+            self.town.run(STEP_S)
 
     def _places(self) -> list[str]:
         uplinks = [f"{uplink.host}.{uplink.fabric}" for uplink in self._uplinks.values()]

@@ -18,18 +18,13 @@ from openfex.lab.lab import drift
 from openfex.lab.names import netns_of
 from openfex.lab.workshop import Workshop
 from openfex.linux.packet import PacketSocket
-from openfex.model.layout import Binding, Layout
-from openfex.model.values import Mac
+from openfex.model.layout import Layout
 from openfex.proof.bed import Proof
 from openfex.proof.endurance import STREAM, stream
+from openfex.proof.forged import forged
 from openfex.proof.kernel_bed import nic_place
 from openfex.protocol.vdp_timers import VdpTimers
 from openfex.rules.tables import BridgeTables
-from openfex.wire.ecp import VDP, Ecpdu, Operation
-from openfex.wire.lldp import ChassisId, Lldpdu, PortId
-from openfex.wire.tlv import NEAREST_BRIDGE, NEAREST_CUSTOMER_BRIDGE
-from openfex.wire.vdp import Command, ManagerId, Vdpdu, VsiTlv
-from openfex.wire.vsi import Filter, Vsiid
 
 DEADLINE_S = 15.0
 _LOOK_AGAIN_S = 0.01
@@ -88,7 +83,7 @@ def vm_cannot_signal(layout: Layout) -> Proof:
     """What a machine sends as if it were its host reaches no agent: not LLDP, not ECP, to no address of theirs."""
     sender = next(one for one in layout.bindings if one.machine == "vm1")
     spaces = [netns_of(layout.lab, "host", sender.uplink.host), netns_of(layout.lab, "bridge", sender.uplink.bridge)]
-    place, frames = nic_place(layout, sender), _forged(sender)
+    place, frames = nic_place(layout, sender), forged(sender)
     before = len(_said(layout.lab))
     with Workshop(layout.lab) as workshop, PacketSocket(place.device, netns=place.netns) as door:
         node = workshop.node(spaces[0])
@@ -107,18 +102,6 @@ def vm_cannot_signal(layout: Layout) -> Proof:
         f"agents (which took {sum(control)} of each other's), {len(up)} vEths still up"
     )
     return Proof("vm-cannot-signal", ok, measured)
-
-
-def _forged(sender: Binding) -> list[bytes]:
-    """As its host: that it goes, and that another VSI is to be associated, or this one to go; to all addresses."""
-    gone = Lldpdu(ChassisId.of_mac(sender.mac), PortId.of_interface(sender.uplink.device), 0)
-    vsi = Vsiid.mac(sender.mac)
-    frames = [gone.frame(group, sender.mac) for group in (NEAREST_BRIDGE, NEAREST_CUSTOMER_BRIDGE)]
-    for command in (Command.ASSOCIATE, Command.DE_ASSOCIATE):
-        tlv = VsiTlv(command, vsi, 1, 0, (Filter(0, Mac(b"\x02\0\0\0\0\x01")),))
-        pdu = Ecpdu(Operation.REQUEST, VDP, 1, Vdpdu(ManagerId.text("openfex"), (tlv,)).encode())
-        frames += [pdu.frame(sender.mac), pdu.frame(sender.mac, NEAREST_BRIDGE)]
-    return frames
 
 
 def restart_adopts(layout: Layout) -> Proof:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from openfex.lab.town import DELAY_S, ideal
 from openfex.model.layout import Binding, Layout
 from openfex.model.reader import read_documents
 from openfex.model.values import BROADCAST, ChannelKind, port_number
@@ -15,10 +16,12 @@ from openfex.proof.bed import frame
 from openfex.rules.compiler import compile_bridge, compile_extender
 from openfex.rules.tables import BridgeTables
 from openfex.testing.fabric import Spot
-from openfex.testing.signalling import DELAY_S, Town, ideal
+from openfex.testing.signalling import Town
 
 FAST = (8, 12, 14)
 """RTE, RWD, RKA: a keep-alive every 164 ms; expiry after 0.27 s."""
+SLOWER = (11, 17, 17)
+"""A keep-alive every 1.3 s; expiry after 2.2 s."""
 TEXT = """
 kind: network
 name: lab
@@ -183,6 +186,19 @@ def test_p5_all_agents_at_once(town: Town) -> None:
 
 
 # P3: no profile, no traffic.
+
+
+@pytest.mark.parametrize("kind", ChannelKind)
+def test_p3_a_silent_host_is_not_waited_for_until_it_has_its_new_lists(kind: ChannelKind) -> None:
+    more = "---\nkind: machine\nname: m5\nspec: {host: h2, nics: {eth0: {profile: web}, eth1: {profile: web}}}\n"
+    town = Town(lay_out(read_documents(TEXT.format(kind=kind.value) + more)), SLOWER)
+    town.start()
+    while not town.is_settled:
+        town.run(0.001)
+    town.kill("h2")  # its VSIs have been up for different times, and go one after the other
+    town.run(10)
+    assert town.events("sw-a").count("expired") == 5
+    assert "host-late" not in town.events("sw-a")
 
 
 def test_p3_veths_of_a_silent_host_go_down_after_its_keep_alive_time(town: Town) -> None:

@@ -20,6 +20,7 @@ from openfex.proof import policed, topology
 from openfex.proof.claims import BOUND, CARVED
 from openfex.proof.demo import ATTACHMENTS, KERNEL_ONLY, Options, main, parse, reference_proofs
 from openfex.proof.policy_claims import POLICED
+from openfex.proof.signalling_in_rules import SIGNALLED
 
 SOURCE = Path(openfex.__file__).parents[1]
 
@@ -38,7 +39,7 @@ def test_so_are_those_of_the_lab_with_policy(kind: ChannelKind) -> None:
 
 
 @pytest.mark.parametrize("kind", ChannelKind)
-@pytest.mark.parametrize("name", [*POLICED, *CARVED, *BOUND])
+@pytest.mark.parametrize("name", [*POLICED, *CARVED, *BOUND, *SIGNALLED])
 def test_proof_holds_on_the_reference_engine(kind: ChannelKind, name: str) -> None:
     (proof,) = reference_proofs(Options((name,), kind))
     assert proof.ok, proof.measured
@@ -50,7 +51,7 @@ def test_the_bare_interpreter_shows_it_and_says_what_it_could_not() -> None:
     outcome = subprocess.run(command, env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, check=True)
     found = json.loads(outcome.stdout)
     assert (found["ok"], found["engine"], found["channel"]) == (True, "reference", "etag")
-    assert [proof["name"] for proof in found["proofs"]] == [*POLICED, *CARVED, *BOUND]
+    assert [proof["name"] for proof in found["proofs"]] == [*POLICED, *CARVED, *BOUND, *SIGNALLED]
     assert found["unproven"] == list(KERNEL_ONLY)
 
 
