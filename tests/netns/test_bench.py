@@ -22,7 +22,7 @@ from openfex.lab.lab import down, up
 from openfex.linux import netns
 from openfex.model.place import Place
 from openfex.proof import openvswitch, peers, wires
-from openfex.proof.bench import contests, course, frames
+from openfex.proof.bench import agents, contests, course, frames
 from openfex.proof.bench.arena import Terms, clear
 from openfex.proof.bench.course import LAB, Outcome, run
 from openfex.proof.bench.labs import pair
@@ -54,6 +54,9 @@ def measure(name: str, monkeypatch: pytest.MonkeyPatch) -> Outcome:
         (frames, "VETHS", 24),
         (frames, "HOSTS", 3),
         (contests, "FUNCTIONS", 8),
+        (agents, "FUNCTIONS", 8),
+        (agents, "ASSOCIATIONS", 70),
+        (agents, "SAMPLES", 2),
     ):
         monkeypatch.setattr(room, setting, value)
     before = links_here()
@@ -78,6 +81,9 @@ def measure(name: str, monkeypatch: pytest.MonkeyPatch) -> Outcome:
         pytest.param("counters_4094", marks=pytest.mark.slow),
         "scale_4094",
         "lab_up_256",
+        "associate_256",
+        "associate_one",
+        pytest.param("agent_idle", marks=pytest.mark.slow),
     ],
 )
 def test_a_row_is_measured_beside_all_its_peers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

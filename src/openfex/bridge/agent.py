@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from openfex.bridge.change import Change, Effect, Grant, Memory, StationMemory, WriteBridge
-from openfex.bridge.judge import Granted, Refusal, judge
+from openfex.bridge.judge import Granted, Owners, Refusal, judge
 from openfex.bridge.register import Station, lay_out
 from openfex.bridge.vsi_manager import VsiManager
 from openfex.errors import RefusedError
@@ -37,6 +37,8 @@ from openfex.wire.vsi import Vsiid
 PATIENCE_S = 2.0
 """How long hosts may take to have the lists that a change needs: longer than to be told once more."""
 WRITE_AGAIN_S = 1.0
+REST, LONGEST_REST_S = 2.0, 0.5
+"""Behind a change, so many times what writing it took: what comes meanwhile is one change, however many ask."""
 ROW_BITS = 64
 
 
@@ -55,7 +57,11 @@ class BridgeAgent:
         self.tables = tables or BridgeTables()
         self.stations = {link: Station(link, cdcp=_giver(end)) for link, end in ends.items()}
         self._asked: dict[tuple[int, Vsiid], Asked] = {}
+        self._early: dict[tuple[int, Vsiid], Asked] = {}
+        """What was asked before its station has said which function it is about."""
         self._change: Change | None = None
+        self._writes_since = 0.0
+        self._rests_until: float | None = None
         self._is_stale = True
         self.memory: Memory = memory or {}
         """What another agent can take up from."""
@@ -68,7 +74,7 @@ class BridgeAgent:
     def deadline(self) -> float | None:
         """When it wants to be called."""
         change = self._change
-        patience = change.next_at if change else None
+        patience = change.next_at if change else self._rests_until
         return earliest((patience, *(end.deadline for end in self.ends.values())))
 
     def _memory(self, grants: Iterable[Grant], entries: Mapping[int, Mapping[Key, bytes]]) -> Memory:
@@ -90,9 +96,10 @@ class BridgeAgent:
     def start(self, now: float) -> list[Effect]:
         """Take up what is remembered, and speak."""
         effects: list[Effect] = []
+        owners = Owners(())
         for link, one in self.memory.items():
             if link in self.ends:
-                self._remember(link, one, now)
+                self._remember(link, one, owners, now)
         for link, end in self.ends.items():
             effects += self._take(link, [*end.start(now), *(end.open_mirror(now) if end.mirror.table else [])])
         return [*effects, *self._settle(now)]
@@ -116,6 +123,7 @@ class BridgeAgent:
         if change is None:
             return []
         self.tables, self.memory = change.tables, change.memory
+        self._rests_until = now + min(REST * (now - self._writes_since), LONGEST_REST_S)
         effects: list[Effect] = []
         for one in change.grants:
             effects += self._answer(one, now)
@@ -130,6 +138,13 @@ class BridgeAgent:
             end = self.ends[link]
             told, confirmed = end.mirror.change_all(table, now)[1], end.mirror.confirm(heard[link], now)
             effects += self._take(link, [*told, *confirmed, *end.open_mirror(now)])
+        return effects
+
+    def _confirm(self, now: float) -> list[Effect]:
+        """All that stations have told is done: it is what it was."""
+        effects: list[Effect] = []
+        for link, end in self.ends.items():
+            effects += self._take(link, end.mirror.confirm(end.mirror.heard, now))
         return effects
 
     def failed(self, now: float) -> list[Effect]:
@@ -150,7 +165,7 @@ class BridgeAgent:
         words = f"on link {one.link}, profile {one.granted.held.profile.name}"
         return [*effects, Log(one.asked.mode.name.lower().replace("_", "-"), str(one.asked.key), words)]
 
-    def _remember(self, link: int, memory: StationMemory, now: float) -> None:
+    def _remember(self, link: int, memory: StationMemory, owners: Owners, now: float) -> None:
         station, end = self.stations[link], self.ends[link]
         for key, value in memory.told.items():
             station.hear(key, value)
@@ -160,16 +175,17 @@ class BridgeAgent:
         for octets in memory.held:
             pdu = Vdpdu.decode(octets)
             for tlv in pdu.vsis:
-                self._take_up(station, end, Vsi.of(pdu.manager, tlv), tlv.command, now)
+                self._take_up(link, Vsi.of(pdu.manager, tlv), tlv.command, owners, now)
 
-    def _take_up(self, station: Station, end: Uplink[VdpBridge], vsi: Vsi, mode: Command, now: float) -> None:
+    def _take_up(self, link: int, vsi: Vsi, mode: Command, owners: Owners, now: float) -> None:
         """Hold a VSI as before, by what its profile is now: that may be in another VLAN."""
+        station = self.stations[link]
         wish = replace(vsi, filters=tuple(replace(one, vid=0) for one in vsi.filters))
         others = [one for one in self.stations.values() if one is not station]
-        found = judge(Asked(vsi.vsiid, 0, mode, wish, None), station, others, self.manager)
+        found = judge(Asked(vsi.vsiid, 0, mode, wish, None), station, others, self.manager, owners)
         if isinstance(found, Granted):
-            station.held[vsi.vsiid] = found.held
-            end.vdp.adopt(replace(vsi, filters=found.verdict.filters), mode, now)
+            owners.give(station, vsi.vsiid, found.held)
+            self.ends[link].vdp.adopt(replace(vsi, filters=found.verdict.filters), mode, now)
 
     def _take(self, link: int, outputs: Iterable[object]) -> list[Effect]:
         effects: list[Effect] = []
@@ -183,11 +199,14 @@ class BridgeAgent:
             case Transmit(octets):
                 return [Send(link, octets)]
             case Told(key, value):
-                station.hear(key, value)
-                self._is_stale = True
+                if station.told.get(key) != value:
+                    station.hear(key, value)
+                    self._is_stale = True
+                    self._look_again(link, key)
             case Synced():
                 self._forget_untold(link)
             case Asked(key):
+                self._early.pop((link, key), None)
                 self._asked[link, key] = output
             case Deassociated(key) | Expired(key):
                 return self._end(link, key, is_expired=isinstance(output, Expired))
@@ -200,6 +219,15 @@ class BridgeAgent:
                 return [*log_of(link, output)]
         return []
 
+    def _look_again(self, link: int, told: Key) -> None:
+        """A station has said something: what it asked too early may be about that."""
+        if told.kind is Kind.FUNCTION:
+            entry = self.stations[link].functions.get(numbers_of(told)[0])
+            early = [(link, Vsiid.uuid(entry.vsi))] if entry and entry.vsi else []
+        else:
+            early = [one for one in self._early if one[0] == link] if told.kind is Kind.HOST else []
+        self._asked |= {one: self._early.pop(one) for one in early if one in self._early}
+
     def _forget_untold(self, link: int) -> None:
         """What a complete table does not have is no more: it may be from before this agent."""
         station, copy = self.stations[link], self.ends[link].mirror.copy
@@ -209,6 +237,7 @@ class BridgeAgent:
 
     def _end(self, link: int, key: Vsiid, is_expired: bool) -> list[Effect]:
         self._asked.pop((link, key), None)
+        self._early.pop((link, key), None)
         self.stations[link].is_silent |= is_expired
         if self.stations[link].held.pop(key, None) is None:
             return []
@@ -223,39 +252,47 @@ class BridgeAgent:
     def _settle(self, now: float) -> list[Effect]:
         """Go on with the change that is under way, or begin one."""
         effects: list[Effect] = []
-        if self._change is None:
+        if self._rests_until is not None and now >= self._rests_until:
+            self._rests_until = None
+        if self._change is None and self._rests_until is None:
             effects = self._release(now)
             grants, more = self._judge_all(now)
             effects += more
-            if grants or self._is_stale:
-                effects += self._begin(grants, now)
+            effects += self._begin(grants, now) if grants or self._is_stale else self._confirm(now)
         change = self._change
         if change and change.next_at is not None and now >= change.next_at:
             late = sorted(change.waits)
             effects += [Log("host-late", f"link {link}", "has not said that it has its lists") for link in late]
-            change.is_writing = True
+            change.is_writing, self._writes_since = True, now
             effects.append(WriteBridge(change.tables, change.memory))
         return effects
 
     def _judge_all(self, now: float) -> tuple[list[Grant], list[Effect]]:
         """Judge what is asked: what is granted takes effect with the next change, one VSI once."""
+        if not self._asked:
+            return [], []
         grants: dict[Vsiid, Grant] = {}
         effects: list[Effect] = []
+        stations = self._with(())
+        owners = Owners(stations.values())
         for (link, key), asked in [*self._asked.items()]:
             if not self.ends[link].vdp.is_asking(asked):
                 del self._asked[link, key]  # the machine has answered for us, or was asked for something else
                 continue
-            stations = self._with(grants.values())
             others = [one for at, one in stations.items() if at != link]
-            found = None if key in grants else judge(asked, stations[link], others, self.manager)
-            if found is None:
+            if key in grants:
                 continue
             del self._asked[link, key]
+            found = judge(asked, stations[link], others, self.manager, owners)
+            if found is None:
+                self._early[link, key] = asked
+                continue
             if isinstance(found, Refusal):
                 effects += self._refuse(link, asked, found, now)
                 continue
             if asked.mode is Command.ASSOCIATE:
                 effects += self._withdraw_elsewhere(link, key, now)
+            owners.give(stations[link], key, found.held)
             grants[key] = Grant(link, asked, found)
         return [*grants.values()], effects
 
@@ -301,7 +338,9 @@ class BridgeAgent:
             return self._do_without(grants, error, now)
         entries = {link: self._entries(layout, tables, link) for link in self.ends if self.stations[link].kind}
         memory = self._memory(grants, entries)
-        if not grants and _is_same(tables, self.tables) and memory == self.memory:
+        if _is_same(tables, self.tables):
+            tables = self.tables
+        if not grants and tables is self.tables and memory == self.memory:
             return self._tell(entries, heard, now)
         self._change = Change(tables, memory, entries, grants, heard, now + PATIENCE_S)
         effects: list[Effect] = []

@@ -28,7 +28,10 @@ Memory = Mapping[int, StationMemory]
 
 @dataclass(frozen=True, slots=True)
 class WriteBridge:
-    """Keep `memory` for the next agent, make the bridge's tables be these, then call `written`."""
+    """Keep `memory` for the next agent, make the bridge's tables be these, then call `written`.
+
+    Where only the memory is another one, `tables` are those that the agent has already, the same object.
+    """
 
     tables: BridgeTables
     memory: Memory

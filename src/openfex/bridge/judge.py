@@ -33,7 +33,39 @@ class Refusal:
     words: str
 
 
-def judge(asked: Asked, station: Station, others: Iterable[Station], manager: VsiManager) -> Granted | Refusal | None:
+class Owners:
+    """Whose MACs are, of what all stations of a bridge hold."""
+
+    def __init__(self, stations: Iterable[Station]) -> None:
+        self._owners: dict[Mac, set[tuple[int, Vsiid]]] = {}
+        for station in stations:
+            for key, held in station.held.items():
+                self._add(station.link, key, held)
+
+    def _add(self, link: int, key: Vsiid, held: Held) -> None:
+        for mac in held.macs:
+            self._owners.setdefault(mac, set()).add((link, key))
+
+    def give(self, station: Station, key: Vsiid, held: Held) -> None:
+        """Have a station hold a VSI, in place of what it has held of it."""
+        older = station.held.get(key)
+        for mac in older.macs if older else ():
+            self._owners[mac].discard((station.link, key))
+        station.held[key] = held
+        self._add(station.link, key, held)
+
+    def find_other(self, key: Vsiid, held: Held) -> tuple[Mac, Vsiid] | None:
+        """An address of a VSI that is another's, and whose: its own, or one that its profile lets it have."""
+        for mac in sorted(held.macs):
+            for _, owner in self._owners.get(mac, ()):
+                if owner != key:
+                    return mac, owner
+        return None
+
+
+def judge(
+    asked: Asked, station: Station, others: Iterable[Station], manager: VsiManager, owners: Owners
+) -> Granted | Refusal | None:
     """The answer to a station; None as long as it has not said which function the VSI is on.
 
     `others`: the stations of the bridge's other uplinks. A VSI that is held by one of them comes here only with a
@@ -56,20 +88,11 @@ def judge(asked: Asked, station: Station, others: Iterable[Station], manager: Vs
         if rival is not None and rival.generation >= entry.generation:
             words = f"link {other.link} has it by generation {rival.generation}, this is {entry.generation}"
             return Refusal(Reject(ErrorCode.OTHER, keep=True), "vsi-elsewhere", words)
-    taken = _taken(granted.held, asked.key, [station, *others])
+    taken = owners.find_other(asked.key, granted.held)
     if taken is not None:
         words = f"{taken[0]} is VSI {taken[1]}'s"
         return Refusal(Reject(ErrorCode.INVALID_FILTER, keep=True), "mac-taken", words)
     return granted
-
-
-def _taken(mine: Held, key: Vsiid, stations: Iterable[Station]) -> tuple[Mac, Vsiid] | None:
-    """An address of a VSI that is another's, and whose: its own, or one that its profile lets it have."""
-    for station in stations:
-        for vsi, held in station.held.items():
-            if vsi != key and (common := mine.macs & held.macs):
-                return min(common), vsi
-    return None
 
 
 def _grant(asked: Asked, profile: Profile, generation: int) -> Granted | None:

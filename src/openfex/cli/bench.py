@@ -33,6 +33,9 @@ The rows, and their peers:
   profile_change_4094  -: its budget
   counters_4094        -: its budget
   lab_up_256   ip-batch: `ip -batch` that makes 256 veths in a bridge
+  associate_256        -: its budget
+  associate_one        -: its budget
+  agent_idle           -: its budget
 
 bare-xdp: the same hops and nothing else. nftables-bridge: a Linux bridge with
 the same policy in nftables. ovs-userspace: Open vSwitch's own datapath.

@@ -31,6 +31,8 @@ MANAGER = ManagerId.text("openfex")
 """Types of VSIs are made from the names of profiles (plan/identity.py)."""
 ASK_AGAIN_S, ASK_SELDOM_S = 1.0, 30.0
 """After a bridge has not answered or has taken something away; after a no that is meant to stay."""
+REST, LONGEST_REST_S = 2.0, 0.5
+"""Behind a change of tables, so many times what writing it took: what comes meanwhile is one change."""
 ROW_BITS = 64
 
 
@@ -79,6 +81,10 @@ class _Link:
         return {one: Members(frozenset(tagged), frozenset(untagged)) for one, (tagged, untagged) in found.items()}
 
 
+def _by_vsi(bindings: Iterable[Binding]) -> dict[Vsiid, Binding]:
+    return {vsiid_of(one): one for one in bindings}
+
+
 def _channels(bits: int, row: int) -> set[int]:
     return {row * ROW_BITS + bit for bit in range(ROW_BITS) if bits >> bit & 1}
 
@@ -94,7 +100,7 @@ class HostAgent:
         tables: ExtenderTables | None = None,
     ) -> None:
         self.host, self.ends = host, ends
-        self.bindings = {vsiid_of(one): one for one in bindings}
+        self.bindings = _by_vsi(bindings)
         self.tables = tables or ExtenderTables()
         self.up = {key for key, one in self.bindings.items() if self._was_up(one.host_port)}
         """The VSIs whose functions are up."""
@@ -103,7 +109,7 @@ class HostAgent:
         self._writing: ExtenderTables | None = None
         self._heard: dict[int, Mark | None] = dict.fromkeys(ends)
         """Up to where bridges had told what the tables were made from last."""
-        self._not_before = 0.0
+        self._not_before = self._writes_since = 0.0
         self._told: dict[int, int] = {}
         """By link, the last change of our table that its bridge has not done yet."""
         self._is_stale = True
@@ -128,8 +134,7 @@ class HostAgent:
         """Announce the functions, and speak."""
         effects: list[Effect] = []
         for link, end in self.ends.items():
-            here = [one for one in self.bindings.values() if one.uplink.host_link == link]
-            self._told[link] = end.mirror.change_all(entries_of(self.host, here), now)[0]
+            self._told[link] = end.mirror.change_all(self._entries(link), now)[0]
             asked = self._ask_channels(link, end, now)
             effects += self._take(link, [*asked, *end.start(now), *end.open_mirror(now)], now)
         return effects
@@ -141,6 +146,29 @@ class HostAgent:
         numbers = [one.channel for one in self.host.functions if one.channel != DEFAULT_CHANNEL]
         end.cdcp.adopt({one: one for one in numbers if port_number(link, one) in self.tables.functions})
         return end.ask(sorted(numbers), now)
+
+    def bind(self, bindings: Iterable[Binding], now: float) -> list[Effect]:
+        """Have the host's NICs be these from now on: who is new is asked for, who is no more is let go."""
+        before, self.bindings = self.bindings, _by_vsi(bindings)
+        effects: list[Effect] = []
+        for key, one in before.items():
+            if key not in self.bindings or self.bindings[key].uplink != one.uplink:
+                self._again.pop(key, None)
+                self._set_down(key)
+                link = one.uplink.host_link
+                effects += self._take(link, self.ends[link].vdp.de_associate(key, now), now)
+        for link, end in self.ends.items():
+            entries = self._entries(link)
+            if entries != end.mirror.table:
+                self._told[link], outputs = end.mirror.change_all(entries, now)
+                effects += self._take(link, outputs, now)
+            fresh = [key for key in self._bound_at(link) if self.bindings[key] != before.get(key)]
+            if end.agreement:
+                effects += self._take(link, end.vdp.associate_all(map(self._wish, fresh), now), now)
+        return [*effects, *self._settle(now)]
+
+    def _entries(self, link: int) -> dict[Key, bytes]:
+        return entries_of(self.host, [one for one in self.bindings.values() if one.uplink.host_link == link])
 
     def receive(self, link: int, octets: bytes, now: float) -> list[Effect]:
         """Take a frame of an uplink's own untagged channel."""
@@ -164,6 +192,7 @@ class HostAgent:
         if self._writing is None:
             return []
         self.tables, self._writing = self._writing, None
+        self._not_before = now + min(REST * (now - self._writes_since), LONGEST_REST_S)
         return [*self._confirm(now), *self._settle(now)]
 
     def failed(self, now: float) -> list[Effect]:
@@ -197,10 +226,7 @@ class HostAgent:
                 log = Log("agreed" if agreement else "alone", f"link {link}", "EVB" if agreement else "nobody is there")
                 return [log, *(self._ask_all(link, self._bound_at(link), now) if agreement else [])]
             case Associated(key):
-                self.up.add(key)
-                self._again.pop(key, None)
-                self._is_stale = True
-                return [Log("associated", self._name(key), f"on link {link}")]
+                return self._gain(key, link)
             case Refused() | Lost() | Deassociated():
                 return self._lose(output, now)
             case _:
@@ -212,6 +238,16 @@ class HostAgent:
 
     def _name(self, key: Vsiid) -> str:
         return self.bindings[key].name if key in self.bindings else str(key)
+
+    def _wish(self, key: Vsiid) -> tuple[Vsi, Command]:
+        return _vsi_of(key, self.bindings[key]), Command.ASSOCIATE
+
+    def _gain(self, key: Vsiid, link: int) -> list[Effect]:
+        self._again.pop(key, None)
+        if key in self.bindings and key not in self.up:
+            self.up.add(key)
+            self._is_stale = True
+        return [Log("associated", self._name(key), f"on link {link}")]
 
     def _lose(self, output: Refused | Lost | Deassociated, now: float) -> list[Effect]:
         """A NIC that the bridge does not hold is down; one of which it says nothing is as it was."""
@@ -240,7 +276,7 @@ class HostAgent:
         if end.agreement is None:
             return []
         known = end.vdp.associations
-        wishes = {key: (_vsi_of(key, self.bindings[key]), Command.ASSOCIATE) for key in keys if key not in known}
+        wishes = {key: self._wish(key) for key in keys if key not in known}
         adopted = [one for key, one in wishes.items() if key in self.up]
         fresh = [one for key, one in wishes.items() if key not in self.up]
         outputs = [*end.vdp.adopt_all(adopted, now), *end.vdp.associate_all(fresh, now)]
@@ -255,7 +291,7 @@ class HostAgent:
         tables = self._compile()
         if tables == self.tables:
             return self._confirm(now)
-        self._writing = tables
+        self._writing, self._writes_since = tables, now
         return [WriteHost(tables)]
 
     def _confirm(self, now: float) -> list[Effect]:

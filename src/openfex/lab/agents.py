@@ -19,16 +19,17 @@ from openfex.bridge.agent import BridgeAgent
 from openfex.bridge.change import Memory, StationMemory, WriteBridge
 from openfex.bridge.register import Held, Station
 from openfex.bridge.vsi_manager import DocumentManager
+from openfex.datapath.rows import Devices
 from openfex.errors import InputError, NotFoundError
 from openfex.host.agent import HostAgent, WriteHost
 from openfex.host.announcement import entries_of, vsiid_of
 from openfex.lab.names import netns_of
 from openfex.lab.staffing import memory_file
 from openfex.lab.workshop import Workshop
-from openfex.linux.agent_loop import AgentLoop
+from openfex.linux.agent_loop import Act, AgentLoop
 from openfex.linux.control_wire import ControlWire, settings_of
 from openfex.linux.disk import keep
-from openfex.model.layout import Bridge, Host, Layout
+from openfex.model.layout import Binding, Bridge, Host, Layout
 from openfex.plan.objects import Spec, State, TablesKey, TablesSpec
 from openfex.protocol.output import Log
 from openfex.protocol.uplink import UplinkSettings, bridge_end, neighbour_rows, station_end
@@ -110,6 +111,9 @@ class Staff:
     bridges: dict[str, BridgeAgent] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._acts: dict[str, Act] = {}
+        self._devices: dict[str, Devices] = {}
+        """Of nodes. To ask the kernel takes longer than all else; who changes them has other agents take over."""
         self._held = ExitStack()
         self._state = self.workshop.observe({key: _told(spec) for key, spec in self.wanted.items()})
 
@@ -127,6 +131,10 @@ class Staff:
     def is_settled(self) -> bool:
         """Whether every NIC is up, and nothing is on its way."""
         return all(one.is_settled for one in self.hosts.values())
+
+    def bind(self, host: str, bindings: Iterable[Binding]) -> None:
+        """Have a host's NICs be these from now on."""
+        self._acts[host](self.hosts[host].bind(bindings, self.loop.now()))
 
     def neighbours(self) -> list[dict[str, object]]:
         """Who is at the other ends of all uplinks, a row each."""
@@ -211,7 +219,7 @@ class Staff:
             tables if isinstance(tables, ExtenderTables) else None,
         )
         self.hosts[host.name] = agent
-        self.loop.add(agent, wires, partial(self._perform_host, agent, space))
+        self._acts[host.name] = self.loop.add(agent, wires, partial(self._perform_host, agent, space))
 
     def _wires(self, space: str, devices: Mapping[int, str]) -> dict[int, ControlWire]:
         wires = {}
@@ -238,20 +246,23 @@ class Staff:
     ) -> Iterable[object]:
         if isinstance(effect, WriteBridge):
             write_memory(path, effect.memory)
-            self._write(TablesKey(True, space), effect.tables)
-            return agent.written(now)
+            if effect.tables is not agent.tables:
+                self._write(TablesKey(True, space), effect.tables)
+            return agent.written(self.loop.now())
         return self._log(agent.bridge.name, effect)
 
     def _perform_host(self, agent: HostAgent, space: str, effect: object, now: float) -> Iterable[object]:
         if isinstance(effect, WriteHost):
             self._write(TablesKey(False, space), effect.tables)
-            return agent.written(now)
+            return agent.written(self.loop.now())
         return self._log(agent.host.name, effect)
 
     def _write(self, key: TablesKey, tables: BridgeTables | ExtenderTables) -> None:
         asked = self.wanted[key]
         assert isinstance(asked, TablesSpec)
-        self.workshop.write(key, TablesSpec(tables, asked.xdp, asked.queued))
+        devices = self._devices.pop(key.netns, None) or self.workshop.ways(key, asked)
+        self.workshop.write(key, TablesSpec(tables, asked.xdp, asked.queued), devices)
+        self._devices[key.netns] = devices  # where they could not be written, they are asked for anew
 
     def _log(self, node: str, effect: object) -> Iterable[object]:
         if isinstance(effect, Log):

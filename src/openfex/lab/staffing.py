@@ -30,6 +30,7 @@ from openfex.linux.border import crossing
 SETTLED, RELOAD, NEIGHBOURS = b"settled\n", b"reload\n", b"neighbours\n"
 READY_S, REFUSED_S = 60.0, 5.0
 """How long ports may take to come up, and what a bridge has refused to be granted after all."""
+MOST_REASONS = 5
 ENDING_S = 5.0
 PATIENCE_S = 1.0
 """Who looks whether there are agents has their lock for a moment."""
@@ -75,6 +76,12 @@ def socket_file(lab: str, node: str = "") -> Path:
 def memory_file(lab: str, bridge: str) -> Path:
     """What a bridge's agent remembers."""
     return kept.folder(lab) / f"bridge-{bridge}.json"
+
+
+def forget(lab: str) -> None:
+    """Have the bridges of a lab that has no agents begin with nobody."""
+    for path in kept.folder(lab).glob("bridge-*.json"):
+        path.unlink(missing_ok=True)
 
 
 def build() -> str:
@@ -324,7 +331,9 @@ def _failure(lab: str, octets: bytes, is_late: bool) -> RefusedError | Verificat
     refused = [json.loads(line) for line in octets.splitlines()]
     reasons = dict.fromkeys(f"{one['node']}: {one['about']}: {one['words']}" for one in refused)
     if reasons:
-        return RefusedError(f"not every NIC has its port: {'; '.join(reasons)}", code="not-associated")
+        first, more = [*reasons][:MOST_REASONS], len(reasons) - MOST_REASONS
+        told = "; ".join([*first, *([f"and {more} more like that"] if more > 0 else [])])
+        return RefusedError(f"not every NIC has its port: {told}", code="not-associated")
     what = f"are not done after {READY_S:.0f} s" if is_late else "have ended"
     remedy = f"{log_file(lab)} says what they did"
     return VerificationError(f"the agents of lab {lab} {what}", code="agents-failed", remedy=remedy)

@@ -84,6 +84,10 @@ class Town:
         agent = self.agents[name] = self._host(self.layout.host(name), bindings)
         self._perform(name, agent.start(self.now))
 
+    def bind(self, name: str, bindings: Iterable[Binding]) -> None:
+        """A host's NICs are these from now on."""
+        self._perform(name, self.host(name).bind(bindings, self.now))
+
     def kill(self, name: str) -> None:
         """As by kill -9."""
         del self.agents[name]

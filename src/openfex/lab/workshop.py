@@ -292,13 +292,17 @@ class Workshop:
         if new is not None:  # else they go with the node
             self.write(key, new)
 
-    def write(self, key: TablesKey, new: TablesSpec) -> None:
-        """Make a node's tables be these."""
-        devices = {
+    def write(self, key: TablesKey, new: TablesSpec, devices: Devices | None = None) -> None:
+        """Make a node's tables be these. `devices`: what `ways` says, where that is known already."""
+        tables = cast("BridgeTables | ExtenderTables", new.tables)
+        write_tables(self.node(key.netns), tables, self.ways(key, new) if devices is None else devices)
+
+    def ways(self, key: TablesKey, new: TablesSpec) -> Devices:
+        """A node's devices, and which of them XDP may send to, or have a queue."""
+        return {
             port: replace(one, xdp=port in new.xdp, queued=port in new.queued)
             for port, one in self.devices(key.netns).items()
         }
-        write_tables(self.node(key.netns), cast("BridgeTables | ExtenderTables", new.tables), devices)
 
     def devices(self, name: str) -> Devices:
         """The devices of a node by port number, as the filters on them say."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from openfex.errors import KernelError, OpenfexError
@@ -38,6 +39,8 @@ class Agent(Protocol):
 
 Perform = Callable[[object, float], Iterable[object]]
 """Do what an agent wishes; what it then wishes."""
+Act = Callable[[Iterable[object]], None]
+"""Do what an agent gives to a wish of its owner's."""
 
 
 class AgentLoop:
@@ -56,13 +59,15 @@ class AgentLoop:
         """The time that agents go by."""
         return self._loop.time()
 
-    def add(self, agent: Agent, wires: Mapping[int, ControlWire], perform: Perform) -> None:
+    def add(self, agent: Agent, wires: Mapping[int, ControlWire], perform: Perform) -> Act:
         """Start an agent; `wires` are its uplinks, by link."""
         for link, wire in wires.items():
             for fileno in wire.filenos():
                 self._filenos.append(fileno)
                 self._loop.add_reader(fileno, self._ready, agent, link, wires, perform)
-        self._act(agent, agent.start(self.now()), wires, perform)
+        act = partial(self._act, agent, wires, perform)
+        act(agent.start(self.now()))
+        return act
 
     def close(self) -> None:
         """Listen to nothing and wait for nothing any more."""
@@ -78,15 +83,15 @@ class AgentLoop:
             for fileno in wires[link].filenos():
                 self._loop.remove_reader(fileno)
             words = f"{wires[link].device} is not heard any more: {error.message}"
-            self._act(agent, [Log("link-lost", f"link {link}", words, error.code)], wires, perform)
+            self._act(agent, wires, perform, [Log("link-lost", f"link {link}", words, error.code)])
             return
         for octets in frames:
-            self._act(agent, agent.receive(link, octets, self.now()), wires, perform)
+            self._act(agent, wires, perform, agent.receive(link, octets, self.now()))
 
     def _due(self, agent: Agent, wires: Mapping[int, ControlWire], perform: Perform) -> None:
-        self._act(agent, agent.expire(self.now()), wires, perform)
+        self._act(agent, wires, perform, agent.expire(self.now()))
 
-    def _act(self, agent: Agent, effects: Iterable[object], wires: Mapping[int, ControlWire], perform: Perform) -> None:
+    def _act(self, agent: Agent, wires: Mapping[int, ControlWire], perform: Perform, effects: Iterable[object]) -> None:
         """Do what an agent wishes, and keep its next deadline, whatever comes of it."""
         try:
             for effect in effects:
@@ -107,9 +112,9 @@ class AgentLoop:
         except (OpenfexError, OSError) as error:
             if isinstance(effect, Log):
                 return  # there is no room for what it says
-            self._act(agent, [Log("failed", type(effect).__name__, str(error), _code_of(error))], wires, perform)
+            self._act(agent, wires, perform, [Log("failed", type(effect).__name__, str(error), _code_of(error))])
             further = agent.failed(self.now())
-        self._act(agent, further, wires, perform)
+        self._act(agent, wires, perform, further)
 
     def _arm(self, agent: Agent, wires: Mapping[int, ControlWire], perform: Perform) -> None:
         if older := self._timers.pop(id(agent), None):

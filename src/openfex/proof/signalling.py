@@ -43,7 +43,7 @@ def _said(lab: str, since: int = 0) -> list[dict[str, object]]:
     return staffing.read_log(lab)[since:]
 
 
-def _up(workshop: Workshop, layout: Layout) -> set[str]:
+def ports_up(workshop: Workshop, layout: Layout) -> set[str]:
     """The NICs whose vEths are up, read from the kernel."""
     up = set()
     for bridge in layout.bridges:
@@ -68,7 +68,7 @@ def ports_by_signalling(layout: Layout) -> Proof:
         elif one["event"] == "associated":
             associated[str(one["about"])] = at - agreed[one["node"]]
     with Workshop(layout.lab) as workshop:
-        up = _up(workshop, layout)
+        up = ports_up(workshop, layout)
     differing = len(drift(layout.lab).operations)
     ok = up == names == associated.keys() and differing == 0
     took = max(associated.values(), default=0.0) * 1000
@@ -93,7 +93,7 @@ def vm_cannot_signal(layout: Layout) -> Proof:
         _wait(lambda: (read_drops(node) - drops).total() >= len(frames), "the machine's frames are counted as dropped")
         new = read_drops(node) - drops
         control = [read_totals(workshop.node(space)).control for space in spaces]
-        up = _up(workshop, layout)
+        up = ports_up(workshop, layout)
     news = [one for one in _said(layout.lab, before) if one["event"] not in {"associated"}]
     at_port = sum(count for (port, _), count in new.items() if port == sender.host_port)
     ok = at_port == len(frames) and not news and up == {one.name for one in layout.bindings}
@@ -164,15 +164,15 @@ def keepalive_expiry(layout: Layout) -> Proof:
     with ExitStack() as held, Workshop(layout.lab) as workshop:
         for node in others:
             held.enter_context(agent_of(layout.lab, node))
-        _wait(lambda: not _up(workshop, layout) & mine, "the silent host's vEths go down")
-        left = _up(workshop, layout)
+        _wait(lambda: not ports_up(workshop, layout) & mine, "the silent host's vEths go down")
+        left = ports_up(workshop, layout)
         _wait(lambda: len(_of(layout.lab, "associated", before) & rest) == len(rest), "the others are confirmed")
     staffing.start(layout.lab)
     said = _said(layout.lab, before)
     agreed = min(float(str(one["time"])) for one in said if one["node"] == "sw-a" and one["event"] == "agreed")
     expired = [float(str(one["time"])) - agreed for one in said if one["event"] == "expired"]
     with Workshop(layout.lab) as workshop:
-        back = _up(workshop, layout)
+        back = ports_up(workshop, layout)
     ok = left == rest and len(expired) == len(mine) and back == mine | rest
     measured = (
         f"{len(expired)} vEths of a silent host down {max(expired, default=0):.1f} s after its bridge's agent was back "

@@ -75,6 +75,12 @@ class _Held:
     mode: Command
     vsi: Vsi
     """With the filters as granted, in the order in which the station has them."""
+    response: bytes
+    """The TLV that says so: it is the answer to each keep-alive, too."""
+
+    @classmethod
+    def of(cls, mode: Command, vsi: Vsi) -> _Held:
+        return cls(mode, vsi, vsi.response(mode).encode())
 
 
 @dataclass(slots=True)
@@ -159,7 +165,7 @@ class Bridge:
 
         One that is known already stays as it is.
         """
-        event = _Cause(vsi.vsiid, BridgeEvent.ADOPT, now, held=_Held(mode, vsi))
+        event = _Cause(vsi.vsiid, BridgeEvent.ADOPT, now, held=_Held.of(mode, vsi))
         return self._step(event) if vsi.vsiid not in self._entries else []
 
     def answer(self, asked: Asked, verdict: Verdict, now: float) -> list[BridgeOutput]:
@@ -273,7 +279,7 @@ class Bridge:
         assert entry.asked is not None
         assert isinstance(cause.verdict, Accept)
         mode, vsi = entry.asked.mode, entry.asked.vsi
-        entry.held = _Held(mode, replace(vsi, filters=cause.verdict.filters, hint=Hint.NONE))
+        entry.held = _Held.of(mode, replace(vsi, filters=cause.verdict.filters, hint=Hint.NONE))
         return [*self._confirm(entry, cause), Associated(cause.key, mode, cause.verdict.filters)]
 
     def _renew(self, entry: _Entry, cause: _Cause) -> list[BridgeOutput]:
@@ -282,13 +288,13 @@ class Bridge:
         filled = fill_vids(cause.vsi.filters, entry.held.vsi.filters)
         assert filled is not None
         if filled != entry.held.vsi.filters:
-            entry.held = replace(entry.held, vsi=replace(entry.held.vsi, filters=filled))
+            entry.held = _Held.of(entry.held.mode, replace(entry.held.vsi, filters=filled))
         return self._confirm(entry, cause)
 
     def _confirm(self, entry: _Entry, cause: _Cause) -> list[BridgeOutput]:
         """Respond with what is held, and wait for the next keep-alive."""
         assert entry.held is not None
-        self._outbox.put(entry.held.vsi.manager, cause.key, entry.held.vsi.response(entry.held.mode).encode())
+        self._outbox.put(entry.held.vsi.manager, cause.key, entry.held.response)
         return self._wait(entry, cause)
 
     def _wait(self, entry: _Entry, cause: _Cause) -> list[BridgeOutput]:

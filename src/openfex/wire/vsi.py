@@ -145,6 +145,10 @@ def fill_vids(wanted: Sequence[Filter], granted: Sequence[Filter]) -> tuple[Filt
     """
     if tuple(wanted) == tuple(granted):
         return tuple(granted)
+    if len(wanted) == len(granted) == 1:  # nearly always, and each time that one of thousands is kept alive
+        (one,), (other,) = wanted, granted
+        is_same = not one.vid and (one.mac, one.group, one.pcp) == (other.mac, other.group, other.pcp)
+        return (other,) if is_same else None
     left: dict[Filter, int] = {}
     spare: dict[Filter, list[Filter]] = {}
     for one in granted:

@@ -143,6 +143,55 @@ def test_two_that_have_agreed_are_quiet_until_the_next_keep_alive(town: Town) ->
     check(town)
 
 
+# NICs come and go.
+
+
+def test_a_nic_that_is_bound_comes_up_and_one_that_is_not_any_more_goes_down(town: Town) -> None:
+    town.run(1)
+    nics = [one for one in town.layout.bindings if one.uplink.host == "h2"]
+    spare = next(one for one in nics if one.name == "m4/eth0")
+    town.bind("h2", [one for one in nics if one is not spare])
+    town.run(1)
+    assert town.host("h2").is_settled
+    assert reached(town, "m1/eth0") == [one for one in ALL if one not in {"m1/eth0", "m4/eth0"}]
+    assert not town.fabric.bridges["sw-a"].tables.ports[spare.bridge_port].up
+    town.bind("h2", nics)
+    town.run(1)
+    assert town.host("h2").is_settled
+    check(town)
+
+
+def test_a_nic_of_another_profile_stays_up_while_that_is_agreed_on(town: Town) -> None:
+    town.run(1)
+    mine = [one for one in town.layout.bindings if one.uplink.host == "h2"]
+    trunk = next(one.profile for one in town.layout.bindings if one.name == "m2/eth0")
+    changed = replace(binding(town, "m4/eth0"), profile=trunk)
+    before = town.fabric.hosts["h2"].tables
+    town.bind("h2", [changed if one.name == changed.name else one for one in mine])
+    town.run(1)
+    assert town.fabric.bridges["sw-a"].tables.ports[changed.bridge_port].profile == trunk.number
+    assert town.fabric.hosts["h2"].tables.functions == before.functions, "it never went down"
+    assert "de-associated" not in [*town.events("h2"), *town.events("sw-a")]
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.0015, 0.003, 0.01])
+def test_a_nic_that_is_let_go_before_it_is_up_does_not_come_up_and_may_come_back(town: Town, pause: float) -> None:
+    town.run(1)
+    nics = [one for one in town.layout.bindings if one.uplink.host == "h2"]
+    for _ in range(3):
+        town.bind("h2", nics[:-1])
+        town.run(pause)
+        town.bind("h2", nics)
+        town.run(pause)
+    town.bind("h2", nics[:-1])
+    town.run(5)
+    assert town.host("h2").is_settled
+    assert not town.fabric.bridges["sw-a"].tables.ports[nics[-1].bridge_port].up
+    town.bind("h2", nics)
+    town.run(5)
+    check(town)
+
+
 # P5: an agent may die at any moment; what it wrote goes on, and another one takes up from there.
 
 

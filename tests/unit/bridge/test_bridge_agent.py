@@ -171,3 +171,55 @@ def test_a_network_port_that_there_is_not_is_no_wish(rig: Rig, pin: str) -> None
     rig.tell(one, {**host(), **function(1, bound=1, pin=pin)})
     rig.ask(one, vsi(1, 1))
     assert rig.tables.ports[port_number(one, 1)].pin in {port_number(link) for link in range(1, 5)}
+
+
+def test_what_only_has_to_be_remembered_writes_no_table(rig: Rig) -> None:
+    one, _ = rig.links
+    rig.tell(one, {**host(), **function(1)})
+    tables, writes = rig.tables, rig.writes
+    rig.tell(one, {**host(), **function(1, bound=1)})
+    assert rig.writes > writes
+    assert rig.tables is tables
+    assert rig.memory[one].told.keys() >= function(1).keys()
+
+
+def test_what_is_asked_while_tables_are_written_is_one_change(rig: Rig) -> None:
+    one, _ = rig.links
+    bound = [entries for number in range(1, 9) for entries in function(number, bound=number).items()]
+    rig.tell(one, {**host(), **dict(bound)})
+    rig.ask(one, vsi(1, 1))
+    before = rig.writes
+    rig.holds = True
+    rig.run(1)
+    rig.ask(one, vsi(2, 2))
+    rig.run(0.1)
+    for number in range(3, 9):
+        rig.ask(one, vsi(number, number))
+    rig.finish()
+    rig.holds = False
+    rig.run(1)
+    assert len(rig.up()) == 8
+    assert rig.writes - before == 2
+
+
+def test_what_is_asked_before_its_function_is_told_waits_for_that(rig: Rig) -> None:
+    one, _ = rig.links
+    rig.tell(one, {**host(), **function(1)})
+    rig.ask(one, vsi(1, 1))
+    rig.run(1)
+    assert rig.up() == {}
+    rig.tell(one, {**host(), **function(1, bound=1)})
+    rig.run(1)
+    assert rig.up() == {port_number(one, 1): mac(1)}
+
+
+def test_a_vsi_that_gets_another_address_leaves_its_own_to_others(rig: Rig) -> None:
+    one, other = rig.links
+    rig.tell(one, {**host(), **function(1, bound=1)})
+    rig.tell(other, {**host("g"), **function(1, bound=2)})
+    rig.ask(one, vsi(1, 1))
+    rig.ask(one, vsi(1, 3))
+    rig.ask(other, vsi(2, 1))
+    rig.run(1)
+    assert rig.up() == {port_number(one, 1): mac(3), port_number(other, 1): mac(1)}
+    assert rig.codes() == set()

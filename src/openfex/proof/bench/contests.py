@@ -16,7 +16,7 @@ from openfex.errors import UnsupportedError
 from openfex.lab import lab as labs
 from openfex.model.layout import Layout
 from openfex.proof import peers as others
-from openfex.proof.bench import frames
+from openfex.proof.bench import agents, frames
 from openfex.proof.bench.arena import Terms, arena, clear
 from openfex.proof.bench.labs import full_adapter, pair
 from openfex.proof.bench.policy import whole_profile
@@ -103,4 +103,7 @@ CONTESTS: dict[str, Callable[[Terms], AbstractContextManager[Contest]]] = {
     "profile_change_4094": frames.change_contest,
     "counters_4094": frames.read_contest,
     "lab_up_256": lab_contest,
+    "associate_256": agents.cold_contest,
+    "associate_one": agents.one_contest,
+    "agent_idle": agents.idle_contest,
 }
