@@ -21,6 +21,7 @@ from openfex.bridge.vsi_manager import VsiManager
 from openfex.errors import RefusedError
 from openfex.model.layout import Bridge, Layout
 from openfex.model.values import port_number
+from openfex.plan.vepa import find_split
 from openfex.protocol.mirror import Applied, Synced, Told
 from openfex.protocol.output import Log, Send, Transmit, earliest
 from openfex.protocol.uplink import Uplink, log_of
@@ -281,6 +282,7 @@ class BridgeAgent:
         heard = {link: end.mirror.heard for link, end in self.ends.items()}
         try:
             layout = lay_out(self.bridge, self._with(grants).values())
+            _check_ways(layout, grants)
             tables = compile_bridge(layout, self.bridge.name, self.tables)
         except RefusedError as error:
             return self._do_without(grants, error, now)
@@ -329,6 +331,15 @@ class BridgeAgent:
         for (_, list_id), members in lists.items():
             entries |= _list_rows(list_id, members)
         return entries
+
+
+def _check_ways(layout: Layout, grants: Iterable[Grant]) -> None:
+    """Raise RefusedError if what is granted had a VLAN by another network port than its neighbours on a VEPA uplink."""
+    fresh = {str(one.asked.key) for one in grants}
+    for other, binding, vlan in find_split(layout):
+        if not fresh.isdisjoint({other.uuid, binding.uuid}):
+            message = f"{binding.name} and {other.name} have VLAN {vlan} by different network ports"
+            raise RefusedError(message, code="vepa-pins-differ")
 
 
 def _is_same(one: BridgeTables, other: BridgeTables) -> bool:
