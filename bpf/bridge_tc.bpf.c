@@ -204,7 +204,7 @@ static __always_inline bool takes(const struct copies *c, __u32 number)
 	if (!port || number == c->decision->in || !(port->flags & FEX_PORT_UP))
 		return false;
 	policy = policy_of_copy(port, c->decision);
-	return policy && leaves_tagged(policy, c->decision->vlan) == c->tagged;
+	return policy && leaves_tagged(port, policy, c->decision->vlan) == c->tagged;
 }
 
 static long send_judged(__u32 index, void *context)
@@ -220,8 +220,8 @@ static long send_judged(__u32 index, void *context)
 		return 0;
 	link = link_of(*port);
 	row = bpf_map_lookup_elem(&links, &link);
-	if (!row || row->kind == FEX_KIND_NONE || !may_leave(c, *port))
-		return 0;
+	if (!row || row->kind == FEX_KIND_NONE || row->kind == FEX_KIND_VEPA || !may_leave(c, *port))
+		return 0; /* by VEPA all of the VLAN would get it */
 	tag = down_tag(row->kind, *port & FEX_CHANNEL_MASK, false, link == link_of(d->in) ? d->source : 0, d->tci);
 	send_tagged(c, &tag, row, *port);
 	return 0;

@@ -71,7 +71,7 @@ static __always_inline int replicate(struct __sk_buff *skb, const struct frame *
 {
 	struct copies c = {.skb = skb, .frame = f, .decision = d, .tagged = true};
 
-	if (pop_tag(skb, f->kind))
+	if (f->kind != FEX_KIND_NONE && pop_tag(skb, f->kind))
 		return fail(skb, d, f);
 	bpf_loop(64, send_word, &c, 0);
 	c.tagged = false;
@@ -86,7 +86,8 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct frame *f,
 	__u32 port = d->out;
 	struct fex_function *function = bpf_map_lookup_elem(&functions, &port);
 
-	if (!function || (f->kind != FEX_KIND_NONE && pop_tag(skb, f->kind)))
+	if (!function || (f->kind != FEX_KIND_NONE && pop_tag(skb, f->kind)) ||
+	    (leaves_vlan(d) && bpf_skb_vlan_pop(skb)))
 		return fail(skb, d, f);
 	count_out(port, f);
 	if (function->flags & FEX_PORT_DIRECT)
@@ -102,7 +103,7 @@ static __always_inline int send_up(struct __sk_buff *skb, const struct frame *f,
 
 	if (!row || !row->ifindex) /* in an array a row of zeros is a row that is not there */
 		return fail(skb, d, f);
-	tag = up_tag(row->kind, d->source, f->tci);
+	tag = up_tag(row->kind, d->source, d->vlan ? d->tci : f->tci);
 	if (tag.kind != FEX_KIND_NONE && push_tag(skb, &tag))
 		return fail(skb, d, f);
 	count_out(d->out, f);

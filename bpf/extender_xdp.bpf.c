@@ -9,12 +9,14 @@ static __always_inline int send_up(struct xdp_md *ctx, const struct frame *f, co
 {
 	__u32 link = link_of(d->in);
 	struct fex_link *row = bpf_map_lookup_elem(&links, &link);
+	__u32 vlan;
 	struct tag tag;
 
 	if (!row)
 		return fail(d, f);
-	tag = up_tag(row->kind, d->source, f->tci);
-	if (resize_head(ctx, f, 0, channel_overhead(tag.kind)) || write_tag(ctx, &tag))
+	tag = up_tag(row->kind, d->source, d->vlan ? d->tci : f->tci);
+	vlan = row->kind == FEX_KIND_VEPA && has_vlan_tag(f) ? VLAN_LEN : 0; /* its own gives way */
+	if (resize_head(ctx, f, vlan, channel_overhead(tag.kind)) || write_tag(ctx, &tag))
 		return fail(d, f);
 	return send_by(ctx, d, f, row->ifindex);
 }
@@ -30,8 +32,9 @@ static __always_inline int deliver(struct xdp_md *ctx, const struct frame *f, co
 {
 	__u32 port = d->out;
 	struct fex_function *function = bpf_map_lookup_elem(&functions, &port);
+	__u32 vlan = leaves_vlan(d) ? VLAN_LEN : 0;
 
-	if (!function || resize_head(ctx, f, channel_overhead(f->kind), 0))
+	if (!function || resize_head(ctx, f, channel_overhead(f->kind) + vlan, 0))
 		return fail(d, f);
 	return send_by(ctx, d, f, function->ifindex);
 }

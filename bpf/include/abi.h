@@ -28,8 +28,9 @@ enum fex_kind {
 	FEX_KIND_NONE = 0, /* a network port: frames as they are */
 	FEX_KIND_VNTAG = 1,
 	FEX_KIND_ETAG = 2,
-	FEX_KIND_SCHANNEL = 3, /* and all behind it: the outermost VLAN tag is the channel's, an S-tag */
+	FEX_KIND_SCHANNEL = 3, /* the outermost VLAN tag is the channel's, an S-tag */
 	FEX_KIND_SCHANNEL_Q = 4, /* or a C-tag */
+	FEX_KIND_VEPA = 5, /* no channel's tag: the VLAN's C-tag on every frame, and MACs say whose it is */
 };
 
 /* links: array, key = link */
@@ -47,6 +48,8 @@ enum fex_port_flag {
 	FEX_PORT_PEERING = 1 << 4, /* bridge: a network port that leads to another bridge of ours */
 	FEX_PORT_XDP = 1 << 5, /* the device's far end takes what XDP sends */
 	FEX_PORT_QUEUED = 1 << 6, /* the device's queue tells frames apart by their priority */
+	FEX_PORT_VEPA = 1 << 7, /* a vEth or a function on a VEPA uplink */
+	FEX_PORT_TRUNK = 1 << 8, /* with VEPA: a function that may send with a VLAN's tag */
 };
 
 /* skb->priority of a frame of PCP 0 in such a queue: the number of an HTB class (src/openfex/adapter/shaping.py) */
@@ -55,10 +58,17 @@ enum fex_port_flag {
 /* functions: extender, array, key = port */
 struct fex_function {
 	__u32 ifindex; /* the device that leads to the function */
-	__u32 flags; /* enum fex_port_flag */
+	__u16 flags; /* enum fex_port_flag */
+	__u16 vlan; /* with VEPA: of what it sends untagged; 0: that is dropped */
 };
 
-/* lists: extender, hash, key = link << 16 | list id. One bit a channel. */
+/* owners: extender, hash, value = port. Whose a MAC is on a VEPA uplink. */
+struct fex_owner_key {
+	__u8 mac[6];
+	__u16 link;
+} __attribute__((aligned(8)));
+
+/* lists: extender, hash, key = link << 16 | list id, on a VEPA uplink the VLAN. One bit a channel. */
 struct fex_list {
 	__u64 tagged[64]; /* members that get the frame with its VLAN tag */
 	__u64 untagged[64]; /* members that get it without (802.1BR: the port's untagged set) */
@@ -321,9 +331,9 @@ struct fex_decision {
 	__u32 list; /* list id on the wire */
 	__u32 source; /* channel that must not get the frame back (VN-Tag l=1, Ingress_E-CID), 0 for none */
 	__u64 uplinks; /* FLOOD: mask of uplinks, the sender's own among them where it needs a copy */
-	__u16 vlan; /* VLAN of the frame inside the bridge, 0 on an extender */
+	__u16 vlan; /* VLAN of the frame inside the bridge; on an extender 0, but with VEPA that it leaves in */
 	__u16 tci; /* the VLAN tag to leave with if tagged; PCP and DEI are the frame's in any case */
-	__u8 tagged; /* DELIVER, or the network port's copy: leave with a C-tag */
+	__u8 tagged; /* DELIVER, the network port's copy, or with VEPA UP: leave with a C-tag */
 	__u8 not_learnt; /* counted with the frame: XDP may decide about it first, and pass it to tc uncounted */
 	__u16 peers; /* FLOOD: bit n: the peer port of link n */
 	__u32 at; /* DROP: the port it is counted on */

@@ -75,7 +75,7 @@ static __always_inline void leave_by(struct judgement *j, const struct fex_port 
 		return drop(d, stranger);
 	d->verdict = FEX_VERDICT_DELIVER;
 	d->out = number;
-	d->tagged = leaves_tagged(policy, d->vlan);
+	d->tagged = leaves_tagged(port, policy, d->vlan);
 	d->service = policy->service;
 	if (is_mistaken(j->frame, number, d->tagged, d->service))
 		return drop_at(d, number, FEX_DROP_FORGED_TAG);
@@ -161,7 +161,7 @@ static __always_inline bool flood_pin(const struct fex_port *from, struct fex_de
 	if (!policy || !is_member(policy, d->vlan))
 		return false;
 	d->out = from->pin;
-	d->tagged = leaves_tagged(policy, d->vlan);
+	d->tagged = leaves_tagged(pin, policy, d->vlan);
 	d->service = policy->service;
 	return true;
 }
@@ -201,6 +201,20 @@ static __always_inline void to_all(const struct fex_port *from, struct fex_decis
 	d->verdict = FEX_VERDICT_FLOOD;
 }
 
+/* The vEth on a VEPA uplink that a frame from there is of: its source says so; 0, and dropped, if it is nobody's. */
+__noinline int find_sender(const struct frame *f, __u32 link, struct fex_decision *d)
+{
+	__u32 owner;
+
+	if (!f || !d)
+		return 0;
+	owner = is_in_vlan(f) ? owner_of(&f->src) : 0;
+	if (owner && link_of(owner) == link)
+		return owner;
+	drop(d, is_in_vlan(f) ? FEX_DROP_UNKNOWN_CHANNEL : FEX_DROP_NOT_IN_CHANNEL);
+	return 0;
+}
+
 /* Which port a frame from link belongs to; sets d->in, and returns the port's row, or drops, or
  * finds that it is for the node itself.
  */
@@ -216,9 +230,13 @@ static __always_inline struct fex_port *enter(FEX_CONTEXT *ctx, struct frame *f,
 	}
 	if (!row || !row->ifindex) /* in an array a row of zeros is a row that is not there */
 		return drop(d, FEX_DROP_NOT_IN_CHANNEL), NULL;
-	if (row->kind != f->kind && !is_in_schannel(ctx, f, row->kind))
+	if (row->kind == FEX_KIND_VEPA) {
+		number = find_sender(f, link, d);
+		if (!number)
+			return NULL;
+	} else if (row->kind != f->kind && !is_in_schannel(ctx, f, row->kind)) {
 		return drop(d, row->kind == FEX_KIND_NONE ? FEX_DROP_FORGED_TAG : FEX_DROP_NOT_IN_CHANNEL), NULL;
-	if (row->kind != FEX_KIND_NONE) {
+	} else if (row->kind != FEX_KIND_NONE) {
 		channel = f->kind == FEX_KIND_VNTAG ? f->source : f->target;
 		if (f->bad || f->list)
 			return drop(d, FEX_DROP_BAD_TAG), NULL;
@@ -312,7 +330,7 @@ static __always_inline bool passes_port(struct judgement *j, struct fex_decision
 	if (reason)
 		return drop(d, reason), false;
 	if (!policy->service || d->unwrapped)
-		d->vlan = classify(f, policy);
+		d->vlan = classify(f, policy, j->port->flags & FEX_PORT_VEPA);
 	if (!d->vlan)
 		return drop(d, FEX_DROP_VLAN_NOT_ALLOWED), false;
 	if (policy->flags & FEX_POLICY_PRIORITY)

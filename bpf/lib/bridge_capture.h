@@ -17,7 +17,7 @@ static __always_inline bool is_member_of_flood(const struct verdict *v, __u32 po
 
 	if (!from || !to || !policy || !(to->flags & FEX_PORT_UP) || !is_member(policy, vlan))
 		return false;
-	*leaves = leaves_tagged(policy, vlan) ? FEX_LEAVES_TAGGED : FEX_LEAVES_UNTAGGED;
+	*leaves = leaves_tagged(to, policy, vlan) ? FEX_LEAVES_TAGGED : FEX_LEAVES_UNTAGGED;
 	return (from->flags & (FEX_PORT_NETWORK | FEX_PORT_PEERING)) != FEX_PORT_NETWORK || to->pin == in;
 }
 

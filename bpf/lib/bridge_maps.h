@@ -95,21 +95,23 @@ static __always_inline bool is_member(const struct fex_policy *policy, __u32 vla
 	return set && set->bits[vlan >> 6 & 63] >> (vlan & 63) & 1;
 }
 
-static __always_inline bool leaves_tagged(const struct fex_policy *policy, __u32 vlan)
+static __always_inline bool leaves_tagged(const struct fex_port *port, const struct fex_policy *policy, __u32 vlan)
 {
-	return policy->flags & FEX_POLICY_TRUNK && policy->vlan != vlan;
+	return port->flags & FEX_PORT_VEPA || (policy->flags & FEX_POLICY_TRUNK && policy->vlan != vlan);
 }
 
-/* The VLAN a frame belongs to once it is past the port; 0: it may not pass. */
-static __always_inline __u32 classify(const struct frame *f, const struct fex_policy *policy)
+/* The VLAN a frame belongs to once it is past the port; 0: it may not pass. From a VEPA uplink an access VLAN has its
+ * tag, too.
+ */
+static __always_inline __u32 classify(const struct frame *f, const struct fex_policy *policy, bool vepa)
 {
-	__u32 vlan = f->tpid == ETH_P_8021Q ? f->tci & VLAN_VID_MASK : 0;
+	__u32 vlan = tag_vid(f);
 
 	if (!(policy->flags & FEX_POLICY_TRUNK) && (f->tpid == ETH_P_8021AD || f->vlan_tags > 1))
 		return 0; /* a tag behind a priority tag would be the first where the frame leaves untagged */
 	if (!vlan)
-		return policy->vlan;
-	return policy->flags & FEX_POLICY_TRUNK && is_member(policy, vlan) ? vlan : 0;
+		return vepa ? 0 : policy->vlan;
+	return (vepa || policy->flags & FEX_POLICY_TRUNK) && is_member(policy, vlan) ? vlan : 0;
 }
 
 static __always_inline struct fex_station_key station_key(const struct fex_mac *mac, __u32 vlan)

@@ -1,39 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR MIT */
 /*
  * The port extender's decision. It never switches: what a function sends goes up in the function's own channel, what
- * comes down goes to the channel's function or to the members of a list (wire.md 1.5, 2.4).
+ * comes down goes to the channel's function or to the members of a list (wire.md 1.5, 2.4). How functions are told apart
+ * without a channel's tag is vepa.h's.
  * Its twin, and the specification, is src/openfex/rules/extender.py.
  */
 #ifndef FEX_EXTENDER_H
 #define FEX_EXTENDER_H
 
-#include "maps.h"
 #include "schannel.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1 << FEX_CHANNEL_BITS);
-	__type(key, __u32);
-	__type(value, struct fex_function);
-} functions SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536); /* a host with uplinks to both fabrics may need each one's whole room */
-	__type(key, __u32);
-	__type(value, struct fex_list);
-} lists SEC(".maps");
-
-static __always_inline __u32 judge_function(const struct fex_function *function)
-{
-	if (!function || !(function->flags & FEX_PORT_KNOWN))
-		return FEX_DROP_UNKNOWN_CHANNEL;
-	if (!(function->flags & FEX_PORT_UP))
-		return FEX_DROP_PORT_DOWN;
-	return FEX_DROP_NONE;
-}
+#include "vepa.h"
 
 /* In the default channel of S-channels: a tag that would name another one. */
 static __always_inline bool is_forged(const struct frame *f, __u32 link)
@@ -46,7 +22,8 @@ static __always_inline bool is_forged(const struct frame *f, __u32 link)
 /* From a function. */
 static __always_inline void decide_up(const struct frame *f, __u32 port, struct fex_decision *d)
 {
-	__u32 reason = judge_function(bpf_map_lookup_elem(&functions, &port));
+	struct fex_function *function = bpf_map_lookup_elem(&functions, &port);
+	__u32 reason = judge_function(function);
 
 	d->in = port;
 	if (!reason && !f->whole)
@@ -62,6 +39,8 @@ static __always_inline void decide_up(const struct frame *f, __u32 port, struct 
 	d->verdict = FEX_VERDICT_UP;
 	d->out = port_of(link_of(port), 0);
 	d->source = port & FEX_CHANNEL_MASK;
+	if (function && function->flags & FEX_PORT_VEPA)
+		tag_up(f, port, d);
 }
 
 static __always_inline void decide_list(const struct frame *f, __u32 link, struct fex_decision *d)
@@ -88,6 +67,8 @@ static __always_inline void decide_down(FEX_CONTEXT *ctx, struct frame *f, __u32
 		d->verdict = FEX_VERDICT_CONTROL;
 		return;
 	}
+	if (row && row->kind == FEX_KIND_VEPA)
+		return decide_down_by_mac(f, link, d);
 	if (!row || row->kind == FEX_KIND_NONE || (f->kind != row->kind && !is_in_schannel(ctx, f, row->kind)))
 		return drop(d, FEX_DROP_NOT_IN_CHANNEL);
 	if (f->bad)

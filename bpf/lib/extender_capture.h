@@ -34,7 +34,11 @@ static __always_inline __u16 service_at(__u32 port)
 
 static __always_inline bool goes_out(const struct verdict *v, __u32 port, __u8 *leaves)
 {
-	return v->verdict == FEX_VERDICT_REPLICATE ? is_on_list(v, port, leaves) : v->out == port;
+	if (v->verdict == FEX_VERDICT_REPLICATE)
+		return is_on_list(v, port, leaves);
+	if (v->tci) /* VEPA */
+		*leaves = v->tagged ? FEX_LEAVES_TAGGED : FEX_LEAVES_UNTAGGED;
+	return v->out == port;
 }
 
 #endif

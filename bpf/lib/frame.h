@@ -99,7 +99,7 @@ static __always_inline bool is_channel_type(__u16 type)
 
 static __always_inline bool is_schannel(__u32 kind)
 {
-	return kind >= FEX_KIND_SCHANNEL;
+	return kind == FEX_KIND_SCHANNEL || kind == FEX_KIND_SCHANNEL_Q;
 }
 
 static __always_inline __u16 schannel_tpid(__u32 kind)
@@ -109,7 +109,10 @@ static __always_inline __u16 schannel_tpid(__u32 kind)
 
 static __always_inline __u32 channel_overhead(__u32 kind)
 {
-	return is_schannel(kind) ? VLAN_LEN : kind == FEX_KIND_VNTAG ? VNTAG_LEN : kind == FEX_KIND_ETAG ? ETAG_LEN : 0;
+	return kind >= FEX_KIND_SCHANNEL ? VLAN_LEN
+	       : kind == FEX_KIND_VNTAG	 ? VNTAG_LEN
+	       : kind == FEX_KIND_ETAG	 ? ETAG_LEN
+					 : 0;
 }
 
 /* What of a frame's octets is the channel's tag. */
@@ -219,6 +222,18 @@ static __always_inline bool same_mac(const struct fex_mac *a, const struct fex_m
 static __always_inline bool is_group(const struct fex_mac *mac)
 {
 	return mac->octets[0] & 1;
+}
+
+/* The VLAN of the outermost C-tag; 0: none, or a priority tag. */
+static __always_inline __u32 tag_vid(const struct frame *f)
+{
+	return f->tpid == ETH_P_8021Q ? f->tci & VLAN_VID_MASK : 0;
+}
+
+/* From a VEPA uplink: whether it says which VLAN it is in. */
+static __always_inline bool is_in_vlan(const struct frame *f)
+{
+	return f->kind == FEX_KIND_NONE && tag_vid(f);
 }
 
 /* Who a frame is for. */

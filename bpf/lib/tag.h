@@ -21,11 +21,13 @@ static __always_inline struct tag schannel_tag(__u32 kind, __u32 channel, __u16 
 	return (struct tag){.octets = {tpid >> 8, tpid, word >> 8, word}, .kind = kind};
 }
 
-/* A channel's tag has the priority of `tci`; VN-Tag has no place for one. */
+/* A channel's tag has the priority of `tci`; VN-Tag has no place for one. With VEPA it is the VLAN's, and all of `tci`. */
 static __always_inline struct tag up_tag(__u32 kind, __u32 channel, __u16 tci)
 {
 	struct tag tag = {.octets = {0x89, 0x26, 0, 0, channel >> 8, channel}, .kind = kind};
 
+	if (kind == FEX_KIND_VEPA)
+		return (struct tag){.octets = {0x81, 0x00, tci >> 8, tci}, .kind = kind};
 	if (is_schannel(kind))
 		return schannel_tag(kind, channel, tci);
 	if (kind == FEX_KIND_ETAG)
@@ -38,6 +40,8 @@ static __always_inline struct tag down_tag(__u32 kind, __u32 target, bool list, 
 {
 	struct tag tag = {.kind = kind};
 
+	if (kind == FEX_KIND_VEPA)
+		return (struct tag){.kind = FEX_KIND_NONE};
 	if (is_schannel(kind))
 		return schannel_tag(kind, target, tci);
 	if (kind == FEX_KIND_ETAG) {
@@ -75,6 +79,12 @@ static __always_inline bool has_vlan_tag(const struct frame *f)
 static __always_inline bool keeps_vlan(const struct frame *f, const struct fex_decision *d)
 {
 	return has_vlan_tag(f) ? d->tagged && d->tci == f->tci : !d->tagged;
+}
+
+/* With VEPA: it was on the uplink alone, and comes off at the function. */
+static __always_inline bool leaves_vlan(const struct fex_decision *d)
+{
+	return d->vlan && !d->tagged;
 }
 
 /* So do the service tags: there is none that comes off, and none to be put on. */

@@ -77,6 +77,23 @@ static __always_inline int push_schannel(struct __sk_buff *skb, const struct tag
 	return bpf_skb_vlan_push(skb, *(const __be16 *)tag->octets, bpf_ntohs(*(const __be16 *)(tag->octets + 2)));
 }
 
+/* With VEPA it is the VLAN's, in the place of the frame's own. */
+static __always_inline int put_vlan(struct __sk_buff *skb, const struct tag *tag)
+{
+	__be16 tpid = bpf_htons(ETH_P_8021Q);
+	__u16 tci = bpf_ntohs(*(const __be16 *)(tag->octets + 2));
+	bool own = skb->protocol == tpid; /* in the octets */
+
+	if (skb->vlan_present) {
+		own = skb->vlan_proto == tpid;
+		if (own && skb->vlan_tci == tci)
+			return 0;
+	}
+	if (own && bpf_skb_vlan_pop(skb))
+		return -1;
+	return bpf_skb_vlan_push(skb, tpid, tci);
+}
+
 /* VLAN tags must be inside the channel's. Each pop lifts the next tag out of the octets, hence the loop. */
 __noinline int push_tag(struct __sk_buff *skb, struct tag *tag)
 {
@@ -89,6 +106,8 @@ __noinline int push_tag(struct __sk_buff *skb, struct tag *tag)
 		return -1;
 	if (is_schannel(tag->kind))
 		return push_schannel(skb, tag);
+	if (tag->kind == FEX_KIND_VEPA)
+		return put_vlan(skb, tag);
 #pragma unroll
 	for (n = 0; n < MOST_VLAN_TAGS + 1; n++) {
 		if (!skb->vlan_present)

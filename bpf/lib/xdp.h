@@ -54,7 +54,7 @@ static __always_inline int write_tag(struct xdp_md *ctx, const struct tag *tag)
 {
 	__u8 *at = (void *)(long)ctx->data + 12;
 
-	if (is_schannel(tag->kind)) {
+	if (tag->kind >= FEX_KIND_SCHANNEL) {
 		if (at + VLAN_LEN > (__u8 *)(long)ctx->data_end)
 			return -1;
 		*(__u32 *)at = *(const __u32 *)tag->octets;

@@ -162,8 +162,9 @@ def at_port(layout: Layout, hosts: dict[str, Extender], port: int, sent: list[Se
     uplink = uplinks[port_link(port)]
     function = port_number(uplink.host_link, port_channel(port))
     down = [one for one in sent if port_link(one.port) == uplink.bridge_link]
-    copies = [copy for one in down for copy in hosts[uplink.host].from_uplink(uplink.host_link, one.octets)]
-    return [copy.octets for copy in copies if copy.port == function]
+    by_vepa = uplink.kind is ChannelKind.VEPA  # there it is shown as on the uplink, with its VLAN's tag
+    copies = [(one, copy) for one in down for copy in hosts[uplink.host].from_uplink(uplink.host_link, one.octets)]
+    return [one.octets if by_vepa else copy.octets for one, copy in copies if copy.port == function]
 
 
 def run_bridge(rings: Rings, chance: Chance, kinds: Counter[str]) -> None:

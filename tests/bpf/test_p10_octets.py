@@ -18,7 +18,7 @@ from openfex.rules.decision import Verdict
 from openfex.rules.engine import down_tag
 from openfex.rules.head import read_head
 from openfex.rules.schannel import begins_with_channel
-from openfex.rules.tables import ExtenderTables, Function
+from openfex.rules.tables import ExtenderTables, Function, Members
 from openfex.testing.frames import Arrival, BridgeScene, ExtenderScene
 from openfex.testing.kernel import KernelEngine
 from openfex.testing.layouts import LayoutBuilder, access, trunk, veth_mac
@@ -111,7 +111,7 @@ def test_p10_bridges_send_the_same_octets(bridge: Pair) -> None:
     assert min(seen[one] for one in (Verdict.DELIVER, Verdict.FLOOD)) > OFTEN
 
 
-@pytest.mark.parametrize("kind", ChannelKind)
+@pytest.mark.parametrize("kind", [kind for kind in ChannelKind if kind is not ChannelKind.VEPA])
 def test_p10_every_shape_goes_up_and_down_an_extender(extender: Pair, kind: ChannelKind) -> None:
     functions = {port_number(1, channel): Function(up=True) for channel in (1, 4094)}
     trial = OctetsTrial(extender[0], ExtenderTables({1: kind}, functions), extender[1])
@@ -127,6 +127,33 @@ def test_p10_every_shape_goes_up_and_down_an_extender(extender: Pair, kind: Chan
                     continue
                 assert trial.feed(Arrival(port_number(1), macs + down + tags + rest)) is Verdict.DELIVER
     trial.check()
+
+
+def test_p10_every_shape_goes_up_and_down_a_vepa_uplink(extender: Pair) -> None:
+    """From and to an access port and a trunk, by MAC; what has a tag of its own only if that is of the trunk's."""
+    access_, trunk_ = port_number(1, 1), port_number(1, 2)
+    tables = ExtenderTables(
+        {1: ChannelKind.VEPA},
+        {access_: Function(True, vepa=True, vlan=20), trunk_: Function(True, vepa=True, vlan=20, trunk=True)},
+        {(1, 20): Members(untagged=frozenset({1, 2})), (1, 7): Members(tagged=frozenset({2}))},
+        {(1, STATIONS[1]): access_, (1, STATIONS[2]): trunk_},
+    )
+    trial = OctetsTrial(extender[0], tables, extender[1])
+    seen: Counter[tuple[int, Verdict]] = Counter()
+    for at, mac in ((access_, STATIONS[1]), (trunk_, STATIONS[2])):
+        for tags in TAGS.values():
+            for rest in REST.values():
+                up = STATIONS[0].octets + mac.octets + tags + rest
+                seen[at, trial.feed(Arrival(at, up))] += 1
+                for vlan in (7, 20):
+                    down = mac.octets + STATIONS[0].octets + VlanTag(vlan, pcp=3).encode() + tags + rest
+                    seen[at, trial.feed(Arrival(port_number(1), down))] += 1
+    trial.check()
+    shapes, rests = len(TAGS), len(REST)
+    assert seen[access_, Verdict.UP] == 2 * rests, "untagged, and with a priority tag"
+    assert seen[trunk_, Verdict.UP] == shapes * rests
+    assert seen[access_, Verdict.DELIVER] == shapes * rests
+    assert seen[trunk_, Verdict.DELIVER] == 2 * shapes * rests
 
 
 def all_to_all() -> LayoutBuilder:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from openfex.model.counters import PortCounters
-from openfex.model.values import DEFAULT_CHANNEL, Mac, port_channel, port_link
+from openfex.model.values import DEFAULT_CHANNEL, ChannelKind, Mac, port_channel, port_link
 from openfex.rules.bridge import REFRESH_NS, decide_bridge
 from openfex.rules.decision import Decision, Verdict, outcome
 from openfex.rules.engine import Bridge, Extender, Sent
@@ -184,9 +184,13 @@ class OctetsTrial:
         assert got == wanted, explain(arrival, self.reference.tables, wanted, got)
 
     def _is_left_alone(self, sent: Sent, arrival: Arrival) -> bool:
-        """Whether its tags are where they were: the tag of an S-channel is always put there anew."""
-        kind = self.reference.tables.links.get(port_link(sent.port))
-        tagged = kind is not None and kind.is_schannel and port_channel(sent.port) not in {0, DEFAULT_CHANNEL}
+        """Whether its tags are where they were.
+
+        Always put there anew is the tag of an S-channel, and of a VLAN one in the octets of what goes up a VEPA uplink.
+        """
+        kind, channel = self.reference.tables.links.get(port_link(sent.port)), port_channel(sent.port)
+        tagged = kind is not None and kind.is_schannel and channel not in {0, DEFAULT_CHANNEL}
+        tagged = tagged or (kind is ChannelKind.VEPA and not channel)
         return sent.octets == arrival.octets and not tagged
 
     def _reference_sends(self, arrival: Arrival, now_ns: int) -> list[Sent]:

@@ -57,6 +57,10 @@ class UplinkWay:
         fabric.from_uplink(self.uplink, octets)
 
     def vlan(self, octets: bytes) -> int | None:
+        if self.uplink.kind is ChannelKind.VEPA:
+            vid, src = int.from_bytes(octets[14:16], "big") & 0xFFF, octets[6:12]
+            mine = [one for one in self.bindings if one.mac.octets == src and vid in one.profile.vlans]
+            return vid if mine and octets[12:14] == VlanTag.C_TPID.to_bytes(2, "big") else None
         if self.uplink.kind.is_schannel:
             tpid = VlanTag.S_TPID if self.uplink.kind is ChannelKind.SCHANNEL else VlanTag.C_TPID
             vid = int.from_bytes(octets[14:16], "big") & 0xFFF

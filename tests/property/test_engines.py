@@ -40,6 +40,11 @@ def at_extender(arrival: Arrival, tables: ExtenderTables) -> Decision:
     return decide_down(read_frame(arrival.octets, tables.links.get(link)).head, link, tables)
 
 
+def without_tag(octets: bytes) -> bytes:
+    """A frame without its outermost C-tag."""
+    return octets[:12] + octets[16:] if octets[12:14] == b"\x81\x00" else octets
+
+
 def bare(octets: bytes, kind: ChannelKind | None) -> bytes:
     return octets[:12] + octets[12 + (kind.overhead if kind else 0) :]
 
@@ -160,9 +165,30 @@ def test_p1_what_goes_up_goes_in_its_own_channel_and_otherwise_unchanged(
             kind = tables.links[port_link(arrival.at)]
             head = read_frame(sent.octets, kind).head
             assert sent.port == port_number(port_link(arrival.at))
-            assert channel_of(head, kind) == port_channel(arrival.at)
             assert (head.down, head.list, head.bad) == (False, False, False)
+            if kind is ChannelKind.VEPA:
+                assert without_tag(sent.octets) == without_tag(arrival.octets)
+                continue
+            assert channel_of(head, kind) == port_channel(arrival.at)
             assert bare(sent.octets, head.kind) == arrival.octets
+
+
+@given(extender_traffic(consistent=True))
+def test_p1_by_vepa_what_goes_up_is_in_a_vlan_of_its_own_and_from_an_address_of_its_own(
+    traffic: tuple[ExtenderTables, list[Arrival]],
+) -> None:
+    tables, arrivals = traffic
+    node = Extender(tables=tables)
+    for arrival in arrivals:
+        link, function = port_link(arrival.at), tables.functions.get(arrival.at)
+        if not port_channel(arrival.at) or tables.links.get(link) is not ChannelKind.VEPA or function is None:
+            continue
+        for sent in node.from_function(arrival.at, arrival.octets):
+            head = read_head(sent.octets)
+            assert tables.owners[link, head.src] == arrival.at
+            assert head.kind is None
+            own = read_head(arrival.octets).tag_vid if function.trunk else 0
+            assert head.tag_vid == (own or function.vlan) > 0
 
 
 @given(extender_traffic(consistent=True))
@@ -197,7 +223,10 @@ def test_a_bridge_changes_nothing_but_tags_and_a_dscp(
         for sent in node.receive(port_link(arrival.at), arrival.octets, NOW_NS):
             kind = tables.links[port_link(sent.port)]
             left = read_frame(sent.octets, kind).head
-            assert left.kind is kind or channel_of(left, kind) == port_channel(sent.port)
+            if kind is ChannelKind.VEPA:
+                assert (left.kind, left.tag_vid) == (None, decision.vlan)
+            else:
+                assert left.kind is kind or channel_of(left, kind) == port_channel(sent.port)
             assert sent.octets[:12] == arrival.octets[:12]
             assert sent.octets.endswith(rest)
             service = tables.terms_of(tables.ports.get(sent.port, Port())).service

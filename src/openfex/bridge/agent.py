@@ -21,6 +21,7 @@ from openfex.bridge.vsi_manager import VsiManager
 from openfex.errors import RefusedError
 from openfex.model.layout import Bridge, Layout
 from openfex.model.values import DEFAULT_CHANNEL, port_number
+from openfex.plan.vepa import find_split
 from openfex.protocol.cdcp import MOST_GIVEN, CdcpBridge, ChannelGiven, ChannelWithdrawn
 from openfex.protocol.mirror import Applied, Synced, Told
 from openfex.protocol.output import Log, Send, Transmit, earliest
@@ -333,6 +334,7 @@ class BridgeAgent:
         heard = {link: end.mirror.heard for link, end in self.ends.items()}
         try:
             layout = lay_out(self.bridge, self._with(grants).values())
+            _check_ways(layout, grants)
             tables = compile_bridge(layout, self.bridge.name, self.tables)
         except RefusedError as error:
             return self._do_without(grants, error, now)
@@ -395,6 +397,15 @@ def _given_by(said: Mapping[Key, bytes]) -> dict[int, int]:
     told = {numbers_of(key)[0]: VethEntry.decode(value).channel for key, value in said.items() if key.kind is Kind.VETH}
     given = sorted((number, channel) for number, channel in told.items() if DEFAULT_CHANNEL not in (number, channel))
     return dict(given[:MOST_GIVEN])
+
+
+def _check_ways(layout: Layout, grants: Iterable[Grant]) -> None:
+    """Raise RefusedError if what is granted had a VLAN by another network port than its neighbours on a VEPA uplink."""
+    fresh = {str(one.asked.key) for one in grants}
+    for other, binding, vlan in find_split(layout):
+        if not fresh.isdisjoint({other.uuid, binding.uuid}):
+            message = f"{binding.name} and {other.name} have VLAN {vlan} by different network ports"
+            raise RefusedError(message, code="vepa-pins-differ")
 
 
 def _is_same(one: BridgeTables, other: BridgeTables) -> bool:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from openfex.bridge.register import Held, Station
 from openfex.bridge.vsi_manager import VsiManager
 from openfex.model.layout import Profile
-from openfex.model.values import Mac
+from openfex.model.values import ChannelKind, Mac
 from openfex.plan.identity import VsiType
+from openfex.plan.vepa import refuse_profile
 from openfex.protocol.vdp_bridge import Accept, Asked, Reject
 from openfex.wire.vdp import ErrorCode
 from openfex.wire.vsi import Filter, Vsiid
@@ -78,6 +79,9 @@ def judge(
     if profile is None:
         words = f"VSI type {asked.vsi.type_id:06x} version {asked.vsi.type_version} is no profile here"
         return Refusal(Reject(ErrorCode.OTHER, hard=True), "unknown-vsi-type", words)
+    unfit = refuse_profile(profile) if station.kind is ChannelKind.VEPA else None
+    if unfit is not None:
+        return Refusal(Reject(ErrorCode.OTHER, hard=True), unfit.code, unfit.message)
     granted = _grant(asked, profile, function[1].generation)
     if granted is None:
         words = f"its filters are not one MAC address in VLANs of profile {profile.name}"

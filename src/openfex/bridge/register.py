@@ -128,13 +128,16 @@ class Station:
         return (number, self.functions[number]) if number is not None and has_channel else None
 
 
-def choose_pin(bridge: Bridge, nic: NicEntry, profile: Profile) -> NetworkPort | None:
-    """The network port of a vEth: the one asked for, else one that carries its VLANs, spread evenly."""
+def choose_pin(bridge: Bridge, nic: NicEntry, profile: Profile, host: str = "") -> NetworkPort | None:
+    """The network port of a vEth: the one asked for, else one that carries its VLANs, spread evenly.
+
+    By VEPA the same for all of a `host`.
+    """
     usable = [port for port in bridge.ports if not port.peer and port.profile.vlans & profile.vlans]
     asked = next((port for port in usable if port.name == nic.pin), None)
     if asked is not None:
         return asked
-    return usable[zlib.crc32(nic.name.encode()) % len(usable)] if usable else None
+    return usable[zlib.crc32((host or nic.name).encode()) % len(usable)] if usable else None
 
 
 def lay_out(bridge: Bridge, stations: Iterable[Station]) -> Layout:
@@ -161,6 +164,7 @@ def _host(bridge: Bridge, station: Station) -> Host | None:
 
 def _bindings(bridge: Bridge, station: Station, host: Host) -> Iterator[Binding]:
     by_number = {function.index: function for function in host.functions}
+    together = station.host.name if station.host and host.kind is ChannelKind.VEPA else ""
     for vsi, held in station.held.items():
         found = station.function_of(vsi)
         if found is None or held.mode is not Command.ASSOCIATE:
@@ -179,5 +183,5 @@ def _bindings(bridge: Bridge, station: Station, host: Host) -> Iterator[Binding]
             addresses,
             0,
             host.uplinks[0],
-            choose_pin(bridge, nic, held.profile),
+            choose_pin(bridge, nic, held.profile, together),
         )

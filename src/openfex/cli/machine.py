@@ -41,7 +41,7 @@ Only when they are named, because they boot a virtual machine: vm-on-vf  igb  nv
 
 Proofs = Annotated[str, Parameter(help="Only these proofs; all if none is named.")]
 Channel = Annotated[
-    Literal["vntag", "etag", "schannel", "schannel-q"] | None,
+    Literal["vntag", "etag", "schannel", "schannel-q", "vepa"] | None,
     Parameter(help="How frames are told apart on the uplink; vntag if not said."),
 ]
 Attachment = Annotated[

@@ -14,9 +14,10 @@ from openfex.model.values import ChannelKind
 U32 = struct.Struct("=I")
 U64 = struct.Struct("=Q")
 LINK = struct.Struct("=IHH")
-FUNCTION = struct.Struct("=II")
+FUNCTION = struct.Struct("=IHH")
 LIST = struct.Struct("=128Q")
 MAC = struct.Struct("=6sH")
+OWNER_KEY = struct.Struct("=6sH")
 PORT = struct.Struct("=6sH4I")
 PRICE = struct.Struct("=2Q")
 POLICY = struct.Struct("=2I2H2I2BH9Q")
@@ -51,12 +52,13 @@ HOME_FACTOR = 0x9E3779B97F4B
 TOTAL_ROWS = 8
 
 KEY_SIZES = {"veths": MAC.size, "stations": STATION_KEY.size, "drops": DROP_KEY.size}
-KEY_SIZES |= {"addresses": ADDRESS.size, "judged": JUDGED_KEY.size}
+KEY_SIZES |= {"addresses": ADDRESS.size, "judged": JUDGED_KEY.size, "owners": OWNER_KEY.size}
 """Keys that are not a plain u32."""
 VALUE_SIZES = {
     "links": LINK.size,
     "functions": FUNCTION.size,
     "lists": LIST.size,
+    "owners": U32.size,
     "ports": PORT.size,
     "profiles": PROFILE.size,
     "acls": ACL.size,
@@ -92,6 +94,7 @@ class Kind(IntEnum):
     ETAG = 2
     SCHANNEL = 3
     SCHANNEL_Q = 4
+    VEPA = 5
 
 
 class PortFlag(IntFlag):
@@ -104,6 +107,8 @@ class PortFlag(IntFlag):
     PEERING = 16
     XDP = 32
     QUEUED = 64
+    VEPA = 128
+    TRUNK = 256
 
 
 class PolicyFlag(IntFlag):

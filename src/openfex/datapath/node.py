@@ -33,7 +33,7 @@ LABEL = "openfex"
 SIZED = {"extender": ("counters", "functions"), "bridge": ("counters", "memories", "ports")}
 """The maps that have a row a port: what is counted, what is remembered, and what is known of it."""
 MAPS = {
-    "extender": ("links", "lists", "drops", "totals", "capture", "rings"),
+    "extender": ("links", "lists", "owners", "drops", "totals", "capture", "rings"),
     "bridge": (
         *("links", "vlan_sets", "veths", "homes", "stations", "floods", "judged", "settings", "ageing"),
         *("profiles", "addresses", "acls", "acl_nodes", "acl_runs", "vectors", "hits"),

@@ -102,8 +102,9 @@ def _is_in_channel(came_by: int, role: str, seen: int) -> bool:
 
 
 def _leave(octets: bytes, leaves: Leaves, tci: int, role: str) -> bytes:
-    """A bridge changes the C-tag alone; a host takes off whatever VLAN tag is outermost."""
-    own = (VlanTag.C_TPID,) if role == "bridge" else (VlanTag.C_TPID, VlanTag.S_TPID)
+    """A C-tag is put in the place of a C-tag alone; a host takes off whatever VLAN tag is outermost."""
+    changes = role == "bridge" or leaves is Leaves.TAGGED
+    own = (VlanTag.C_TPID,) if changes else (VlanTag.C_TPID, VlanTag.S_TPID)
     if leaves is not Leaves.AS_IS and _type(octets) in own:
         octets = _cut(octets, VlanTag.LENGTH)
     return _insert(octets, VlanTag.C_TPID, tci) if leaves is Leaves.TAGGED else octets

@@ -24,6 +24,7 @@ from openfex.datapath.abi import (
     LINK,
     LIST,
     MAC,
+    OWNER_KEY,
     PORT,
     U32,
     U64,
@@ -87,12 +88,15 @@ def extender_rows(tables: ExtenderTables, devices: Devices) -> Rows:
         flags |= PortFlag.UP if function.up and device.ifindex else 0
         flags |= PortFlag.DIRECT if device.direct else 0
         flags |= PortFlag.XDP if device.xdp else 0
-        functions[_key(port)] = FUNCTION.pack(device.ifindex, flags)
+        flags |= PortFlag.VEPA if function.vepa else 0
+        flags |= PortFlag.TRUNK if function.trunk else 0
+        functions[_key(port)] = FUNCTION.pack(device.ifindex, flags, function.vlan)
     lists = {
         _key(link << 16 | number): LIST.pack(*bits(one.tagged), *bits(one.untagged))
         for (link, number), one in tables.lists.items()
     }
-    return {"links": _link_rows(tables.links, devices), "functions": functions, "lists": lists}
+    owners = {OWNER_KEY.pack(mac.octets, link): _key(port) for (link, mac), port in tables.owners.items()}
+    return {"links": _link_rows(tables.links, devices), "functions": functions, "lists": lists, "owners": owners}
 
 
 def read_links(rows: Rows, devices: Devices | None) -> dict[int, ChannelKind | None]:
@@ -130,15 +134,19 @@ def read_extender(rows: Rows, devices: Devices | None) -> ExtenderTables:
     tables.links = {link: kind for link, kind in read_links(rows, devices).items() if kind is not None}
     for key, value in rows["functions"].items():
         port = U32.unpack(key)[0]
-        ifindex, number = FUNCTION.unpack(value)
+        ifindex, number, vlan = FUNCTION.unpack(value)
         flags = PortFlag(number)
         if flags & PortFlag.KNOWN:
             current = devices is None or _is_reached(devices.get(port, Device(0)), ifindex, flags)
-            tables.functions[port] = Function(bool(flags & PortFlag.UP) and current)
+            ways = (bool(flags & PortFlag.VEPA), vlan, bool(flags & PortFlag.TRUNK))
+            tables.functions[port] = Function(bool(flags & PortFlag.UP) and current, *ways)
     for key, value in rows["lists"].items():
         words = LIST.unpack(value)
         number = U32.unpack(key)[0]
         tables.lists[number >> 16, number & 0xFFFF] = Members(members(words[:64]), members(words[64:]))
+    for key, value in rows["owners"].items():
+        octets, link = OWNER_KEY.unpack(key)
+        tables.owners[link, Mac(octets)] = U32.unpack(value)[0]
     return tables
 
 
@@ -158,6 +166,7 @@ def _port_row(port: Port) -> bytes:
     flags |= PortFlag.UP if port.up else 0
     flags |= PortFlag.NETWORK if port.network else 0
     flags |= PortFlag.PEERING if port.peer else 0
+    flags |= PortFlag.VEPA if port.vepa else 0
     return PORT.pack(port.mac.octets if port.mac else bytes(6), 0, flags, port.pin, port.profile, 0)
 
 
@@ -247,6 +256,7 @@ def _read_port(value: bytes, addresses: frozenset[bytes]) -> Port:
         up=bool(flags & PortFlag.UP),
         network=bool(flags & PortFlag.NETWORK),
         peer=bool(flags & PortFlag.PEERING),
+        vepa=bool(flags & PortFlag.VEPA),
         profile=profile,
         mac=Mac(octets) if any(octets) else None,
         pin=pin,

@@ -46,7 +46,7 @@ from openfex.rules.tables import BridgeTables, ExtenderTables, Station
 POINTED_TO = ("vlan_sets", "addresses", "judged")
 """What profiles and floods ask for: it is there before they do, and until no program can ask any more."""
 TABLES = {
-    "extender": ("lists", "functions", "links"),
+    "extender": ("lists", "functions", "owners", "links"),
     "bridge": (*POINTED_TO, "ports", "floods", "links", "veths", "homes"),
 }
 """The maps that tables are written to, in this order: what is pointed to before what points to it."""

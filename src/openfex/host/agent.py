@@ -22,7 +22,8 @@ from openfex.protocol.output import Log, Send, Transmit, earliest
 from openfex.protocol.uplink import Agreed, Uplink, log_of
 from openfex.protocol.vdp import Associated, Deassociated, LossReason, Lost, Refused, Vsi
 from openfex.protocol.vdp_station import Station
-from openfex.rules.tables import ExtenderTables, Function, Members
+from openfex.rules.compiler import function_of, owners_of
+from openfex.rules.tables import ExtenderTables, Members
 from openfex.wire.control import Key, Kind, ListRow, Mark, VethEntry, numbers_of
 from openfex.wire.vdp import Command, ManagerId
 from openfex.wire.vsi import Filter, Vsiid
@@ -303,7 +304,7 @@ class HostAgent:
 
     def _compile(self) -> ExtenderTables:
         tables = ExtenderTables()
-        bound = {one.host_port: key for key, one in self.bindings.items()}
+        bound = {one.host_port: one for key, one in self.bindings.items() if key in self.up}
         for uplink in self.host.uplinks:
             link, told = uplink.host_link, self._links.get(uplink.host_link, _Link())
             tables.links[link] = uplink.kind
@@ -315,7 +316,8 @@ class HostAgent:
                 port = port_number(link, function.channel)
                 has_veth = self._channel_of(link, function.channel) == function.channel
                 if has_veth or (not told.is_known and port in self.tables.functions):
-                    tables.functions[port] = Function(bound.get(port) in self.up)
+                    tables.functions[port] = function_of(bound.get(port), tables.lists)
+        tables.owners = owners_of(bound.values())
         return tables
 
     def _channel_of(self, link: int, number: int) -> int | None:

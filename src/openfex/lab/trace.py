@@ -24,15 +24,17 @@ from openfex.lab.names import netns_of
 from openfex.lab.points import Point, point_at
 from openfex.model.drops import DropReason
 from openfex.model.layout import Layout
-from openfex.model.values import port_channel, port_link, port_number
+from openfex.model.values import ChannelKind, port_channel, port_link, port_number
 from openfex.rules.bridge import decide_bridge
 from openfex.rules.compiler import compile_bridge
 from openfex.rules.decision import GOES_NOWHERE, Decision, Direction, Hit, outcome
 from openfex.rules.engine import Bridge, Copy, Drop, Extender, Sent, up_tag
 from openfex.rules.extender import decide_down, decide_up
-from openfex.rules.head import read_head
+from openfex.rules.head import C_TAG, Head, read_head
 from openfex.rules.policy import read_frame
+from openfex.rules.priority import PRIORITY
 from openfex.rules.tables import BridgeTables, ExtenderTables
+from openfex.wire import VlanTag
 
 MOST_HOPS = 1_000
 ATTEMPTS = 5
@@ -89,8 +91,17 @@ def at_wire(layout: Layout, point: Point, octets: bytes) -> tuple[Point, bytes]:
         return point, octets
     link = port_link(point.number)
     uplink = next(one for one in layout.uplinks_of(point.node) if one.bridge_link == link)
-    tag = up_tag(uplink.kind, port_channel(point.number), read_head(octets).tci)
+    tag = up_tag(uplink.kind, port_channel(point.number), _tci(layout, point, read_head(octets)))
+    if uplink.kind is ChannelKind.VEPA and read_head(octets).tpid == C_TAG:
+        octets = octets[:12] + octets[12 + VlanTag.LENGTH :]
     return point_at(layout, "bridge", point.node, port_number(link)), octets[:12] + tag + octets[12:]
+
+
+def _tci(layout: Layout, point: Point, head: Head) -> int:
+    """What the tag is made of that a host puts on a frame: by VEPA it is that of the VLAN."""
+    here = (one for one in layout.bindings if (one.uplink.bridge, one.bridge_port) == (point.node, point.number))
+    vlan = next((one.profile.vlan for one in here if one.uplink.kind is ChannelKind.VEPA), 0)
+    return head.tci if head.tag_vid else head.tci & PRIORITY | vlan
 
 
 def trace(layout: Layout, point: Point, octets: bytes) -> list[Hop]:

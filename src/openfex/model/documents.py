@@ -175,14 +175,16 @@ class HostSpec(Spec):
 
     channel: Literal["vntag", "etag", "schannel", "schannel-q", "vepa"] = Field(
         description="how its functions' frames are told apart on the uplinks: by a VN-Tag, an E-Tag, an S-tag "
-        "(802.1ad), or with `schannel-q` a C-tag (802.1Q); `vepa` is not built yet, and refused "
-        "(`channel-not-supported`)",
+        "(802.1ad), or with `schannel-q` a C-tag (802.1Q); `vepa` has none: each frame bears the C-tag of its VLAN, "
+        "and MACs tell functions apart, so NICs that share a VLAN share a network port (`vepa-pins-differ`), and "
+        "profiles neither judge what leaves (`vepa-judges-out`) nor learn (`vepa-learns`)",
         examples=["vntag"],
     )
     remote: Truth = Field(
         False,
         description="a real host, reached over `port` of its uplinks: nothing of it is built here. Its adapters put a "
-        "port VLAN on each function, so its channels are S-channels (`remote-needs-schannel`)",
+        "port VLAN on each function, so its channels are S-channels; or with `channel: vepa` any station that puts a "
+        "VLAN's tag on each frame (`remote-needs-schannel`)",
         examples=[True],
     )
     agent: Truth = Field(

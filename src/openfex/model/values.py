@@ -62,10 +62,12 @@ class ChannelKind(Enum):
     """An S-channel: the tag is an S-tag (802.1ad), its VID the channel."""
     SCHANNEL_Q = "schannel-q"
     """The same with a C-tag (802.1Q), for adapters that have no other."""
+    VEPA = "vepa"
+    """None: MAC and VLAN tell them apart, so every frame bears the C-tag of its VLAN (802.1Qbg)."""
 
     @property
     def overhead(self) -> int:
-        """Octets that the tag adds to a frame."""
+        """Octets that the tag adds to a frame; with VEPA the VLAN's C-tag, which is none of a channel's."""
         return {ChannelKind.VNTAG: 6, ChannelKind.ETAG: 8}.get(self, 4)
 
     @property

@@ -10,8 +10,9 @@ from __future__ import annotations
 import zlib
 
 from openfex.model.documents import MachineSpec, NicSpec
-from openfex.model.layout import Binding, Bridge, Function, Guest, Host, Machine, NetworkPort, Profile, Purpose, Uplink
+from openfex.model.layout import Binding, Function, Guest, Host, Machine, NetworkPort, Profile, Purpose, Uplink
 from openfex.model.reader import Document, of_spec
+from openfex.model.values import ChannelKind
 from openfex.plan.allotment import Seat
 from openfex.plan.draft import Draft
 from openfex.plan.identity import mac_of, uuid_of
@@ -73,16 +74,26 @@ def _choose_uplink(draft: Draft, host: Host, name: str, nic: NicSpec) -> Uplink:
     return next((one for one in usable if seat and one.fabric == seat.fabric), usable[0])
 
 
-def _choose_pin(draft: Draft, bridge: Bridge, name: str, nic: NicSpec, profile: Profile) -> NetworkPort | None:
-    """The one asked for, else the one it has, else one that carries its VLANs, spread evenly. A peer is for all."""
+def _choose_pin(draft: Draft, uplink: Uplink, name: str, nic: NicSpec, profile: Profile) -> NetworkPort | None:
+    """The one asked for, else the one it has, else one that carries its VLANs, spread evenly. A peer is for all.
+
+    By VEPA it is not spread over the NICs of an uplink, but over uplinks; and first that of those in one of its VLANs.
+    """
+    bridge, seat = draft.bridges[uplink.bridge], draft.held.nics.get(name)
     if nic.pin is not None:
         return next(port for port in bridge.ports if port.name == nic.pin)
     usable = [port for port in bridge.ports if not port.peer and port.profile.vlans & profile.vlans]
-    seat = draft.held.nics.get(name)
+    vepa = uplink.kind is ChannelKind.VEPA
+    taken = {one.pin for one in draft.bindings.values() if _shares(one, uplink, profile)} if vepa else ()
+    shared = next((port for port in usable if port in taken), None)
     held = next((port for port in usable if seat and port.name == seat.pin), None)
-    if held or not usable:
-        return held
-    return usable[zlib.crc32(name.encode()) % len(usable)]
+    if shared or held or not usable:
+        return shared or held
+    return usable[zlib.crc32((uplink.host if vepa else name).encode()) % len(usable)]
+
+
+def _shares(one: Binding, uplink: Uplink, profile: Profile) -> bool:
+    return one.uplink == uplink and bool(one.profile.vlans & profile.vlans)
 
 
 def _bind(draft: Draft, document: Document, nic_name: str, nic: NicSpec) -> None:
@@ -97,7 +108,7 @@ def _bind(draft: Draft, document: Document, nic_name: str, nic: NicSpec) -> None
         return
     del draft.free[host.name][function.name]
     uplink = _choose_uplink(draft, host, name, nic)
-    pin = _choose_pin(draft, draft.bridges[uplink.bridge], name, nic, profile)
+    pin = _choose_pin(draft, uplink, name, nic, profile)
     mac = nic.mac or mac_of(draft.lab, machine.name, nic_name)
     identity = uuid_of(draft.lab, machine.name, nic_name)
     generation = _next_generation(draft.held.nics.get(name), function, uplink)

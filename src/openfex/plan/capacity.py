@@ -72,8 +72,7 @@ def check_adapters(inventory: Inventory) -> Iterator[Problem]:
 def _channels_of(inventory: Inventory, host: str) -> int:
     """How many functions of a host can have a channel."""
     spec = inventory.host_of.get(host)
-    known = spec is not None and spec.channel in {kind.value for kind in ChannelKind}
-    return ChannelKind(spec.channel).channels if spec and known else LAST_CHANNEL
+    return ChannelKind(spec.channel).channels if spec else LAST_CHANNEL
 
 
 def check_functions_left(inventory: Inventory) -> Iterator[Problem]:

@@ -137,7 +137,7 @@ def check_mtus(inventory: Inventory) -> Iterator[Problem]:
     """
     overheads = {kind.value: kind.overhead + VLAN_ROOM for kind in ChannelKind}
     for document, host in inventory.hosts:
-        tags = overheads.get(host.channel, 0)
+        tags = overheads[host.channel]
         for fabric, uplink in host.uplinks.items():
             link = f"uplink {fabric} of host {document.name} ({uplink.device}), whose MTU is {uplink.mtu}"
             large = [nic for nic in inventory.nics_on(document.name, fabric) if nic.spec.mtu + tags > uplink.mtu]

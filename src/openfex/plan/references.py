@@ -9,8 +9,7 @@ from openfex.errors import Problem
 from openfex.model.networks import BridgeSpec, NetworkPortSpec, NetworkSpec
 from openfex.model.policy import Source
 from openfex.model.reader import Document
-from openfex.model.values import ChannelKind
-from openfex.model.wording import choose, either
+from openfex.model.wording import choose
 from openfex.plan.inventory import Inventory
 
 
@@ -106,12 +105,8 @@ def _is_peer(bridge: BridgeSpec, port: str) -> bool:
 
 
 def check_hosts(inventory: Inventory) -> Iterator[Problem]:
-    """The channel of a host, and where its uplinks end."""
-    channels = [kind.value for kind in ChannelKind]
+    """Where the uplinks of hosts end."""
     for document, host in inventory.hosts:
-        if host.channel not in channels:
-            message = f"channel {host.channel} is not built by this version"
-            yield document.problem("channel-not-supported", message, f"use {either(channels)}", ("channel",))
         for fabric, uplink in host.uplinks.items():
             path = ("uplinks", fabric, "bridge")
             if not inventory.networks:

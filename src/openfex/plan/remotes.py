@@ -10,17 +10,18 @@ from openfex.model.documents import HostSpec, UplinkSpec
 from openfex.model.reader import Document
 from openfex.model.source import Place
 from openfex.model.values import ChannelKind
+from openfex.model.wording import either
 from openfex.plan.inventory import Inventory
 
-_KINDS = [kind.value for kind in ChannelKind if kind.is_schannel]
+_KINDS = [kind.value for kind in ChannelKind if kind.is_schannel or kind is ChannelKind.VEPA]
 
 
 def check_remotes(inventory: Inventory) -> Iterator[Problem]:
     """Hosts and their uplinks."""
     for document, host in inventory.hosts:
         if host.remote and host.channel not in _KINDS:
-            message = "a real adapter tags its functions' frames with VLANs"
-            yield document.problem("remote-needs-schannel", message, f"write {' or '.join(_KINDS)}", ("channel",))
+            message = "what is told apart there is by VLAN tags, or by MACs and VLANs"
+            yield document.problem("remote-needs-schannel", message, f"write {either(_KINDS)}", ("channel",))
         if host.remote and (len(host.uplinks) > 1 or len(inventory.adapters_of(document.name)) > 1):
             message = "nothing says which adapter has which cable"
             remedy = "write a host for each adapter and its cable"

@@ -31,6 +31,7 @@ from openfex.plan.remotes import check_cables, check_remote_machines, check_remo
 from openfex.plan.rules import check_rates, check_rules
 from openfex.plan.shapes import check_shapes
 from openfex.plan.sources import check_guards, check_source_macs
+from openfex.plan.vepa_checks import check_vepa_pins, check_vepa_profiles
 
 CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_network,
@@ -57,6 +58,7 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_macs,
     check_source_macs,
     check_guards,
+    check_vepa_profiles,
     check_addresses,
     check_mtus,
 )
@@ -70,7 +72,7 @@ def review(reading: Reading, held: Allotment, here: Collection[str] | None = Non
 
 def review_layout(layout: Layout, reading: Reading) -> None:
     """Raise DocumentError with what can only be seen when every NIC has its port."""
-    _refuse(check_lists(layout, reading))
+    _refuse([*check_lists(layout, reading), *check_vepa_pins(layout, reading)])
 
 
 def _refuse(problems: Iterable[Problem]) -> None:

@@ -20,16 +20,30 @@ ROUNDS = 10
 
 
 def channel_of(octets: bytes, kind: ChannelKind) -> int | None:
-    """The channel that a frame on an uplink names itself by; None for a list, or a frame without a channel's tag."""
+    """The channel that a frame on an uplink names itself by; None for a list, or a frame without a channel's tag.
+
+    By VEPA the VLAN, which is all that it says of itself beside its addresses.
+    """
     try:
         tag = Frame.decode(octets).outer
     except WireError:
         return None
+    if kind is ChannelKind.VEPA:
+        return tag.vid if isinstance(tag, VlanTag) and tag.tpid == VlanTag.C_TPID else None
     if kind.is_schannel:
         return tag.vid if isinstance(tag, VlanTag) and tag.tpid == TPIDS[kind] else None
     if isinstance(tag, VnTag):
         return None if tag.pointer else tag.dvif if tag.direction else tag.svif
     return tag.ecid if isinstance(tag, ETag) and not tag.grp else None
+
+
+def _own(binding: Binding) -> int:
+    """What frames of a function say on its uplink."""
+    return binding.profile.vlan if binding.uplink.kind is ChannelKind.VEPA else binding.function.channel
+
+
+def _word(binding: Binding) -> str:
+    return "VLAN" if binding.uplink.kind is ChannelKind.VEPA else "channel"
 
 
 def _uplink(binding: Binding, way: str) -> str:
@@ -54,7 +68,7 @@ def function_to_host(stage: Stage) -> Proof:
 
 
 def tagged_on_wire(stage: Stage) -> Proof:
-    """On the uplink every frame of a function is tagged, with the function's own channel."""
+    """On the uplink every frame of a function is tagged, with the function's own channel; by VEPA with its VLAN."""
     found: dict[str, set[int | None]] = {}
     untagged = 0
     for machine, binding in stage.bindings.items():
@@ -65,8 +79,8 @@ def tagged_on_wire(stage: Stage) -> Proof:
         mine = [one for one in seen[_uplink(binding, UP)] if number in numbers([one])]
         found[binding.name] = {channel_of(one, binding.uplink.kind) for one in mine}
         untagged += sum(Frame.decode(one).outer is None for way in (UP, DOWN) for one in seen[_uplink(binding, way)])
-    right = {binding.name: {binding.function.channel} for binding in stage.bindings.values()}
-    ids = ", ".join(f"{binding.machine}={binding.function.channel}" for binding in stage.bindings.values())
+    right = {binding.name: {_own(binding)} for binding in stage.bindings.values()}
+    ids = ", ".join(f"{binding.machine}={_own(binding)}" for binding in stage.bindings.values())
     kind = stage.bed.layout.hosts[0].kind
     measured = f"{kind.value} on every frame, {untagged} without; {ids}"
     return Proof("tagged-on-wire", found == right and not untagged, measured)
@@ -87,8 +101,8 @@ def same_host_through_bridge(stage: Stage) -> Proof:
     places, channels = _journey(stage, "vm1", "vm2")
     one, other = stage.bindings["vm1"], stage.bindings["vm2"]
     expected = {_uplink(one, UP): 1, _uplink(one, DOWN): 1, NIC + other.name: 1}
-    ok = places == expected and channels == [one.function.channel, other.function.channel]
-    measured = f"{one.name} to {other.name}: up the uplink in channel {channels[0]}, down it in {channels[-1]}"
+    ok = places == expected and channels == [_own(one), _own(other)]
+    measured = f"{one.name} to {other.name}: up the uplink in {_word(one)} {channels[0]}, down it in {channels[-1]}"
     return Proof("same-host-through-bridge", ok, measured)
 
 
@@ -97,8 +111,8 @@ def across_hosts(stage: Stage) -> Proof:
     places, channels = _journey(stage, "vm1", "vm4")
     one, other = stage.bindings["vm1"], stage.bindings["vm4"]
     expected = {_uplink(one, UP): 1, _uplink(other, DOWN): 1, NIC + other.name: 1}
-    ok = places == expected and channels == [one.function.channel, other.function.channel]
-    measured = f"{one.name} to {other.name}: up h1 in channel {channels[0]}, down h2 in {channels[-1]}"
+    ok = places == expected and channels == [_own(one), _own(other)]
+    measured = f"{one.name} to {other.name}: up h1 in {_word(one)} {channels[0]}, down h2 in {channels[-1]}"
     return Proof("across-hosts", ok, measured)
 
 
@@ -199,9 +213,11 @@ def vf_cannot_change_itself(stage: Stage) -> Proof:
 
 def no_loop(stage: Stage) -> Proof:
     """Two network ports cabled to each other, and no spanning tree: every broadcast ends (P11)."""
-    sent = [stage.broadcast("vm1") for _ in range(ROUNDS)]
+    looped = next(one for one in stage.bindings.values() if one.pin and one.pin.name == "loop0")
+    witness = next(one for one in stage.bindings.values() if one.profile == looped.profile and one is not looped)
+    sent = [stage.broadcast(looped.machine) for _ in range(ROUNDS)]
     before = stage.drops(DropReason.OWN_SOURCE)
-    seen = stage.exchange("vm1", [octets for _, octets in sent], "vm4")
+    seen = stage.exchange(looped.machine, [octets for _, octets in sent], witness.machine)
     wire = sum(
         sum(_where(seen, number).get(NETWORK + "sw-a/" + port, 0) for port in ("loop0", "loop1")) for number, _ in sent
     )

@@ -39,14 +39,19 @@ RULES = (
     Rule(False, fragments=(Fragment.LATER,), name="fragments"),
 )
 RATE = Rate(10_000_000, 256 << 10)
-POLICIES = {
-    "open": FREE,
-    "edge": Policy(acl_in=RULES, acl_out=RULES),
-    "guarded": Policy(source=Source(guard=True)),
-    "slow": Policy(rate_in=RATE),
-}
 MACHINES = (("client", "open"), ("server", "edge"), ("guarded", "guarded"), ("slow", "slow"))
 """Name and profile."""
+
+
+def policies_of(kind: ChannelKind) -> dict[str, Policy]:
+    """What the profiles ask, by name. By VEPA none can judge what leaves by a vEth."""
+    edge = Policy(acl_in=RULES) if kind is ChannelKind.VEPA else Policy(acl_in=RULES, acl_out=RULES)
+    return {
+        "open": FREE,
+        "edge": edge,
+        "guarded": Policy(source=Source(guard=True)),
+        "slow": Policy(rate_in=RATE),
+    }
 
 
 def _rule(rule: Rule) -> str:
@@ -69,7 +74,7 @@ def _policy(policy: Policy) -> Iterator[str]:
 def documents(kind: ChannelKind, attachment: str = AUTO) -> str:
     """The lab as documents."""
     parts = [f"kind: network\nname: {LAB}\nspec: {{bridges: {{{BRIDGE}: {{ports: {{{PORT}: {{profile: edge}}}}}}}}}}\n"]
-    for name, policy in POLICIES.items():
+    for name, policy in policies_of(kind).items():
         asked = "".join(_policy(policy))
         parts.append(f"kind: profile\nname: {name}\nspec:\n  vlan: {{access: {VLAN}}}\n{asked}")
     parts += host_documents("h1", kind, attachment)
@@ -85,7 +90,7 @@ def _address(number: int) -> str:
 
 def layout(kind: ChannelKind, attachment: str = AUTO) -> Layout:
     """The lab laid out."""
-    named = enumerate(POLICIES.items(), start=2)
+    named = enumerate(policies_of(kind).items(), start=2)
     profiles = {name: Profile(name, VLAN, policy=policy, number=row) for row, (name, policy) in named}
     port = NetworkPort(BRIDGE, PORT, 1, profiles["edge"])
     host = host_of("h1", 0, kind, attachment)

@@ -44,10 +44,19 @@ MACHINES = (
     ("h2-own", "h2", "web", "up0"),
 )
 """Name, host, profile, network port. The last is the host itself, holding one of its own functions."""
+LOOPED_BY_VEPA = "vm5"
+"""By VEPA NICs of one host and VLAN have the same network port: another one is pinned to the loop, alone there."""
 TIMES = "  signalling: {retransmission: 20ms, resource-wait: 1s, keep-alive: 1s}\n"
 SIGNALLING = Signalling(rte=11, rwd=17, rka=17)
 """The same as agents say it: 10 us x 2^n. Short, so that a proof need not wait for a host to be given up."""
 _NAMESPACE = uuid.UUID("6f70656e-6665-5800-8000-000000000000")
+
+
+def machines_of(kind: ChannelKind) -> list[tuple[str, str, str, str]]:
+    """The machines, as MACHINES has them, of a lab whose hosts have that channel."""
+    if kind is not ChannelKind.VEPA:
+        return [*MACHINES]
+    return [(name, host, profile, "loop0" if name == LOOPED_BY_VEPA else "up0") for name, host, profile, _ in MACHINES]
 
 
 def mac_of(number: int) -> Mac:
@@ -90,7 +99,7 @@ def documents(kind: ChannelKind, *, bound: bool = True, functions: int = FUNCTIO
     parts += [f"kind: profile\nname: {name}\nspec: {{vlan: {{access: {vlan}}}}}\n" for name, vlan in VLANS.items()]
     for host in ("h1", "h2"):
         parts += host_documents(host, kind, attachment, functions)
-    for number, (name, host, profile, pin) in enumerate(MACHINES if bound else (), start=1):
+    for number, (name, host, profile, pin) in enumerate(machines_of(kind) if bound else (), start=1):
         where = "host" if name.endswith("-own") else "namespace"
         nic = f'{{profile: {profile}, mac: "{mac_of(number)}", address: {_address(number, profile)}, pin: {pin}}}'
         device = "own0" if where == "host" else "eth0"
@@ -106,7 +115,7 @@ def layout(kind: ChannelKind, *, bound: bool = True, attachment: str = AUTO) -> 
     hosts = {name: host_of(name, ordinal, kind, attachment) for ordinal, name in enumerate(("h1", "h2"))}
     machines, bindings = [], []
     free = {host.name: iter(host.functions) for host in hosts.values()}
-    for number, (name, host, profile, pin) in enumerate(MACHINES if bound else (), start=1):
+    for number, (name, host, profile, pin) in enumerate(machines_of(kind) if bound else (), start=1):
         in_host = name.endswith("-own")
         nic = "own0" if in_host else "eth0"
         machines.append(Machine(name, host, in_host))

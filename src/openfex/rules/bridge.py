@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The controlling bridge's decision; the specification of bpf/lib/bridge.h.
 
-(link, channel) names the port; the port's rules say what it may send; the VLAN and the destination say where it goes.
+(link, channel) names the port, on VEPA uplinks (link, source); the port's rules say what it may send; the VLAN and the
+destination say where it goes.
 
 To the network the bridge is an end host (promise P11): every vEth is pinned to one network port. What the network
 sends reaches only the vEths that are pinned to the port it came by, and never another network port. So there is no
@@ -26,6 +27,7 @@ from openfex.rules.priority import dscp_of, priority_of
 from openfex.rules.schannel import is_in_default, may_go_untagged
 from openfex.rules.service import unwrap
 from openfex.rules.tables import BridgeTables, Flood, Port, Station, Terms
+from openfex.rules.vepa import find_sender, is_in_vlan
 
 REFRESH_NS = 10**9
 """An entry's age is written at most once a second."""
@@ -43,6 +45,22 @@ def _channel(head: Head) -> tuple[int, DropReason]:
     return channel, DropReason.NONE
 
 
+def _sender(head: Head, link: int, tables: BridgeTables) -> tuple[int | None, DropReason]:
+    """The port that a frame from a link is of, or why it is nobody's."""
+    kind = tables.links[link]
+    if kind is None:
+        return port_number(link), DropReason.UNKNOWN_CHANNEL
+    if kind is ChannelKind.VEPA:
+        number = find_sender(head.src, link, tables) if is_in_vlan(head) else None
+        return number, DropReason.UNKNOWN_CHANNEL if is_in_vlan(head) else DropReason.NOT_IN_CHANNEL
+    if is_in_default(head, kind):
+        return port_number(link, DEFAULT_CHANNEL), DropReason.UNKNOWN_CHANNEL
+    if kind is not head.kind:
+        return None, DropReason.NOT_IN_CHANNEL
+    channel, reason = _channel(head)
+    return None if reason else port_number(link, channel), reason or DropReason.UNKNOWN_CHANNEL
+
+
 def enter(head: Head, link: int, tables: BridgeTables) -> tuple[int, DropReason]:
     """The port that a frame from `link` is counted on, and why it may not enter."""
     number = port_number(link)
@@ -50,34 +68,27 @@ def enter(head: Head, link: int, tables: BridgeTables) -> tuple[int, DropReason]
         return number, DropReason.TRUNCATED
     if link not in tables.links:
         return number, DropReason.NOT_IN_CHANNEL
-    kind = tables.links[link]
-    is_default = is_in_default(head, kind)
-    if kind is not head.kind and not is_default:
-        return number, DropReason.FORGED_TAG if kind is None else DropReason.NOT_IN_CHANNEL
-    if kind is not None:
-        channel, reason = (DEFAULT_CHANNEL, DropReason.NONE) if is_default else _channel(head)
-        if reason:
-            return number, reason
-        if port_number(link, channel) not in tables.ports:
-            return number, DropReason.UNKNOWN_CHANNEL
-        number = port_number(link, channel)
-    port = tables.ports.get(number)
-    if port is None:
-        return number, DropReason.UNKNOWN_CHANNEL
-    return number, DropReason.NONE if port.up else DropReason.PORT_DOWN
+    if tables.links[link] is None and head.kind is not None:
+        return number, DropReason.FORGED_TAG
+    sender, reason = _sender(head, link, tables)
+    port = None if sender is None else tables.ports.get(sender)
+    if sender is None or port is None:
+        return number, reason
+    return sender, DropReason.NONE if port.up else DropReason.PORT_DOWN
 
 
-def classify(head: Head, port: Terms) -> int:
+def classify(head: Head, port: Terms, *, vepa: bool = False) -> int:
     """The VLAN a frame belongs to once it is past the port; 0: it may not pass.
 
     A priority tag counts as none. To a trunk a service tag is data in its native VLAN; an access port takes no tag,
-    nor one behind a priority tag: where the frame leaves untagged it would be the first.
+    nor one behind a priority tag: where the frame leaves untagged it would be the first. From a VEPA uplink an access
+    VLAN has its tag, too.
     """
     if not port.trunk and (head.tpid == S_TAG or head.vlan_tags > 1):
         return 0
     if not head.tag_vid:
-        return port.vlan
-    return head.tag_vid if port.trunk and port.is_member(head.tag_vid) else 0
+        return 0 if vepa else port.vlan
+    return head.tag_vid if (vepa or port.trunk) and port.is_member(head.tag_vid) else 0
 
 
 def learn(src: Mac, vlan: int, port: int, now_ns: int, tables: BridgeTables) -> tuple[DropReason, Learnt | None]:
@@ -108,7 +119,7 @@ def _to_veth(to: int, port: Port, d: Decision, frame: Frame, tables: BridgeTable
     if not terms.is_member(d.vlan):
         return deny(d, DropReason.VLAN_MISMATCH)
     source = port_channel(d.port) if port_link(to) == port_link(d.port) else 0
-    d = replace(d, out=to, source=source, tagged=terms.leaves_tagged(d.vlan), service=terms.service)
+    d = replace(d, out=to, source=source, tagged=tables.leaves_tagged(target, d.vlan), service=terms.service)
     if is_mistaken(frame.head, d, tables):
         return deny(d, DropReason.FORGED_TAG, to)
     return judge_acl(frame, d, to, Direction.OUT, tables)
@@ -213,7 +224,7 @@ def _pass_port(frame: Frame, number: int, tables: BridgeTables) -> Decision:
     reason, learns = _judge_sender(head, number, tables)
     if reason:
         return drop(number, reason)
-    vlan = 0 if terms.service and not frame.unwrapped else classify(head, terms)
+    vlan = 0 if terms.service and not frame.unwrapped else classify(head, terms, vepa=port.vepa)
     if not vlan:
         return drop(number, DropReason.VLAN_NOT_ALLOWED)
     reason = judge_guard(frame, port) if terms.policy.source.guard else DropReason.NONE

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Set
 from ipaddress import ip_interface
 
 from openfex.errors import RefusedError
-from openfex.model.layout import Binding, Host, Layout, NetworkPort, Profile
+from openfex.model.layout import Binding, Host, Layout, NetworkPort, Profile, Uplink
 from openfex.model.limits import MAX_LISTS
-from openfex.model.values import port_number
+from openfex.model.values import ChannelKind, Mac, port_number
 from openfex.rules.tables import BridgeTables, ExtenderTables, Flood, Function, Members, Port, Terms
 
 Scope = tuple[int, int]
@@ -85,7 +85,8 @@ def own_addresses(binding: Binding) -> frozenset[bytes]:
 def _veth_row(binding: Binding) -> Port:
     pin = binding.pin.number if binding.pin else 0
     addresses = own_addresses(binding) if binding.profile.policy.source.guard else frozenset()
-    return Port(up=True, profile=binding.profile.number, mac=binding.mac, pin=pin, addresses=addresses)
+    vepa, profile = binding.uplink.kind is ChannelKind.VEPA, binding.profile.number
+    return Port(up=True, profile=profile, mac=binding.mac, pin=pin, addresses=addresses, vepa=vepa)
 
 
 def _lay_ports(tables: BridgeTables, layout: Layout, name: str) -> None:
@@ -167,15 +168,46 @@ def _list(bound: Iterable[Binding], vlan: int) -> Members:
 def compile_extender(layout: Layout, host: Host, bridges: Mapping[str, BridgeTables]) -> ExtenderTables:
     """The tables of a host's port extender; the lists' ids are those of the bridges at the other end."""
     tables = ExtenderTables()
-    bound = {(one.uplink.host_link, one.function.channel) for one in layout.bindings_on(host.name)}
     for uplink in host.uplinks:
         tables.links[uplink.host_link] = uplink.kind
-        for function in host.functions:
-            up = (uplink.host_link, function.channel) in bound
-            tables.functions[port_number(uplink.host_link, function.channel)] = Function(up)
         floods = bridges[uplink.bridge].floods
         for scope, by_link in _members(layout, uplink.bridge).items():
-            if uplink.bridge_link in by_link:
-                key = (uplink.host_link, floods[scope].list_id)
-                tables.lists[key] = _list(by_link[uplink.bridge_link], scope[1])
+            number = _list_at(uplink, scope, floods)
+            if number and uplink.bridge_link in by_link:
+                tables.lists[uplink.host_link, number] = _list(by_link[uplink.bridge_link], scope[1])
+    bound = {one.host_port: one for one in layout.bindings_on(host.name)}
+    for port in (port_number(uplink.host_link, one.channel) for uplink in host.uplinks for one in host.functions):
+        tables.functions[port] = function_of(bound.get(port), tables.lists)
+    tables.owners = owners_of(bound.values())
     return tables
+
+
+def _list_at(uplink: Uplink, scope: Scope, floods: Mapping[Scope, Flood]) -> int:
+    """How an uplink names a list; 0: it does not. By VEPA there is one a VLAN, and that is its name."""
+    if uplink.kind is not ChannelKind.VEPA:
+        return floods[scope].list_id
+    return 0 if scope[0] else scope[1]
+
+
+def function_of(binding: Binding | None, lists: Mapping[tuple[int, int], Members]) -> Function:
+    """A function, up if it is bound.
+
+    By VEPA it sends in the VLANs whose lists it is on: untagged in that which it takes so.
+    """
+    if binding is None or binding.uplink.kind is not ChannelKind.VEPA:
+        return Function(binding is not None)
+    link, channel = binding.uplink.host_link, binding.function.channel
+    mine = {vlan: one for (at, vlan), one in lists.items() if at == link}
+    untagged = [vlan for vlan, one in mine.items() if channel in one.untagged]
+    trunk = any(channel in one.tagged for one in mine.values())
+    return Function(up=True, vepa=True, vlan=min(untagged, default=0), trunk=trunk)
+
+
+def owners_of(bindings: Iterable[Binding]) -> dict[tuple[int, Mac], int]:
+    """Whose an address is, on the VEPA uplinks of a host: a NIC's own, and what its profile lets it have."""
+    return {
+        (one.uplink.host_link, mac): one.host_port
+        for one in bindings
+        if one.uplink.kind is ChannelKind.VEPA
+        for mac in (one.mac, *one.profile.policy.source.macs)
+    }

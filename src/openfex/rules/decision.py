@@ -56,9 +56,9 @@ class Hit:
 class Decision:
     """Verdict and all that is needed to act on it; fields as in bpf/include/abi.h, masks as sets of links.
 
-    `at` is the port whose rules dropped it. `hits`: the rules that decided. `learns`: the source is a new address of
-    the vEth. `dscp`: what is written into it. `service`: the VLAN of the service tag that it leaves
-    with. `unwrapped`: the one that it came with is off.
+    `at` is the port whose rules dropped it. `hits`: the rules that decided. `vlan`: on an extender by VEPA alone; it
+    then leaves as `tagged` says. `learns`: the source is a new address of the vEth. `dscp`: what is written into it.
+    `service`: the VLAN of the service tag that it leaves with. `unwrapped`: the one that it came with is off.
     """
 
     verdict: Verdict

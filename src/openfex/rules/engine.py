@@ -30,8 +30,18 @@ class Sent:
     octets: bytes
 
 
+def vlan_tag(tci: int) -> bytes:
+    """A C-tag by its second word."""
+    return C_TAG.to_bytes(2, "big") + tci.to_bytes(2, "big")
+
+
 def up_tag(kind: ChannelKind, channel: int, tci: int) -> bytes:
-    """The channel's tag as a port extender writes it; with the priority of `tci`, where it has one."""
+    """The channel's tag as a port extender writes it; with the priority of `tci`, where it has one.
+
+    With VEPA it is the VLAN's, and all of `tci`.
+    """
+    if kind is ChannelKind.VEPA:
+        return vlan_tag(tci)
     if kind.is_schannel:
         return schannel_tag(kind, channel, tci)
     if kind is ChannelKind.VNTAG:
@@ -41,6 +51,8 @@ def up_tag(kind: ChannelKind, channel: int, tci: int) -> bytes:
 
 def down_tag(kind: ChannelKind, target: int, *, is_list: bool, source: int, tci: int) -> bytes:
     """The channel's tag as a bridge writes it; `target`, `source` and `tci` as in a decision."""
+    if kind is ChannelKind.VEPA:
+        return b""
     if kind.is_schannel:
         return schannel_tag(kind, target, tci)
     if kind is ChannelKind.ETAG:
@@ -131,7 +143,8 @@ class Extender(Node):
         head = self.head_from(link, octets)
         bare = _behind_macs(octets, head.kind.overhead if head.kind else 0)
         if decision.verdict is Verdict.DELIVER:
-            return [Sent(decision.out, bare)]
+            off = VlanTag.LENGTH if decision.vlan and not decision.tagged else 0  # with VEPA
+            return [Sent(decision.out, _behind_macs(bare, off))]
         members = self.tables.lists[link, decision.list_id]
         untagged = _behind_macs(bare, VlanTag.LENGTH) if head.vlan_tags else bare
         copies = [(channel, bare) for channel in sorted(members.tagged)]
@@ -146,7 +159,10 @@ class Extender(Node):
         kind = self.tables.links.get(port_link(decision.port))
         if not kind:
             return Drop(decision.port, DropReason.NOT_SENT)
-        return Sent(decision.out, _behind_macs(octets, 0, up_tag(kind, decision.source, read_head(octets).tci)))
+        head = read_head(octets)
+        own = VlanTag.LENGTH if kind is ChannelKind.VEPA and head.tpid == C_TAG else 0  # gives way to the uplink's
+        tag = up_tag(kind, decision.source, decision.tci if decision.vlan else head.tci)
+        return Sent(decision.out, _behind_macs(octets, own, tag))
 
     def _is_up(self, port: int) -> bool:
         function = self.tables.functions.get(port)
@@ -193,7 +209,7 @@ class Bridge(Node):
         if decision.unwrapped:
             head, overhead = unwrap(frame, head.tci & 0xFFF).head, overhead + VlanTag.LENGTH
         bare = _behind_macs(octets, overhead + (VlanTag.LENGTH if head.tpid == C_TAG else 0))
-        tagged = _behind_macs(bare, 0, C_TAG.to_bytes(2, "big") + decision.tci.to_bytes(2, "big"))
+        tagged = _behind_macs(bare, 0, vlan_tag(decision.tci))
         if decision.verdict is Verdict.DELIVER:
             return [self._one(decision, tagged if decision.tagged else bare)]
         return self._flood(decision, judge, (bare, tagged))
@@ -207,9 +223,9 @@ class Bridge(Node):
         peers = (port_number(link) for link in sorted(d.peers))
         alone += [replace(d, out=port, tagged=True, service=self._terms_at(port).service) for port in peers]
         copies = [self._network_copy(one, judge, shapes[one.tagged]) for one in alone]
-        for tagged, port in sorted((self._terms_at(port).leaves_tagged(d.vlan), port) for port in self._judged(d)):
+        for tagged, port in sorted((self._leaves_tagged(port, d.vlan), port) for port in self._judged(d)):
             row = self.tables.ports.get(port)
-            if row and row.up and port != d.port and self.tables.links.get(port_link(port)):
+            if row and row.up and port != d.port and self._names_one(port_link(port)):
                 source = d.source if port_link(port) == port_link(d.port) else 0
                 one = replace(d, out=port, source=source, service=0, tagged=tagged)
                 copies.append(self._judged_copy(one, judge, shapes[tagged]))
@@ -228,6 +244,13 @@ class Bridge(Node):
 
     def _terms_at(self, port: int) -> Terms:
         return self.tables.terms_of(self.tables.ports.get(port, Port()))
+
+    def _leaves_tagged(self, port: int, vlan: int) -> bool:
+        return self.tables.leaves_tagged(self.tables.ports.get(port, Port()), vlan)
+
+    def _names_one(self, link: int) -> bool:
+        """Whether a copy of a flood can be for one vEth of an uplink: by VEPA all of the VLAN would get it."""
+        return self.tables.links.get(link) not in {None, ChannelKind.VEPA}
 
     def _network_copy(self, d: Decision, judge: Judge, octets: bytes) -> Copy:
         link = port_link(d.out)

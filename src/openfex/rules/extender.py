@@ -3,6 +3,7 @@
 
 It never switches. What a function sends goes up in the function's own channel; what comes down goes to the channel's
 function, or to the members of a list but never back to the source (VN-Tag: wire.md 1.5; E-Tag: 2.4 rules 1, 6, 7, 10).
+How functions are told apart without a channel's tag is vepa.py's.
 """
 
 from __future__ import annotations
@@ -13,19 +14,12 @@ from openfex.rules.decision import Decision, Verdict, drop
 from openfex.rules.head import Head, is_control, judge_head
 from openfex.rules.schannel import begins_with_channel, is_in_default
 from openfex.rules.tables import ExtenderTables
-
-
-def judge_function(tables: ExtenderTables, port: int) -> DropReason:
-    """Whether frames may pass the function's port at all."""
-    function = tables.functions.get(port)
-    if function is None:
-        return DropReason.UNKNOWN_CHANNEL
-    return DropReason.NONE if function.up else DropReason.PORT_DOWN
+from openfex.rules.vepa import decide_down_by_mac, tag_up
 
 
 def decide_up(head: Head, port: int, tables: ExtenderTables) -> Decision:
     """A frame from the function at `port`."""
-    reason, link = judge_function(tables, port), port_link(port)
+    reason, link = tables.judge_function(port), port_link(port)
     if not reason and not head.whole:
         reason = DropReason.TRUNCATED
     if not reason and head.kind is not None:
@@ -36,7 +30,8 @@ def decide_up(head: Head, port: int, tables: ExtenderTables) -> Decision:
         reason = DropReason.FORGED_TAG
     if reason:
         return drop(port, reason)
-    return Decision(Verdict.UP, port, out=port_number(link), source=port_channel(port))
+    d = Decision(Verdict.UP, port, out=port_number(link), source=port_channel(port))
+    return tag_up(head, d, tables) if tables.functions[port].vepa else d
 
 
 def _decide_list(head: Head, link: int, tables: ExtenderTables) -> Decision:
@@ -55,6 +50,14 @@ def decide_down(head: Head, link: int, tables: ExtenderTables) -> Decision:
     kind = tables.links.get(link)
     if is_control(head):
         return Decision(Verdict.CONTROL, uplink)
+    if kind is ChannelKind.VEPA:
+        return decide_down_by_mac(head, link, tables)
+    return _decide_down_in_channel(head, link, kind, tables)
+
+
+def _decide_down_in_channel(head: Head, link: int, kind: ChannelKind | None, tables: ExtenderTables) -> Decision:
+    """The same where channels have tags."""
+    uplink = port_number(link)
     is_default = is_in_default(head, kind)
     if kind is None or (head.kind is not kind and not is_default):
         return drop(uplink, DropReason.NOT_IN_CHANNEL)
@@ -68,7 +71,7 @@ def decide_down(head: Head, link: int, tables: ExtenderTables) -> Decision:
     if not 1 <= channel <= LAST_CHANNEL:
         return drop(uplink, DropReason.UNKNOWN_CHANNEL)
     port = port_number(link, channel)
-    reason = judge_function(tables, port)
+    reason = tables.judge_function(port)
     if reason:
         return drop(uplink, reason)
     if head.looped and head.source == head.target:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from openfex.model.drops import DropReason
 from openfex.model.limits import DEFAULT_AGEING_NS, MAX_STATIONS
 from openfex.model.policy import FREE, Policy
 from openfex.model.values import ChannelKind, Mac
@@ -16,9 +17,16 @@ from openfex.model.values import ChannelKind, Mac
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function as its port extender knows it."""
+    """A function as its port extender knows it.
+
+    `vepa`: it is told apart by MAC and VLAN; what it sends untagged is in `vlan` (0: in none), and with a VLAN's tag it
+    may only if it is a `trunk`.
+    """
 
     up: bool = False
+    vepa: bool = False
+    vlan: int = 0
+    trunk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +45,23 @@ class Members:
 
 @dataclass(slots=True)
 class ExtenderTables:
-    """What a port extender's decision reads. Keys: links by link, functions by port, lists by (link, list id)."""
+    """What a port extender's decision reads.
+
+    Keys: links by link, functions by port, lists by (link, list id), which on VEPA uplinks is the VLAN. `owners`: there
+    the port that an address is one of, by (link, address).
+    """
 
     links: dict[int, ChannelKind] = field(default_factory=dict)
     functions: dict[int, Function] = field(default_factory=dict)
     lists: dict[tuple[int, int], Members] = field(default_factory=dict)
+    owners: dict[tuple[int, Mac], int] = field(default_factory=dict)
+
+    def judge_function(self, port: int) -> DropReason:
+        """Whether frames may pass a function's port at all."""
+        function = self.functions.get(port)
+        if function is None:
+            return DropReason.UNKNOWN_CHANNEL
+        return DropReason.NONE if function.up else DropReason.PORT_DOWN
 
     def keeping(self, old: ExtenderTables) -> ExtenderTables:
         """These, and the lists that a bridge goes on naming until it has its own new tables."""
@@ -81,12 +101,14 @@ class Port:
     """A port of the bridge: a vEth, or a network port. `profile` is its row of `profiles`, 0 for none.
 
     `peer`: a network port that leads to another bridge of ours, for all vEths whatever they are pinned to.
-    `addresses`: what its guard takes as its own, IPv4 in 4 octets and IPv6 in 16.
+    `addresses`: what its guard takes as its own, IPv4 in 4 octets and IPv6 in 16. `vepa`: its uplink is a VEPA one,
+    where its frames bear the C-tag of their VLAN.
     """
 
     up: bool = False
     network: bool = False
     peer: bool = False
+    vepa: bool = False
     profile: int = 0
     mac: Mac | None = None
     pin: int = 0
@@ -168,6 +190,10 @@ class BridgeTables:
     def terms_of(self, port: Port) -> Terms:
         """What the port's profile asks; nobody is a member of a VLAN by a profile that is not there."""
         return self.profiles.get(port.profile, Terms())
+
+    def leaves_tagged(self, port: Port, vlan: int) -> bool:
+        """True if frames of this VLAN leave by the port with a C-tag."""
+        return port.vepa or self.terms_of(port).leaves_tagged(vlan)
 
     def owner_of(self, mac: Mac) -> int | None:
         """The vEth that an address is one of."""

@@ -148,6 +148,14 @@ def _schannel(chance: Chance, kind: ChannelKind, channel: int) -> bytes:
     return chance.choice((b"", tag, _forged(chance)))
 
 
+def _vepa(chance: Chance, vlans: Sequence[int]) -> bytes:
+    """The C-tag of one of the VLANs; once in eight of another, of none, an S-tag, a forged tag, or nothing."""
+    if not one_in(chance, 8):
+        return vlan_tag(chance, any_of(chance, vlans, VLANS[0]))
+    tag = vlan_tag(chance, _any_vid(chance), chance.choice((VlanTag.C_TPID, VlanTag.S_TPID)))
+    return chance.choice((b"", tag, _forged(chance)))
+
+
 def _arrival(chance: Chance, at: int, inner: bytes, tag: bytes) -> Arrival:
     """A frame with a channel's tag; once in sixteen cut inside its head, or a little behind it."""
     octets = inner[:12] + tag + inner[12:]
@@ -173,20 +181,32 @@ class ExtenderScene:
         self._lists: dict[int, list[int]] = {}
         for link, number in sorted(tables.lists):
             self._lists.setdefault(link, []).append(number)
+        self._functions = dict(tables.functions)
+        self._macs: dict[int, list[Mac]] = {}
+        for (_, mac), port in sorted(tables.owners.items()):
+            self._macs.setdefault(port, []).append(mac)
+        self._owners = sorted(mac for _, mac in tables.owners)
 
     def arrival(self, chance: Chance) -> Arrival:
         """One frame."""
         return self._from_uplink(chance) if one_in(chance, 2) else self._from_function(chance)
 
-    def _inner(self, chance: Chance) -> bytes:
-        dst = chance.choice((*STATIONS[:2], *_GROUPS))
-        tags = _odd_tags(chance) if one_in(chance, 3) else _proper_tags(chance, 0, VLANS if one_in(chance, 2) else None)
-        return _frame(chance, dst, chance.choice(STATIONS), tags)
+    def _inner(self, chance: Chance, sources: Sequence[Mac] = (), *, tags: bytes | None = None) -> bytes:
+        if tags is None:
+            proper = _proper_tags(chance, 0, VLANS if one_in(chance, 2) else None)
+            tags = _odd_tags(chance) if one_in(chance, 3) else proper
+        to = chance.choice((STATIONS[:2], _GROUPS, _GROUPS, self._owners or STATIONS))
+        src = any_of(chance, sources, STATIONS[0]) if not one_in(chance, 8) else chance.choice(STATIONS)
+        return _frame(chance, chance.choice(to), src, tags)
 
     def _from_function(self, chance: Chance) -> Arrival:
         stray = port_number(chance.choice((1, 2, 3)), chance.choice((5, 4095, *CHANNELS)))
         at = stray if one_in(chance, 12) else any_of(chance, self._ports, stray)
-        return _arrival(chance, at, self._inner(chance), _forged(chance) if one_in(chance, 16) else b"")
+        function, tags = self._functions.get(at), None
+        if function and function.vepa and not one_in(chance, 3):
+            tags = _proper_tags(chance, function.vlan, VLANS if function.trunk else None)
+        inner = self._inner(chance, self._macs.get(at, STATIONS), tags=tags)
+        return _arrival(chance, at, inner, _forged(chance) if one_in(chance, 16) else b"")
 
     def _from_uplink(self, chance: Chance) -> Arrival:
         link = chance.choice((1, 2, 5)) if one_in(chance, 16) else any_of(chance, sorted(self._links), 1)
@@ -199,6 +219,10 @@ class ExtenderScene:
         is_list = one_in(chance, 2)
         target = (0x1FFE if one_in(chance, 8) else any_of(chance, lists, 0x1001)) if is_list else channel
         source = chance.choice((0, channel, *channels[:3]))
+        if kind is ChannelKind.VEPA:
+            tags = b"" if one_in(chance, 2) else None
+            inner = self._inner(chance, (*STATIONS, *self._owners), tags=tags)
+            return _arrival(chance, port_number(link), inner, _vepa(chance, lists))
         if kind.is_schannel:
             return _arrival(chance, port_number(link), self._inner(chance), _schannel(chance, kind, channel))
         tag: VnTag | ETag
@@ -237,10 +261,21 @@ class BridgeScene:
         if one_in(chance, 16):
             channel = chance.choice((0, LAST_CHANNEL, 4095, 5))
         inner = self._inner(chance, port_number(link, channel))
+        if kind is ChannelKind.VEPA:
+            return _arrival(chance, port_number(link), *self._in_vlan(chance, inner, port_number(link, channel)))
         if kind.is_schannel:
             return _arrival(chance, port_number(link), inner, _schannel(chance, kind, channel))
         tag = VnTag(svif=channel) if kind is ChannelKind.VNTAG else ETag(ecid=channel)
         return _arrival(chance, port_number(link), inner, _perhaps_flawed(chance, tag))
+
+    def _in_vlan(self, chance: Chance, inner: bytes, number: int) -> tuple[bytes, bytes]:
+        """What a vEth sends, and the tag that its host puts on it, or would: once in three it is sent untagged."""
+        terms = self._terms.get(number, Terms())
+        if one_in(chance, 3):
+            return inner, b""
+        if inner[12:14] in {one.to_bytes(2, "big") for one in (VlanTag.C_TPID, VlanTag.S_TPID)} and one_in(chance, 2):
+            inner = inner[:12] + inner[16:]
+        return inner, _vepa(chance, [terms.vlan] if terms.vlan else self._allowed.get(number, []))
 
     def _inner(self, chance: Chance, number: int) -> bytes:
         proper = not one_in(chance, 4)

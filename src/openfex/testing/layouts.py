@@ -154,10 +154,13 @@ def make_layout(
         kind = chance.choice(tuple(ChannelKind))
         channels = some(chance, CHANNELS, 1, 6)
         host = builder.host(f"h{number}", kind, bridges, channels)
+        ways = {bridge: chance.choice(pins[bridge]) for bridge in bridges}  # by VEPA one is for all NICs of an uplink
         for channel in channels:
             if one_in(chance, 4):
                 continue
             uplink = chance.randint(0, len(bridges) - 1)
             pin = None if one_in(chance, 8) else chance.choice(pins[bridges[uplink]])
+            if kind is ChannelKind.VEPA:
+                pin = ways[bridges[uplink]]
             builder.bind(host, channel, make_profile(chance, policies), pin, uplink)
     return builder.layout()

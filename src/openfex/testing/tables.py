@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from openfex.model.limits import FIRST_UPLINK
+from openfex.model.limits import FIRST_UPLINK, MAX_PROFILES
 from openfex.model.values import Mac, port_number
 from openfex.rules.compiler import compile_bridge, compile_extender
 from openfex.rules.tables import BridgeTables, ExtenderTables, Flood, Function, Members, Port, Station, Terms
@@ -73,6 +73,7 @@ def _spoil_port(chance: Chance, tables: BridgeTables) -> None:
             replace(port, profile=_spoil_terms(chance, tables)),
             replace(port, network=not port.network),
             replace(port, peer=not port.peer),
+            replace(port, vepa=not port.vepa),
             replace(port, pin=chance.choice(pins)),
             None,
         )
@@ -85,7 +86,7 @@ def _spoil_port(chance: Chance, tables: BridgeTables) -> None:
 
 def _spoil_terms(chance: Chance, tables: BridgeTables) -> int:
     """A profile that nobody writes: of no VLAN, a trunk of nothing; its number."""
-    number = max(tables.profiles) + 1
+    number = next(one for one in range(1, MAX_PROFILES) if one not in tables.profiles)
     tables.profiles[number] = chance.choice(
         (Terms(), Terms(vlan=20), Terms(vlans=frozenset()), Terms(20, frozenset()), Terms(20, service=20))
     )
@@ -142,16 +143,20 @@ def spoil_extender_tables(chance: Chance, tables: ExtenderTables) -> ExtenderTab
     """The same for an extender: links and functions that are missing, lists of anybody and of nobody."""
     for _ in range(chance.randint(1, 3)):
         link = chance.choice((1, 2))
-        match chance.choice(("function", "no function", "list", "link")):
+        match chance.choice(("function", "no function", "list", "link", "owner")):
+            case "owner":
+                mac = any_of(chance, sorted(tables.owners), (link, STATIONS[0]))
+                tables.owners[mac] = any_of(chance, sorted(tables.functions), port_number(link, 5))
             case "no function":
                 tables.functions.pop(any_of(chance, sorted(tables.functions), 0), None)
             case "function":
-                tables.functions[port_number(link, chance.choice(CHANNELS))] = Function(one_in(chance, 2))
+                odd = Function(one_in(chance, 2), one_in(chance, 2), chance.choice((0, *VLANS)), one_in(chance, 2))
+                tables.functions[port_number(link, chance.choice(CHANNELS))] = odd
             case "list":
                 members = Members(
                     frozenset(some(chance, CHANNELS, 0, 3)), frozenset(some(chance, (0, 4095, *CHANNELS), 0, 3))
                 )
-                tables.lists[link, chance.choice((0, 1, 0x0FFF, 0x1001, 0x3FFF))] = members
+                tables.lists[link, chance.choice((0, 1, 0x0FFF, 0x1001, 0x3FFF, *VLANS[:2]))] = members
             case _:
                 tables.links.pop(link, None)
     return tables

@@ -15,7 +15,7 @@ wire.md 3.3). Either end has a table that the other gets a copy of; a PDU has ch
     64 + n  an entry of kind n is no more: its key
 
     kind    key                value
-    1       (nothing)          host: channel kind 0 (1 vntag, 2 etag, 3 schannel, 4 schannel-q), name in UTF-8
+    1       (nothing)          host: channel kind 0 (1 vntag, 2 etag, 3 schannel, 4 schannel-q, 5 vepa), name in UTF-8
     2       function 0         flags 0 (1: link up), generation 1, VSIID 9 (a UUID, 0: unbound), name in UTF-8
     3       function 0         the IP addresses of what it is bound to: length (4 or 16) and octets of each
     4       function 0         the NIC it is bound to: length of its network port's name, that name, its own name
@@ -49,7 +49,7 @@ _ROW = struct.Struct("!QQ")
 _NEW, _WHOLE = 1, 2
 _MOST_NAME = 64
 _LIST_BITS, _ROW_BITS = 14, 6
-_KINDS = (ChannelKind.VNTAG, ChannelKind.ETAG, ChannelKind.SCHANNEL, ChannelKind.SCHANNEL_Q)
+_KINDS = (ChannelKind.VNTAG, ChannelKind.ETAG, ChannelKind.SCHANNEL, ChannelKind.SCHANNEL_Q, ChannelKind.VEPA)
 
 
 class Kind(IntEnum):

@@ -12,7 +12,7 @@ from openfex.plan.layout import lay_out
 from openfex.protocol.cdcp import CdcpBridge, CdcpStation
 from openfex.rules.tables import Function
 from openfex.testing.signalling import Town
-from tests.unit.bridge.test_agents import FAST, TEXT, check, layout_of
+from tests.unit.bridge.test_agents import FAST, check, layout_of, text_of
 
 MOST = 166
 """S-channels beside the default one that a CDCP TLV can name."""
@@ -83,7 +83,7 @@ def test_a_vid_that_a_port_extender_cannot_have_keeps_that_function_down_alone()
 
 
 def test_what_the_list_has_no_room_for_goes_by_channel_control() -> None:
-    text = TEXT.format(kind="schannel").replace("functions: 70", "functions: 200").replace("n2/69", "n2/199")
+    text = text_of(ChannelKind.SCHANNEL).replace("functions: 70", "functions: 200").replace("n2/69", "n2/199")
     town = Town(lay_out(read_documents(text)), FAST)
     town.start()
     town.run(5)

@@ -67,7 +67,8 @@ PRICES = " ".join(
 
 STRUCTS: dict[str, tuple[struct.Struct, str]] = {
     "fex_link": (abi.LINK, "ifindex kind flags"),
-    "fex_function": (abi.FUNCTION, "ifindex flags"),
+    "fex_function": (abi.FUNCTION, "ifindex flags vlan"),
+    "fex_owner_key": (abi.OWNER_KEY, "mac link"),
     "fex_list": (abi.LIST, "tagged untagged"),
     "fex_mac": (abi.MAC, "octets zero"),
     "fex_port": (abi.PORT, "mac mac.zero flags pin profile zero"),

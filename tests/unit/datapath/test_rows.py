@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openfex.datapath.abi import FUNCTION, LINK, LIST, PORT, U32, PortFlag, bits, links_of, mask, members
+from openfex.datapath.abi import FUNCTION, LINK, LIST, OWNER_KEY, PORT, U32, PortFlag, bits, links_of, mask, members
 from openfex.datapath.rows import (
     Device,
     allot_vlan_sets,
@@ -22,7 +22,7 @@ from openfex.datapath.rows import (
 )
 from openfex.errors import RefusedError
 from openfex.model.limits import FIRST_UPLINK, MAX_VLAN_SETS
-from openfex.model.values import ChannelKind, port_number
+from openfex.model.values import ChannelKind, Mac, port_number
 from openfex.rules.tables import BridgeTables, ExtenderTables, Function, Members, Port
 from openfex.testing.layouts import veth_mac
 from openfex.testing.strategies import bridge_tables, extender_tables
@@ -80,7 +80,7 @@ def test_a_function_s_row_says_how_its_device_is_reached() -> None:
     ):
         tables, devices = one_function(Device(9, direct))
         rows = extender_rows(tables, devices)
-        assert rows["functions"] == {U32.pack(FUNCTION_PORT): FUNCTION.pack(9, flags)}
+        assert rows["functions"] == {U32.pack(FUNCTION_PORT): FUNCTION.pack(9, flags, 0)}
         assert rows["links"] == {U32.pack(1): LINK.pack(7, 2, 0)}
 
 
@@ -89,10 +89,20 @@ def test_what_xdp_may_send_to_is_flagged_and_is_no_other_device_for_it() -> None
     by_xdp = {port: replace(device, xdp=port == FUNCTION_PORT) for port, device in devices.items()}
     rows = extender_rows(tables, by_xdp)
     flags = PortFlag.KNOWN | PortFlag.UP | PortFlag.XDP
-    assert rows["functions"] == {U32.pack(FUNCTION_PORT): FUNCTION.pack(9, flags)}
+    assert rows["functions"] == {U32.pack(FUNCTION_PORT): FUNCTION.pack(9, flags, 0)}
     assert rows["links"] == {U32.pack(1): LINK.pack(7, 2, 0)}
     assert read_extender(rows, devices) == tables
     assert ports_with(PortFlag.XDP, rows) == {FUNCTION_PORT}
+
+
+def test_a_function_by_vepa_has_its_vlan_and_its_addresses() -> None:
+    function, owner = Function(up=True, vepa=True, vlan=20, trunk=True), Mac(bytes(range(6)))
+    tables = ExtenderTables({1: ChannelKind.VEPA}, {FUNCTION_PORT: function}, owners={(1, owner): FUNCTION_PORT})
+    rows = extender_rows(tables, {UPLINK: Device(7), FUNCTION_PORT: Device(9)})
+    flags = PortFlag.KNOWN | PortFlag.UP | PortFlag.VEPA | PortFlag.TRUNK
+    assert rows["functions"] == {U32.pack(FUNCTION_PORT): FUNCTION.pack(9, flags, 20)}
+    assert rows["owners"] == {OWNER_KEY.pack(owner.octets, 1): U32.pack(FUNCTION_PORT)}
+    assert read_extender(rows, None) == tables
 
 
 def test_a_bridge_s_uplink_is_flagged_alike() -> None:
@@ -107,7 +117,7 @@ def test_a_bridge_s_uplink_is_flagged_alike() -> None:
 def test_p3_a_function_without_a_device_is_down() -> None:
     tables, devices = one_function(None)
     rows = extender_rows(tables, devices)
-    assert rows["functions"] == {U32.pack(FUNCTION_PORT): FUNCTION.pack(0, PortFlag.KNOWN)}
+    assert rows["functions"] == {U32.pack(FUNCTION_PORT): FUNCTION.pack(0, PortFlag.KNOWN, 0)}
     assert read_extender(rows, devices).functions == {FUNCTION_PORT: Function(up=False)}
 
 

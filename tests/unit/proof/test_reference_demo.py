@@ -64,7 +64,7 @@ def test_a_proof_asked_for_by_name_that_cannot_be_given_is_not_a_success() -> No
     "arguments",
     [
         ["no-such-proof"],
-        ["--channel", "vepa"],
+        ["--channel", "token-ring"],
         ["--keep", "--engine", "reference"],
         ["--attachment", "xdp", "--engine", "reference"],
     ],

@@ -112,7 +112,7 @@ def test_p2_signalling_is_taken_from_the_uplink_itself_and_from_no_machine(kind:
     assert fabric.from_function("h", one.host_port, octets) == []
     extender, bridge = fabric.hosts["h"], fabric.bridges["sw"]
     assert extender.drops == {(one.host_port, DropReason.BPDU): 1}
-    in_channel = octets[:12] + up_tag(kind, 2, 0) + octets[12:]
+    in_channel = octets[:12] + up_tag(kind, 2, 10 if kind is ChannelKind.VEPA else 0) + octets[12:]
     assert bridge.receive(one.uplink.bridge_link, in_channel, 0) == []
     assert (bridge.drops[one.bridge_port, DropReason.BPDU], bridge.totals.control) == (1, 0)
     assert bridge.receive(one.uplink.bridge_link, octets, 0) == extender.from_uplink(one.uplink.host_link, octets) == []

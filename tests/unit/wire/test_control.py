@@ -50,6 +50,7 @@ def test_a_pdu_s_octets_are_those_of_the_table() -> None:
     [
         (HostEntry(ChannelKind.VNTAG, "a"), "0161"),
         (HostEntry(ChannelKind.SCHANNEL_Q, ""), "04"),
+        (HostEntry(ChannelKind.VEPA, ""), "05"),
         (FunctionEntry("n/1", True, VSI, 258), "01000000000000010200112233445566778899aabbccddeeff6e2f31"),
         (FunctionEntry("n/1"), "000000000000000000000000000000000000000000000000006e2f31"),
         (NicEntry("m/e", "up0"), "037570306d2f65"),
@@ -106,7 +107,7 @@ def test_octets_that_are_none_are_refused(octets: str, code: str) -> None:
     [
         (HostEntry, b"", "truncated-frame"),
         (HostEntry, b"\0h", "field-out-of-range"),
-        (HostEntry, b"\5h", "field-out-of-range"),
+        (HostEntry, b"\6h", "field-out-of-range"),
         (HostEntry, b"\1\xff", "bad-name"),
         (HostEntry, b"\1a\nb", "bad-name"),
         (HostEntry, b"\1" + b"a" * 65, "field-out-of-range"),

@@ -18,7 +18,7 @@ from openfex.model.layout import Layout
 from openfex.model.policy import Priority, Rate, Rule
 from openfex.model.quantities import format_rate
 from openfex.model.rule_words import rule_words
-from openfex.model.values import Mac, port_channel, port_link, port_number
+from openfex.model.values import ChannelKind, Mac, port_channel, port_link, port_number
 from openfex.model.wording import many
 from openfex.rules.decision import Decision, Direction, Hit, Verdict
 from openfex.rules.head import C_TAG, NOBODY, Head
@@ -160,6 +160,9 @@ def _channel(scene: BridgeScene) -> str:
     kind, link = scene.tables.links.get(scene.link), scene.name(port_number(scene.link))
     if not scene.head.whole:
         return f"{many(len(scene.hop.octets), 'octet')}: the frame ends inside its head"
+    if kind is ChannelKind.VEPA and scene.head.kind is None:
+        owner = scene.name(scene.decision.port) if port_channel(scene.decision.port) else "no vEth there"
+        return f"{vlan_text(scene.head)}, from {scene.head.src}: on {link}, which carries vepa, that is {owner}"
     if port_channel(scene.decision.port):
         return f"{tag_text(scene.head)} on {link} is {scene.name(scene.decision.port)}"
     if scene.link not in scene.tables.links:
@@ -225,11 +228,15 @@ def _ranges(numbers: frozenset[int]) -> str:
     return ",".join("-".join(map(str, span)) for span in spans) or "nothing"
 
 
-def _vlan(scene: BridgeScene) -> str:
-    head = scene.head
-    tag = "untagged" if not head.tpid else f"tagged {head.tag_vid or '0 (priority)'}"
+def vlan_text(head: Head) -> str:
+    """The outermost VLAN tag of a frame: `untagged`, `tagged 10`."""
     if head.tpid and head.tpid != C_TAG:
-        tag = f"service tag {head.tci & 0xFFF}"
+        return f"service tag {head.tci & 0xFFF}"
+    return "untagged" if not head.tpid else f"tagged {head.tag_vid or '0 (priority)'}"
+
+
+def _vlan(scene: BridgeScene) -> str:
+    tag = vlan_text(scene.head)
     found = f", so VLAN {scene.decision.vlan}" if scene.decision.vlan else ""
     return f"{tag}; the port is {vlans_text(scene.terms)}{found}"
 
