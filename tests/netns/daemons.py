@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,15 @@ Line = dict[str, Any]
 class Daemon:
     """A process of ours whose log is a JSON object a line; `ear` hears what it tells a service manager."""
 
-    def __init__(self, folder: Path, *argv: str) -> None:
+    def __init__(self, folder: Path, *argv: str, least: Sequence[str] = ()) -> None:
+        """`least`: what starts it with fewer rights."""
         place = folder / "notify"
         place.unlink(missing_ok=True)
         self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.ear.bind(str(place))
         self.ear.settimeout(DEADLINE_S)
         environment = {**os.environ, "NOTIFY_SOCKET": str(place)}
-        command = [sys.executable, "-m", *argv]
+        command = [*least, sys.executable, "-m", *argv]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment)
         self.lines: queue.Queue[Line] = queue.Queue()
         self._reader = threading.Thread(target=self._read)
@@ -72,8 +73,9 @@ class Daemon:
 
 
 @contextmanager
-def running(folder: Path, *argv: str) -> Iterator[Daemon]:
-    daemon = Daemon(folder, *argv)
+def running(folder: Path, *argv: str, least: Sequence[str] = ()) -> Iterator[Daemon]:
+    """A daemon for a block."""
+    daemon = Daemon(folder, *argv, least=least)
     try:
         yield daemon
     finally:

@@ -89,9 +89,17 @@ def cables() -> Iterator[None]:
             here.delete(one)
 
 
+def least() -> list[str]:
+    """The rights that its service has, and no others."""
+    unit = (ROOT / "packaging/openfex-bridge.service").read_text()
+    [line] = [line for line in unit.splitlines() if line.startswith("CapabilityBoundingSet=")]
+    names = ",".join(f"+{one.removeprefix('CAP_').lower()}" for one in line.partition("=")[2].split())
+    return ["setpriv", "--no-new-privs", "--inh-caps=-all", f"--bounding-set=-all,{names}"]
+
+
 @contextmanager
 def bridge(file: Path, folder: Path) -> Iterator[Daemon]:
-    with running(folder, "openfex", "bridge", str(file), "--name", BRIDGE) as daemon:
+    with running(folder, "openfex", "bridge", str(file), "--name", BRIDGE, least=least()) as daemon:
         daemon.told("READY=1")
         yield daemon
 

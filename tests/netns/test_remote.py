@@ -50,7 +50,7 @@ spec: {{vlan: {{access: 10}}, acl: {{in: [{{deny: {{ethertype: 0x88b5}}}}, {{per
 ---
 kind: host
 name: real
-spec: {{channel: {kind}, remote: true, uplinks: {{a: {{device: enp1s0, bridge: sw, port: {cable}}}}}}}
+spec: {{channel: {kind}, remote: true, agent: false, uplinks: {{a: {{device: enp1s0, bridge: sw, port: {cable}}}}}}}
 ---
 kind: adapter
 name: nic0
@@ -148,7 +148,7 @@ def test_a_real_adapters_functions_reach_each_other_through_the_bridge_alone(cab
 
 def test_without_an_agent_its_ports_are_up_by_the_documents_beside_hosts_that_signal(cable: None) -> None:
     text = text_of().replace("{ports: [up0]}}", "{ports: [up0]}}, signalling: {}")
-    text = text.replace("remote: true,", "remote: true, agent: false,") + OWN
+    text += OWN
     layout = lab.up(text).layout
     states = {row["nic"]: row["state"] for row in port_rows(look(layout)) if row["nic"]}
     assert set(states.values()) == {"up"}
@@ -157,7 +157,7 @@ def test_without_an_agent_its_ports_are_up_by_the_documents_beside_hosts_that_si
 
 
 def test_with_an_agent_its_ports_are_down_until_it_asks_and_that_is_as_wanted(cable: None) -> None:
-    text = text_of().replace("{ports: [up0]}}", "{ports: [up0]}}, signalling: {}") + OWN
+    text = text_of().replace("{ports: [up0]}}", "{ports: [up0]}}, signalling: {}").replace("agent: false, ", "") + OWN
     layout = lab.up(text).layout
     states = {row["nic"]: row["state"] for row in port_rows(look(layout)) if row["nic"]}
     assert {nic for nic, state in states.items() if state == "up"} == {"mine/eth0"}

@@ -48,6 +48,7 @@ name: real
 spec:
   channel: {kind}
   remote: true
+  agent: false
   uplinks: {{a: {{device: eno1, bridge: sw, mtu: 1518, attachment: {attachment}, port: {port}}}}}
 ---
 kind: adapter

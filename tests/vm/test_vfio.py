@@ -51,7 +51,11 @@ spec: {{vlan: {{access: 10}}}}
 ---
 kind: host
 name: real
-spec: {{channel: schannel-q, remote: true, uplinks: {{a: {{device: {pf}, bridge: sw, mtu: 1600, port: {cable}}}}}}}
+spec:
+  channel: schannel-q
+  remote: true
+  agent: false
+  uplinks: {{a: {{device: {pf}, bridge: sw, mtu: 1600, port: {cable}}}}}
 ---
 kind: adapter
 name: nic0
