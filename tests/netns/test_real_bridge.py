@@ -3,19 +3,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import queue
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -33,6 +27,7 @@ from openfex.model.drops import DropReason
 from openfex.model.values import ChannelKind
 from openfex.proof.bed import frame, numbers
 from openfex.rules.engine import up_tag
+from tests.netns.daemons import Daemon, running
 from tests.netns.policed import binding_of, counts_of, wait_until
 
 pytestmark = pytest.mark.root
@@ -69,7 +64,6 @@ kind: machine
 name: vm2
 spec: {host: h1, nics: {eth0: {profile: web}}}
 """
-Line = dict[str, Any]
 
 
 @pytest.fixture
@@ -95,67 +89,17 @@ def cables() -> Iterator[None]:
             here.delete(one)
 
 
-class Daemon:
-    """A process of ours whose log is a JSON object a line; `ear` hears what it tells a service manager."""
-
-    def __init__(self, folder: Path, *argv: str) -> None:
-        place = folder / "notify"
-        place.unlink(missing_ok=True)
-        self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.ear.bind(str(place))
-        self.ear.settimeout(DEADLINE_S)
-        environment = {**os.environ, "NOTIFY_SOCKET": str(place)}
-        command = [sys.executable, "-m", *argv]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment)
-        self.lines: queue.Queue[Line] = queue.Queue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as lines:
-            for line in lines:
-                self.lines.put(json.loads(line))
-
-    def until(self, event: str, count: int = 1) -> list[Line]:
-        """The lines until one of this kind, or so many, have come."""
-        found: list[Line] = []
-        end = time.monotonic() + DEADLINE_S
-        while sum(one["event"] == event for one in found) < count:
-            found.append(self.lines.get(timeout=max(end - time.monotonic(), 0.01)))
-        return found
-
-    def told(self, word: str) -> list[str]:
-        """What the service manager is told, up to this word."""
-        found: list[str] = []
-        while word not in found:
-            found += self.ear.recv(4096).decode().split("\n")
-        return found
-
-    def close(self) -> None:
-        """Whatever it is doing."""
-        self.process.kill()
-        self.process.wait()
-        self._reader.join()
-        self.ear.close()
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(DEADLINE_S)
-
-
-@contextmanager
-def running(folder: Path, *argv: str) -> Iterator[Daemon]:
-    daemon = Daemon(folder, *argv)
-    try:
-        yield daemon
-    finally:
-        daemon.close()
+def least() -> list[str]:
+    """The rights that its service has, and no others."""
+    unit = (ROOT / "packaging/openfex-bridge.service").read_text()
+    [line] = [line for line in unit.splitlines() if line.startswith("CapabilityBoundingSet=")]
+    names = ",".join(f"+{one.removeprefix('CAP_').lower()}" for one in line.partition("=")[2].split())
+    return ["setpriv", "--no-new-privs", "--inh-caps=-all", f"--bounding-set=-all,{names}"]
 
 
 @contextmanager
 def bridge(file: Path, folder: Path) -> Iterator[Daemon]:
-    with running(folder, "openfex", "bridge", str(file), "--name", BRIDGE) as daemon:
+    with running(folder, "openfex", "bridge", str(file), "--name", BRIDGE, least=least()) as daemon:
         daemon.told("READY=1")
         yield daemon
 

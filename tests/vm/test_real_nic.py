@@ -14,7 +14,7 @@ from openfex.proof.bed import Proof
 from openfex.proof.real_nic import CABLE, LAB, real_nic_proofs
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
-NAMES = ("carved", "through-the-bridge", "denied", "broadcast-once", "released")
+NAMES = ("carved", "signalled", "through-the-bridge", "denied", "broadcast-once", "restart-adopts", "released")
 
 
 @pytest.fixture(scope="module")

@@ -59,6 +59,8 @@ class Keeper:
     read: Callable[[], Sequence[AdapterWish]]
     wishes: Sequence[AdapterWish] = ()
     watch: Watch = field(default_factory=lambda: Watch({}))
+    taken: Callable[[], None] = lambda: None
+    """Called when adapters are as it was read, at the start and when it was read again."""
 
     def keep(self, *, once: bool, patience_s: float) -> None:
         """Make adapters as asked for, be ready, and unless only `once` keep them so until asked to end.
@@ -69,6 +71,7 @@ class Keeper:
             self.wishes = self.read()
             if not self._start(patience_s) or once:
                 return
+            self.taken()
             again = self._settle()
             while True:
                 woken = self.door.wait(again)
@@ -79,8 +82,21 @@ class Keeper:
                     self.door.tell(Told("ended", "", "asked to end; functions stay as they are"))
                     return
                 if woken.reload:
-                    self._read_again(self._apply)
+                    self._read_again(self._take_over)
                 again = self._settle()
+
+    def become(self, wishes: Sequence[AdapterWish]) -> None:
+        """Make adapters be this now, and keep them so. Raises OpenfexError; then they are kept as before."""
+        before, self.wishes = self.wishes, wishes
+        try:
+            self._apply()
+        except BaseException:
+            self.wishes = before
+            raise
+
+    def _take_over(self) -> None:
+        self._apply()
+        self.taken()
 
     def _start(self, patience_s: float) -> bool:
         """Be ready, or not because asked to end."""

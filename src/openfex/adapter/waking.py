@@ -6,7 +6,7 @@ from __future__ import annotations
 import select
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from socket import socket
 
@@ -23,6 +23,8 @@ QUIET_S = 0.3
 MOST_S = 3.0
 """and so long behind the first at the latest."""
 _ROOM = 4096
+Sleep = Callable[[Sequence[socket], float | None], None]
+"""Wait until one of these can be read, or for so many seconds."""
 
 
 def is_about_adapters(event: dict[str, str]) -> bool:
@@ -40,11 +42,18 @@ def recoveries(events: Iterable[dict[str, str]]) -> tuple[Told, ...]:
     )
 
 
+def by_select(doors: Sequence[socket], duration_s: float | None) -> None:
+    """Do nothing meanwhile."""
+    select.select(doors, [], [], duration_s)
+
+
 class KernelDoor:
     """See `keeper.Door`. Make it by `opened`."""
 
-    def __init__(self, events: Events, asked: list[int], waker: socket, write: Callable[[Told], None]) -> None:
-        self._events, self._asked, self._waker, self._write = events, asked, waker, write
+    def __init__(
+        self, events: Events, asked: list[int], waker: socket, write: Callable[[Told], None], sleep: Sleep = by_select
+    ) -> None:
+        self._events, self._asked, self._waker, self._write, self._sleep = events, asked, waker, write, sleep
 
     def now(self) -> float:
         """Seconds since the machine started."""
@@ -75,7 +84,7 @@ class KernelDoor:
             if end is not None and now >= end:
                 return Woken(told=told)
             with crossing("wait for a device event"):
-                select.select([*self._events.doors, self._waker], [], [], None if end is None else end - now)
+                self._sleep([*self._events.doors, self._waker], None if end is None else end - now)
             found, more = self._take()
             told += more
             if found:
@@ -92,7 +101,7 @@ class KernelDoor:
 
 
 @contextmanager
-def opened(write: Callable[[Told], None]) -> Iterator[KernelDoor]:
+def opened(write: Callable[[Told], None], sleep: Sleep = by_select) -> Iterator[KernelDoor]:
     """Listen from now on; SIGTERM, SIGINT and SIGHUP are for `wait` until the block ends."""
     with signals.waking() as waker, signals.noted() as asked, Events() as events:
-        yield KernelDoor(events, asked, waker, write)
+        yield KernelDoor(events, asked, waker, write, sleep)

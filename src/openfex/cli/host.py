@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -15,18 +17,29 @@ from openfex.cli.paper import print_line
 from openfex.errors import OpenfexError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from openfex.host.real import Asked
     from openfex.model.functions import AdapterWish
+    from openfex.model.reader import Reading
     from openfex.plan.watch import Told
 
 Once = Annotated[Flag, Parameter(help="Apply, be ready, and end.")]
 Wait = Annotated[
     float, Parameter(name="--wait", help="Seconds to wait for devices that are not there yet, and for their drivers.")
 ]
+Name = Annotated[
+    str | None, Parameter(name="--name", help="Which host of a network's FILE; else that named as this machine.")
+]
 PATIENCE_S, MOST_PATIENCE_S = 60.0, 3600.0
 
 
-def host(file: File, /, *, once: Once = False, wait: Wait = PATIENCE_S, json: Json = False) -> int:
+def host(file: File, /, *, name: Name = None, once: Once = False, wait: Wait = PATIENCE_S, json: Json = False) -> int:
     """Make this machine's adapters what FILE says, and keep them so.
+
+    FILE is about adapters, or about a network that this machine is a `remote` host
+    of: then it also speaks to the bridge at its cable (`fex bridge`), over the PF's
+    device, and each function has the S-channel and the link that these agree on.
 
     For a service manager: it stays in the foreground, says that it is ready
     (sd_notify) when the functions are there, and writes a line for each event; with
@@ -36,14 +49,24 @@ def host(file: File, /, *, once: Once = False, wait: Wait = PATIENCE_S, json: Js
     """
     from openfex.adapter.keeper import Keeper
     from openfex.adapter.waking import opened
+    from openfex.host.real import RealHost
 
     if file == STANDARD_INPUT and not once:
         raise Misuse("standard input cannot be read again; give a file, or say --once", "fex host")
     if not 0 <= wait <= MOST_PATIENCE_S:
         raise Misuse(f"--wait is 0 to {MOST_PATIENCE_S:.0f} seconds", "fex host")
-    with opened(lambda told: _write(told, json=json)) as door, here.machine() as (adapters, journal):
+
+    def tell(told: Told) -> None:
+        _write(told, json=json)
+
+    with (
+        here.machine() as (adapters, journal),
+        closing(RealHost(adapters, lambda: asked_of(file, name, journal.folder.parent), tell)) as real,
+        opened(tell, real.sleep) as door,
+    ):
+        real.keeper = Keeper(adapters, journal, door, real.wishes, taken=real.begin)
         try:
-            Keeper(adapters, journal, door, lambda: wishes_of_file(file)).keep(once=once, patience_s=wait)
+            real.keeper.keep(once=once, patience_s=wait)
         except OpenfexError as error:
             door.notify(f"STATUS=failed: {error}")
             if not json:
@@ -54,17 +77,44 @@ def host(file: File, /, *, once: Once = False, wait: Wait = PATIENCE_S, json: Js
     return 0
 
 
-def wishes_of_file(file: str) -> list[AdapterWish]:
-    """What a file asks of adapters. Raises InputError where it is about something else, DocumentError."""
-    from openfex.errors import InputError
-    from openfex.model.reader import read_documents
+def asked_of(file: str, name: str | None, folder: Path) -> Asked:
+    """What a file asks of adapters here, or of this machine as a host of a network. Raises InputError, DocumentError.
 
-    text, name = read_text(file)
-    reading = read_documents(text, name)
+    `folder`: where it is kept what a network's host has given.
+    """
+    from openfex.host.real import Asked
+    from openfex.model.reader import read_documents
+    from openfex.plan.parts import choose_node, remotes_of
+
+    reading = read_documents(*read_text(file))
+    hosts = remotes_of(reading)
+    if not hosts:
+        return Asked(wishes_in(reading))
+    return _lay_out(reading, choose_node("host", hosts, name, os.uname().nodename), folder)
+
+
+def _lay_out(reading: Reading, host: str, folder: Path) -> Asked:
+    """The network, by what this host has given before. Raises DocumentError."""
+    from openfex.adapter.given import FILE, read_given, write_given
+    from openfex.host.real import Asked
+    from openfex.plan.allotment import allotment_of
+    from openfex.plan.layout import lay_out
+
+    layout = lay_out(reading, read_given(folder / FILE), ())
+    write_given(folder / FILE, allotment_of(layout))
+    return Asked(layout=layout, host=host)
+
+
+def wishes_in(reading: Reading) -> list[AdapterWish]:
+    """What documents ask of adapters. Raises InputError where they are about something else, DocumentError."""
+    from openfex.errors import InputError
+
     wishes = here.wishes_in(reading) if reading.problems or here.is_about_here(reading) else []
     if not wishes:
-        remedy = "`fex host` keeps documents of kind adapter with `driver: sriov`, and no others"
-        raise InputError(f"{name} is not only about this machine's adapters", code="not-for-host", remedy=remedy)
+        remedy = "`fex host` keeps documents of kind adapter with `driver: sriov`, or a network with a `remote` host"
+        raise InputError(
+            f"{reading.file} is not only about this machine's adapters", code="not-for-host", remedy=remedy
+        )
     return wishes
 
 

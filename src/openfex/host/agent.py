@@ -39,9 +39,13 @@ ROW_BITS = 64
 
 @dataclass(frozen=True, slots=True)
 class WriteHost:
-    """Make the port extender's tables be these, then call `written`."""
+    """Make the port extender's tables be these, then call `written`.
+
+    `channels`: by the number of each function that has an S-channel, its VID. A port extender's is the number itself.
+    """
 
     tables: ExtenderTables
+    channels: Mapping[int, int] = field(default_factory=dict)
 
 
 Effect = Send | Log | WriteHost
@@ -91,7 +95,10 @@ def _channels(bits: int, row: int) -> set[int]:
 
 
 class HostAgent:
-    """One host. `ends` are its ends of uplinks, by link; `tables` what its programs have now."""
+    """One host. `ends` are its ends of uplinks, by link; `tables` what its programs have now.
+
+    `channels`: of a real host, which has no programs, the VIDs that functions are in, by number.
+    """
 
     def __init__(
         self,
@@ -99,15 +106,17 @@ class HostAgent:
         bindings: Iterable[Binding],
         ends: Mapping[int, Uplink[Station]],
         tables: ExtenderTables | None = None,
+        channels: Mapping[int, int] | None = None,
     ) -> None:
         self.host, self.ends = host, ends
+        self.channels = dict(channels or {})
         self.bindings = _by_vsi(bindings)
         self.tables = tables or ExtenderTables()
         self.up = {key for key, one in self.bindings.items() if self._was_up(one.host_port)}
         """The VSIs whose functions are up."""
         self._links = {link: _Link() for link in ends}
         self._again: dict[Vsiid, float] = {}
-        self._writing: ExtenderTables | None = None
+        self._writing: WriteHost | None = None
         self._heard: dict[int, Mark | None] = dict.fromkeys(ends)
         """Up to where bridges had told what the tables were made from last."""
         self._not_before = self._writes_since = 0.0
@@ -145,7 +154,8 @@ class HostAgent:
         if not isinstance(end.cdcp, CdcpStation):
             return []
         numbers = [one.channel for one in self.host.functions if one.channel != DEFAULT_CHANNEL]
-        end.cdcp.adopt({one: one for one in numbers if port_number(link, one) in self.tables.functions})
+        there = [one for one in numbers if port_number(link, one) in self.tables.functions]
+        end.cdcp.adopt({one: self._channel_now(one) for one in there})
         return end.ask(sorted(numbers), now)
 
     def bind(self, bindings: Iterable[Binding], now: float) -> list[Effect]:
@@ -192,7 +202,8 @@ class HostAgent:
         """The tables are what `WriteHost` asked for."""
         if self._writing is None:
             return []
-        self.tables, self._writing = self._writing, None
+        self.tables, self.channels = self._writing.tables, dict(self._writing.channels)
+        self._writing = None
         self._not_before = now + min(REST * (now - self._writes_since), LONGEST_REST_S)
         return [*self._confirm(now), *self._settle(now)]
 
@@ -289,11 +300,11 @@ class HostAgent:
             return []
         self._is_stale = False
         self._heard = {link: end.mirror.heard for link, end in self.ends.items()}
-        tables = self._compile()
-        if tables == self.tables:
+        wish = self._compile()
+        if wish == WriteHost(self.tables, self.channels):
             return self._confirm(now)
-        self._writing, self._writes_since = tables, now
-        return [WriteHost(tables)]
+        self._writing, self._writes_since = wish, now
+        return [wish]
 
     def _confirm(self, now: float) -> list[Effect]:
         """What the tables were made from is done: bridges may rely on it."""
@@ -302,8 +313,9 @@ class HostAgent:
             effects += self._take(link, end.mirror.confirm(self._heard[link], now), now)
         return effects
 
-    def _compile(self) -> ExtenderTables:
+    def _compile(self) -> WriteHost:
         tables = ExtenderTables()
+        channels: dict[int, int] = {}
         bound = {one.host_port: one for key, one in self.bindings.items() if key in self.up}
         for uplink in self.host.uplinks:
             link, told = uplink.host_link, self._links.get(uplink.host_link, _Link())
@@ -314,11 +326,19 @@ class HostAgent:
                 tables.lists |= {(link, list_id): members for list_id, members in told.lists().items()}
             for function in self.host.functions:
                 port = port_number(link, function.channel)
-                has_veth = self._channel_of(link, function.channel) == function.channel
-                if has_veth or (not told.is_known and port in self.tables.functions):
+                channel = self._channel_of(link, function.channel)
+                if channel is None and not told.is_known and port in self.tables.functions:
+                    channel = self._channel_now(function.channel)
+                if channel is not None and (channel == function.channel or self.host.remote):
                     tables.functions[port] = function_of(bound.get(port), tables.lists)
+                    if self.host.remote:
+                        channels[function.channel] = channel
         tables.owners = owners_of(bound.values())
-        return tables
+        return WriteHost(tables, channels)
+
+    def _channel_now(self, number: int) -> int:
+        """What a function that is there is in."""
+        return self.channels.get(number, number)
 
     def _channel_of(self, link: int, number: int) -> int | None:
         """The channel of a function's vEth, if what the bridge says by CDCP and by channel control is the same."""

@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from openfex.errors import InternalError, OpenfexError
 from openfex.lab import staffing
@@ -27,32 +27,12 @@ from openfex.model.layout import Layout
 from openfex.model.wording import many
 from openfex.plan.objects import State
 from openfex.protocol.output import Log
+from openfex.protocol.patience import Patience
 
-LINES_A_SECOND, MOST_LINES = 20.0, 500.0
-"""Of the log: what a peer can make an agent say, and how much of that at once."""
 Load = Callable[[], tuple[str, Layout, Callable[[Workshop], State]]]
 """The documents as they are now: their digest, their layout, and what the kernel would hold by it."""
 Tell = Callable[[bytes], None]
 """Who has asked: a line; nothing ends it."""
-
-
-@dataclass
-class Patience:
-    """Lets so many lines pass, and counts those that it does not."""
-
-    lines: float = MOST_LINES
-    at: float = 0.0
-    held_back: int = 0
-
-    def lets_pass(self, now: float) -> bool:
-        """Whether a line at this time is written."""
-        self.lines = min(MOST_LINES, self.lines + (now - self.at) * LINES_A_SECOND)
-        self.at = now
-        if self.lines < 1:
-            self.held_back += 1
-            return False
-        self.lines -= 1
-        return True
 
 
 class Duty:

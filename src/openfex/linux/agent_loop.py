@@ -46,8 +46,9 @@ Act = Callable[[Iterable[object]], None]
 class AgentLoop:
     """Runs agents until it is stopped."""
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """`loop`: where it runs; None: the one that this is called in."""
+        self._loop = loop or asyncio.get_running_loop()
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._filenos: list[int] = []
         self.on_change: Callable[[], None] = lambda: None

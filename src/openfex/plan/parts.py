@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of a network that one real bridge is, of documents that are the same for all its nodes. Pure."""
+"""The part of a network that one real node is, of documents that are the same for all of them. Pure."""
 
 from __future__ import annotations
 
@@ -41,6 +41,11 @@ def bridges_of(reading: Reading) -> list[str]:
         remedy = "write a network document, which names its bridges: `fex explain network`"
         raise NotFoundError("there is no bridge in these documents", code="no-bridge", remedy=remedy)
     return [name for _, network in networks for name in network.bridges]
+
+
+def remotes_of(reading: Reading) -> list[str]:
+    """The real hosts of a network's documents."""
+    return [document.name for document, host in of_spec(reading, HostSpec) if host.remote]
 
 
 def lay_out_bridge(reading: Reading, name: str, held: Allotment | None = None) -> Layout:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The proof `igb`: a commodity SR-IOV adapter is VM-FEX. Linux's igb driver carves it, each function is an S-channel.
 
-The adapter is QEMU's, in a twin of this machine; its wire ends at a bridge here, outside. What is done to the adapter
-is done in the twin by the project's own code (real_nic_claims.py), what is counted is read from the bridge here.
+The adapter is QEMU's, in a twin of this machine; its wire ends at a bridge here, outside. Both have one file: in the
+twin `fex host` makes the adapter what it says and asks for its ports over the wire, here the bridge's agent grants
+them. What is done in the twin is in real_nic_claims.py, what is counted is read from the bridge here.
 
 Of itself the 82576 loses unicast from one function to another of another VLAN (docs/reference/adapters.md), so its
 embedded switch's loopback is switched off in its register, which a stock kernel allows with `iomem=relaxed` alone.
@@ -17,11 +18,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from openfex.datapath.tables import read_counters, read_drops
+from openfex.datapath.tables import read_counters, read_drops, read_totals
 from openfex.errors import RefusedError, VerificationError
-from openfex.formats.document import write_document
-from openfex.lab import kept, lab
+from openfex.lab import kept, lab, staffing
 from openfex.lab.names import netns_of
+from openfex.lab.view.look import look
+from openfex.lab.view.ports import port_rows
 from openfex.lab.workshop import Workshop
 from openfex.linux.netlink import Netlink
 from openfex.machine.emulated import Igb, Iommu
@@ -29,7 +31,7 @@ from openfex.machine.twin import Hardware, Twin, twin
 from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
 from openfex.model.layout import Binding, Layout
-from openfex.plan.schannels import wishes_for
+from openfex.model.values import port_number
 from openfex.proof.bed import Proof
 from openfex.proof.real_nic_claims import DENIED_PORT, ROUNDS
 
@@ -39,10 +41,10 @@ CABLE, ADAPTER = "fex-igb0", "nic0"
 BRIDGE, HOST = "sw-a", "real"
 DEVICES = (Iommu(), Igb(ADAPTER, None, CABLE))
 DEADLINE_S = 120.0
-_CARVED = """
+_DOCUMENTS = """
 kind: network
 name: demo-igb
-spec: {{bridges: {{sw-a: {{ports: [up0]}}}}}}
+spec: {{bridges: {{sw-a: {{ports: [up0]}}}}, signalling: {{keep-alive: 30s}}}}
 ---
 kind: profile
 name: guarded
@@ -65,8 +67,7 @@ spec:
 kind: adapter
 name: nic0
 spec: {{host: real, model: "82576", functions: 2}}
-"""
-_BOUND = """---
+---
 kind: machine
 name: vm1
 spec: {{host: real, nics: {{eth0: {{profile: guarded, function: nic0/0, address: 10.0.10.1/24}}}}}}
@@ -89,10 +90,9 @@ class Trial:
     pf: str
     mac: str
 
-    def documents(self, *, bound: bool) -> str:
-        """The bridge with the real host; `bound`: with who has its functions."""
-        parts = _CARVED + (_BOUND if bound else "")
-        return parts.format(denied=DENIED_PORT, pf=self.pf, cable=CABLE, mac=self.mac)
+    def documents(self) -> str:
+        """The bridge with the real host, and who has its functions."""
+        return _DOCUMENTS.format(denied=DENIED_PORT, pf=self.pf, cable=CABLE, mac=self.mac)
 
     def ask(self, phase: str, **asked: object) -> dict[str, object]:
         """Have the twin do a phase of the claims; what it found."""
@@ -133,37 +133,67 @@ def _cable() -> Iterator[None]:
 
 
 def _proofs(trial: Trial) -> Iterator[Proof]:
-    layout = lab.up(trial.documents(bound=True)).layout
+    layout = lab.up(trial.documents()).layout
     bindings = {one.machine: one for one in layout.bindings}
-    lab.up(trial.documents(bound=False))
-    [wish] = wishes_for(layout, HOST)
     ends = [{"mac": str(bindings[name].mac), "address": bindings[name].addresses[0]} for name in ("vm1", "vm2")]
-    asked = {"pf": trial.pf, "document": write_document(wish), "ends": ends}
+    asked = {"pf": trial.pf, "host": HOST, "documents": trial.documents(), "ends": ends}
     with Workshop(LAB) as workshop:
         yield _carved(trial, workshop, layout, trial.ask("carve", **asked))
-    lab.up(trial.documents(bound=True))
-    with Workshop(LAB) as workshop:
+        yield _signalled(workshop, layout, trial.ask("signal", **asked))
         found = trial.ask("talk", **asked)
         yield _through(workshop, layout, bindings, found)
         yield _denied(workshop, layout, bindings, found)
-    yield _once(found)
+        yield _once(found)
+        yield _adopted(workshop, trial.ask("again", **asked))
     yield _released(trial.ask("release", **asked))
 
 
 def _carved(trial: Trial, workshop: Workshop, layout: Layout, found: dict[str, object]) -> Proof:
-    channels = sorted(binding.function.channel for binding in layout.bindings if not binding.function.is_pf)
-    port = next(binding.bridge_port for binding in layout.bindings if binding.machine == "vm1")
+    channels = _channels(layout)
     node = workshop.node(netns_of(layout.lab, "bridge", BRIDGE))
+
+    [uplink] = layout.uplinks_of(BRIDGE)
+    where = port_number(uplink.bridge_link), DropReason.NOT_IN_CHANNEL
     end = time.monotonic() + DEADLINE_S
-    while (down := read_drops(node)[port, DropReason.PORT_DOWN]) < ROUNDS and time.monotonic() < end:
+    while (down := read_drops(node)[where]) < ROUNDS and time.monotonic() < end:
         time.sleep(0.05)
     ok = found["vlans"] == channels and not found["again"] and down >= ROUNDS
     measured = (
         f"{len(channels)} functions of igb, S-channels {channels} as port VLANs (802.1Q), read back; twice is once; "
     )
-    measured += f"before the vEths are up {down} frames ended at the bridge; booted in {trial.machine.boot_s:.0f} s, "
+    measured += f"before the host has spoken {down} frames ended at the bridge; "
+    measured += f"booted in {trial.machine.boot_s:.0f} s, "
     measured += "then its own switch's loopback was switched off (DTXSWC)"
     return Proof(f"{NAME}-carved", ok, measured)
+
+
+def _channels(layout: Layout) -> list[int]:
+    return sorted(binding.function.channel for binding in layout.bindings if not binding.function.is_pf)
+
+
+def _states(layout: Layout) -> dict[str, object]:
+    """By NIC, what its vEth is."""
+    return {str(row["nic"]): row["state"] for row in port_rows(look(layout)) if row["nic"]}
+
+
+def _signalled(workshop: Workshop, layout: Layout, found: dict[str, object]) -> Proof:
+    states, names = _states(layout), {one.name for one in layout.bindings}
+    [row] = [row for row in staffing.neighbours(LAB) if row["node"] == BRIDGE]
+    control = read_totals(workshop.node(netns_of(LAB, "bridge", BRIDGE))).control
+    ok = states == dict.fromkeys(names, "up") and row["channels"] == len(_channels(layout))
+    ok = ok and (row["name"], row["evb"], row["control"]) == (HOST, "agreed", True) and control > 0
+    measured = f"`fex host` in the twin and the bridge here agreed on {len(names)} ports "
+    measured += f"{found['took_s']} s after it was ready, over {control} frames to the bridge: EVB, "
+    return Proof(f"{NAME}-signalled", ok, f"{measured}{row['channels']} S-channels by CDCP, and associations by VDP")
+
+
+def _adopted(workshop: Workshop, found: dict[str, object]) -> Proof:
+    said = {one["event"] for one in staffing.read_log(LAB)}
+    ok = found["echoed"] == ROUNDS and found["steps"] == 0 and found["associated"] == 3 and "expired" not in said
+    measured = f"`fex host` killed (-9): {found['echoed']} of {ROUNDS} datagrams without it; the next one had "
+    return Proof(
+        f"{NAME}-restart-adopts", ok, f"{measured}{found['steps']} steps to do, {found['associated']} confirmed"
+    )
 
 
 def _counters(workshop: Workshop, layout: Layout, binding: Binding) -> PortCounters:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the proof `igb` does on the machine that has the adapter: its twin. `python -m … PHASE JSON`, prints JSON.
 
-Phases: `carve` (the adapter is what its document says, its functions are in name spaces), `talk` (frames between them),
-`release` (all is as it was).
+Phases: `carve` (the adapter is what documents say, its functions are in name spaces), `signal` (`fex host` runs, and
+all ports are up), `talk` (frames between functions), `again` (it is killed, and started again), `release` (all is as it
+was).
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import signal
 import socket
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -28,11 +32,7 @@ from openfex.linux import netns
 from openfex.linux.netlink import Netlink
 from openfex.linux.packet import PacketCapture, PacketSocket
 from openfex.model.adapters import RealAdapter
-from openfex.model.functions import AdapterWish
-from openfex.model.reader import of_spec, read_documents
-from openfex.model.real import SriovSpec
 from openfex.model.values import BROADCAST, Mac
-from openfex.plan.wishes import wishes_of
 from openfex.proof.bed import Seen, frame, numbers
 
 ROUNDS, BURST = 100, 10
@@ -40,15 +40,13 @@ ECHO_PORT, DENIED_PORT = 7, 9
 DEADLINE_S = 15.0
 SPACES = ("vm1", "vm2")
 BEFORE = Path("/var/lib/openfex/proof-igb.json")
+FILE, LOG, PID = (Path(f"/tmp/fex-proof-igb.{name}") for name in ("yaml", "log", "pid"))
+STARTING_S = 90.0
+"""How long `fex host` may take to begin: Python itself takes many seconds there."""
 _DTXSWC, _LOOPBACK = 0x3500, 1 << 31
 """The register of the embedded switch, and its bit for the loopback: 82576 datasheet, 8.14.3."""
 
 Asked = Mapping[str, Any]
-
-
-def _wishes(text: str) -> list[AdapterWish]:
-    specs = of_spec(read_documents(text), SriovSpec)
-    return [one for document, spec in specs for one in wishes_of(document.name, spec)]
 
 
 def _adapter(host: KernelHost, pf: str) -> RealAdapter:
@@ -76,15 +74,12 @@ def _loop_back(pf: str, on: bool) -> None:
 
 
 def carve(asked: Asked) -> dict[str, object]:
-    """The adapter is what its document says, its functions are in name spaces; the first sends into the void."""
+    """The adapter is what documents say, its functions are in name spaces; the first sends into the void."""
     host, journal, pf = KernelHost(), Journal(), asked["pf"]
-    with Netlink() as here:
-        here.set(pf, up=True)
     BEFORE.parent.mkdir(parents=True, exist_ok=True)
     BEFORE.write_text(json.dumps(_state(_adapter(host, pf))))
-    wishes = _wishes(asked["document"])
-    changes.apply(host, journal, wishes)
-    again = changes.apply(host, journal, wishes)
+    FILE.write_text(asked["documents"])
+    first, second = (_once(asked["host"]) for _ in range(2))
     functions = _adapter(host, pf).functions
     for space, function, end in zip(SPACES, functions, asked["ends"], strict=True):
         netns.create(space)
@@ -92,14 +87,83 @@ def carve(asked: Asked) -> dict[str, object]:
         with Netlink(space) as there:
             there.add_address("eth0", end["address"])
             there.set("eth0", up=True)
-            if there.wait_ready(["eth0"], DEADLINE_S):
+            if there.wait_ready(["eth0"], STARTING_S):
                 raise VerificationError(f"function {function.index} has no carrier", code="no-carrier")
     _loop_back(pf, False)
     vlans = sorted(one.settings.vlan or 0 for one in functions)
     one, two = (Mac.parse(end["mac"]) for end in asked["ends"])
     with _sockets(SPACES) as sockets:
         sockets["vm1"].send_many([frame(two, one, number) for number in range(ROUNDS)])
-    return {"vlans": vlans, "again": len(again.steps)}
+    return {"vlans": vlans, "steps": first, "again": second}
+
+
+# `fex host`
+
+
+def _start(host: str, *options: str) -> subprocess.Popen[bytes]:
+    """A process of its own, which outlives this one; its log begins anew."""
+    command = [sys.executable, "-P", "-m", "openfex", "host", str(FILE), "--name", host, "--json", *options]
+    with LOG.open("wb") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    PID.write_text(str(process.pid))
+    return process
+
+
+def _said(event: str) -> list[dict[str, Any]]:
+    """The lines of its log of one kind, whole ones."""
+    whole, _, _ = LOG.read_text(errors="replace").rpartition("\n")
+    lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == event]
+
+
+def _until(event: str, count: int = 1) -> float:
+    """Wait until it has said this so often; when that was seen, by the clock. Raises VerificationError."""
+    end = time.monotonic() + STARTING_S
+    while len(_said(event)) < count:
+        if time.monotonic() > end:
+            message = f"`fex host` has not said {event} {count} times: {LOG.read_text(errors='replace')[-2000:]}"
+            raise VerificationError(message, code="host-not-ready")
+        time.sleep(0.05)
+    return time.monotonic()
+
+
+def _once(host: str) -> int:
+    """Have adapters be as documents say, once; how many steps that took. Raises VerificationError."""
+    process = _start(host, "--once")
+    _until("ready")
+    process.wait(DEADLINE_S)
+    return _steps()
+
+
+def _steps() -> int:
+    return sum(line["steps"] for line in _said("applied"))
+
+
+def signal_(asked: Asked) -> dict[str, object]:
+    """`fex host` runs, and all ports are up; how long that took."""
+    _start(asked["host"])
+    ready = _until("ready")
+    took_s = _until("associated", len(asked["ends"]) + 1) - ready
+    return {"took_s": round(took_s, 1)}
+
+
+def again(asked: Asked) -> dict[str, object]:
+    """It is killed, frames go on, and another one takes up what it finds."""
+    os.kill(int(PID.read_text()), signal.SIGKILL)
+    one, two = (end["address"].split("/")[0] for end in asked["ends"])
+    with _udp("vm1", (one, 0)) as client, _udp("vm2", (two, ECHO_PORT)) as server:
+        echo = threading.Thread(target=_echo, args=(server, ROUNDS), daemon=True)
+        echo.start()
+        echoed = sum(_exchange(client, (two, ECHO_PORT), number) for number in range(ROUNDS))
+        echo.join(DEADLINE_S)
+    _start(asked["host"])
+    _until("associated", len(asked["ends"]) + 1)
+    return {"echoed": echoed, "steps": _steps(), "associated": len({line["object"] for line in _said("associated")})}
+
+
+# Frames
 
 
 @contextmanager
@@ -187,6 +251,8 @@ def _have(number: int, seen: Seen) -> bool:
 def release(asked: Asked) -> dict[str, object]:
     """Functions are taken back, the adapter is as it was before."""
     host, journal, pf = KernelHost(), Journal(), asked["pf"]
+    os.kill(int(PID.read_text()), signal.SIGTERM)
+    _until("ended")
     _loop_back(pf, True)
     adapter = _adapter(host, pf)
     for function in adapter.functions:
@@ -199,7 +265,7 @@ def release(asked: Asked) -> dict[str, object]:
 
 def main() -> None:
     """One phase."""
-    phases = {"carve": carve, "talk": talk, "release": release}
+    phases = {"carve": carve, "signal": signal_, "talk": talk, "again": again, "release": release}
     print(json.dumps(phases[sys.argv[1]](json.loads(sys.argv[2]))))
 
 

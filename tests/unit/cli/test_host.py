@@ -9,22 +9,33 @@ from pathlib import Path
 import pytest
 
 from openfex.cli.app import run
-from openfex.cli.host import _write, wishes_of_file
+from openfex.cli.host import _write, asked_of
 from openfex.errors import DocumentError, InputError, NotFoundError
 from openfex.plan.watch import Told
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_documents_of_adapters_are_taken() -> None:
-    (wish,) = wishes_of_file(str(ROOT / "examples/adapter.yaml"))
+def test_documents_of_adapters_are_taken(tmp_path: Path) -> None:
+    (wish,) = asked_of(str(ROOT / "examples/adapter.yaml"), None, tmp_path).wishes
     assert wish.name == "nic0"
 
 
+def test_documents_of_a_network_are_taken_by_the_host_that_is_named(tmp_path: Path) -> None:
+    file = str(ROOT / "examples/real-host.yaml")
+    asked = asked_of(file, "h1", tmp_path)
+    assert asked.layout is not None
+    assert asked.layout.host("h1").remote
+    assert asked_of(file, "h1", tmp_path) == asked, "what was given is kept, and given again"
+    with pytest.raises(NotFoundError) as refused:
+        asked_of(file, "h9", tmp_path)
+    assert refused.value.code == "no-such-node"
+
+
 @pytest.mark.parametrize("example", ["storage", "two-hosts"])
-def test_other_documents_are_refused(example: str) -> None:
+def test_other_documents_are_refused(example: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
-        wishes_of_file(str(ROOT / f"examples/{example}.yaml"))
+        asked_of(str(ROOT / f"examples/{example}.yaml"), None, tmp_path)
     assert refused.value.code == "not-for-host"
 
 
@@ -32,12 +43,12 @@ def test_problems_of_documents_are_told(tmp_path: Path) -> None:
     file = tmp_path / "host.yaml"
     file.write_text("kind: adapter\nname: a\nspec: {driver: sriov, pfs: [eno1], functions: many}\n")
     with pytest.raises(DocumentError):
-        wishes_of_file(str(file))
+        asked_of(str(file), None, tmp_path)
 
 
-def test_a_file_that_is_not_there_is_told() -> None:
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
-        wishes_of_file("/nonexistent/host.yaml")
+        asked_of("/nonexistent/host.yaml", None, tmp_path)
 
 
 def test_a_line_of_the_log_is_words_or_one_object(capsys: pytest.CaptureFixture[str]) -> None:
