@@ -45,7 +45,7 @@ spec: {{vlan: {{access: 10}}}}
 ---
 kind: profile
 name: judged
-spec: {{vlan: {{access: 10}}, rate: {{out: 1Gbit}}}}
+spec: {{vlan: {{access: 10}}, rate: {{{way}: 1Gbit}}}}
 ---
 kind: host
 name: h1
@@ -78,7 +78,8 @@ spec: {{host: h2, nics: {{eth0: {{profile: judged}}}}}}
 
 
 def text_of(kind: ChannelKind = ChannelKind.ETAG, attachment: str = "tc", keep_alive: str = "10s") -> str:
-    return TEXT.format(kind=kind.value, attachment=attachment, keep_alive=keep_alive)
+    way = "in" if kind is ChannelKind.VEPA else "out"  # by which no profile may judge what leaves
+    return TEXT.format(kind=kind.value, attachment=attachment, keep_alive=keep_alive, way=way)
 
 
 @pytest.fixture
