@@ -67,10 +67,14 @@ static __always_inline void decide_down(FEX_CONTEXT *ctx, struct frame *f, __u32
 		d->verdict = FEX_VERDICT_CONTROL;
 		return;
 	}
-	if (row && row->kind == FEX_KIND_VEPA)
-		return decide_down_by_mac(f, link, d);
-	if (!row || row->kind == FEX_KIND_NONE || (f->kind != row->kind && !is_in_schannel(ctx, f, row->kind)))
+	if (!row || row->kind == FEX_KIND_NONE)
 		return drop(d, FEX_DROP_NOT_IN_CHANNEL);
+	if (f->kind != row->kind) {
+		if (row->kind == FEX_KIND_VEPA)
+			return decide_down_by_mac(f, link, d);
+		if (!is_in_schannel(ctx, f, row->kind))
+			return drop(d, FEX_DROP_NOT_IN_CHANNEL);
+	}
 	if (f->bad)
 		return drop(d, FEX_DROP_BAD_TAG);
 	if (f->kind == FEX_KIND_VNTAG && !f->down)

@@ -88,9 +88,29 @@ def attached(text: str, *attachments: str) -> str:
     return first + "".join(end + other for end, other in zip(ends, others, strict=True))
 
 
+THIRD = """---
+kind: host
+name: h3
+spec: {channel: etag, uplinks: {a: {device: up-a, bridge: sw}}}
+---
+kind: adapter
+name: n3
+spec: {host: h3, model: bcm-8, functions: 6}
+"""
+"""By VEPA NICs of one host and VLAN have one network port: those that are pinned to another are on this one."""
+
+
+def _with_third(text: str) -> str:
+    for name, host in (("a2", "h1"), ("s1", "h2")):
+        before, here, behind = text.partition(f"name: {name}\n")
+        text = before + here + behind.replace(f"host: {host}", "host: h3", 1)
+    return text + THIRD
+
+
 def paths(one: ChannelKind, other: ChannelKind, attachments: tuple[str, str] = ("auto", "auto")) -> str:
     """The documents of the lab of paths, each host with its kind of channel and its attachment."""
-    return attached(PATHS.format(one=one.value, other=other.value), *attachments)
+    text = attached(PATHS.format(one=one.value, other=other.value), *attachments)
+    return _with_third(text) if ChannelKind.VEPA in {one, other} else text
 
 
 def own_work(operations: Iterable[Operation]) -> list[Operation]:

@@ -18,8 +18,9 @@ from openfex.lab.payload import Wish
 from openfex.lab.points import entry_of
 from openfex.lab.probe import make_frame
 from openfex.lab.trace import trace
-from openfex.lab.view.bridge_steps import rate_text, vlans_text
+from openfex.lab.view.bridge_steps import rate_text
 from openfex.lab.view.sight import Row
+from openfex.lab.view.tags import vlans_text
 from openfex.lab.view.trace import shape_of, trace_lines, trace_view
 from openfex.model.drops import DropReason
 from openfex.model.layout import Layout

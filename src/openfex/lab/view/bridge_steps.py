@@ -13,6 +13,7 @@ from ipaddress import ip_address
 
 from openfex.lab.trace import Hop
 from openfex.lab.view.sight import bridge_port_name
+from openfex.lab.view.tags import CONTROL_STEP, tag_text, vlan_text, vlans_text
 from openfex.model.drops import DropReason
 from openfex.model.layout import Layout
 from openfex.model.policy import Priority, Rate, Rule
@@ -21,7 +22,7 @@ from openfex.model.rule_words import rule_words
 from openfex.model.values import ChannelKind, Mac, port_channel, port_link, port_number
 from openfex.model.wording import many
 from openfex.rules.decision import Decision, Direction, Hit, Verdict
-from openfex.rules.head import C_TAG, NOBODY, Head
+from openfex.rules.head import NOBODY, Head
 from openfex.rules.packet import ARP
 from openfex.rules.policy import Frame, costs, judge_guard, read_frame
 from openfex.rules.priority import dscp_of, priority_of
@@ -30,9 +31,6 @@ from openfex.rules.tables import BridgeTables, Port, Station, Terms
 
 _MS = 1_000_000
 _S = 1_000_000_000
-
-
-CONTROL_STEP = ("control", "LLDP or ECP without a tag, from an uplink: for the node's own agent")
 
 
 @dataclass(frozen=True)
@@ -147,15 +145,6 @@ _REASONS = {
 # What came
 
 
-def tag_text(head: Head) -> str:
-    """The channel's tag of a frame."""
-    if head.kind is None:
-        return "no tag of a channel"
-    if head.list:
-        return f"{head.kind.value} list 0x{head.target:04x}"
-    return f"{head.kind.value} channel {head.target or head.source}"
-
-
 def _channel(scene: BridgeScene) -> str:
     kind, link = scene.tables.links.get(scene.link), scene.name(port_number(scene.link))
     if not scene.head.whole:
@@ -208,31 +197,6 @@ def _source(scene: BridgeScene) -> str:
     if learn:
         return f"{src} is new, and {learnt} of {learn} are learnt"
     return f"{src} is not the vEth's, which is {scene.port.mac}"
-
-
-def vlans_text(terms: Terms) -> str:
-    """What VLANs a port has: `access VLAN 10`, `trunk of 10,20, native 10`."""
-    if terms.vlans is None:
-        return f"access VLAN {terms.vlan}" if terms.vlan else "in no VLAN"
-    return f"trunk of {_ranges(terms.vlans)}, {f'native {terms.vlan}' if terms.vlan else 'no native VLAN'}"
-
-
-def _ranges(numbers: frozenset[int]) -> str:
-    """`10,20-30`."""
-    spans: list[list[int]] = []
-    for number in sorted(numbers):
-        if spans and spans[-1][-1] == number - 1:
-            spans[-1] = [spans[-1][0], number]
-        else:
-            spans.append([number])
-    return ",".join("-".join(map(str, span)) for span in spans) or "nothing"
-
-
-def vlan_text(head: Head) -> str:
-    """The outermost VLAN tag of a frame: `untagged`, `tagged 10`."""
-    if head.tpid and head.tpid != C_TAG:
-        return f"service tag {head.tci & 0xFFF}"
-    return "untagged" if not head.tpid else f"tagged {head.tag_vid or '0 (priority)'}"
 
 
 def _vlan(scene: BridgeScene) -> str:

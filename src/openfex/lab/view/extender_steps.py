@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from openfex.lab.trace import Hop
-from openfex.lab.view.bridge_steps import CONTROL_STEP, tag_text, vlan_text
 from openfex.lab.view.sight import host_port_name
+from openfex.lab.view.tags import CONTROL_STEP, tag_text, vlan_text
 from openfex.model.drops import DropReason
 from openfex.model.layout import Layout
 from openfex.model.values import ChannelKind, port_channel, port_link, port_number

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from openfex.lab.trace import Hop, Way
 from openfex.lab.view import bridge_steps, extender_steps
-from openfex.lab.view.bridge_steps import BridgeScene, rule_text, tag_text
+from openfex.lab.view.bridge_steps import BridgeScene, rule_text
 from openfex.lab.view.extender_steps import ExtenderScene
 from openfex.lab.view.sight import Row
+from openfex.lab.view.tags import tag_text
 from openfex.model.layout import Layout
 from openfex.model.values import ChannelKind, port_channel, port_link
 from openfex.rules.decision import Verdict
