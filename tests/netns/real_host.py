@@ -17,7 +17,9 @@ from openfex.adapter.journal import Journal
 from openfex.adapter.keeper import Keeper
 from openfex.adapter.waking import opened
 from openfex.cli.host import asked_of
+from openfex.errors import UnsupportedError
 from openfex.host.real import RealHost
+from openfex.model.functions import Settings
 from openfex.plan.watch import Told
 from openfex.testing.adapters import FakeAdapter, FakeHost
 
@@ -37,6 +39,12 @@ class Hardware(FakeHost):
     def __init__(self, folder: Path, adapter: FakeAdapter) -> None:
         super().__init__(adapter)
         self.folder = folder
+
+    def set_attributes(self, adapter: str, index: int, change: Settings) -> None:
+        """Set them; a driver that nobody knows turns out to have no links of functions."""
+        if change.link is not None and self.adapters[adapter].driver == "unknown":
+            raise UnsupportedError("cannot set the link state: Operation not supported")
+        super().set_attributes(adapter, index, change)
 
     def count(self, change: str, act: Callable[[], None]) -> None:
         """Do a change."""

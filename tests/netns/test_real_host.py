@@ -98,9 +98,10 @@ def test_p5_it_is_killed_and_the_next_changes_nothing(file: Path, tmp_path: Path
         switch.until("expired", 2)
 
 
-def test_without_links_of_functions_the_bridge_alone_holds_them_back(file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("driver", [WITHOUT, "unknown"])
+def test_without_links_of_functions_the_bridge_alone_holds_them_back(file: Path, tmp_path: Path, driver: str) -> None:
     folder = tmp_path / "h1"
-    with bridge(file, tmp_path), host(file, folder, WITHOUT) as daemon:
+    with bridge(file, tmp_path), host(file, folder, driver) as daemon:
         daemon.until("associated", 2)
         wait_until(lambda: states() == UP, "both ports are up")
         assert links(folder) == [AUTO, AUTO, AUTO]

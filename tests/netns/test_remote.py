@@ -163,6 +163,24 @@ def test_with_an_agent_its_ports_are_down_until_it_asks_and_that_is_as_wanted(ca
     assert lab.up(text).operations == ()
 
 
+def test_a_network_port_can_be_a_device_of_this_machine(cable: None) -> None:
+    """Of a lab as of a real bridge; the rest of the lab is as ever."""
+    text = text_of().replace("ports: [up0]", "ports: {up0: {device: fex-t-cable, mtu: 1600}}")
+    text = text[: text.index("---\nkind: host")] + OWN
+    with Netlink() as here:
+        before = here.link(CABLE)
+        layout = lab.up(text).layout
+        [bound] = layout.bindings
+        assert CABLE not in {link.name for link in here.links()}
+        with PacketSocket(ADAPTER) as network, PacketSocket("eth0", netns=f"fex_{LAB}_machine_mine") as nic:
+            octets = frame(BROADCAST, bound.mac, 7)
+            nic.send(octets)
+            wait_until(lambda: any(octets[14:] in found for found in network.drain()), "a broadcast leaves by it")
+        assert lab.up(text).operations == ()
+        lab.down(LAB)
+        assert here.link(CABLE) == before
+
+
 def test_a_cable_that_is_out_is_told_at_every_veth_behind_it(cable: None) -> None:
     lab.up(text_of())
     layout = lab.layout_of(LAB)

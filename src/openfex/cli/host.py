@@ -99,9 +99,12 @@ def _lay_out(reading: Reading, host: str, folder: Path) -> Asked:
     from openfex.host.real import Asked
     from openfex.plan.allotment import allotment_of
     from openfex.plan.layout import lay_out
+    from openfex.plan.schannels import wishes_for
 
     layout = lay_out(reading, read_given(folder / FILE), ())
     write_given(folder / FILE, allotment_of(layout))
+    if not layout.host(host).has_agent:
+        return Asked([*wishes_for(layout, host)])
     return Asked(layout=layout, host=host)
 
 

@@ -70,7 +70,8 @@ class RealHost:
         self._held = ExitStack()
         self._ports: dict[int, FunctionPort] | None = None
         self._index = 0
-        self._has_links = True
+        self._has_links: bool | None = None
+        self._failed = ""
         self._patience = Patience()
         self._begin_at = 0.0
         self._device = ""
@@ -88,12 +89,9 @@ class RealHost:
     def _wishes(self, asked: Asked) -> Sequence[AdapterWish]:
         if asked.layout is None:
             return asked.wishes
-        adapter = self._adapter(asked)
-        host = asked.layout.host(asked.host)
         if self._ports is None:
-            self._ports = ports_found(host, adapter)
-        links = self._has_links and adapter is not None and can_take_links(adapter)
-        return [*wishes_for(asked.layout, asked.host, self._ports, links=links)]
+            self._ports = ports_found(asked.layout.host(asked.host), self._adapter(asked))
+        return [*wishes_for(asked.layout, asked.host, self._ports, links=bool(self._has_links))]
 
     def _adapter(self, asked: Asked) -> RealAdapter | None:
         """The adapter at the host's cable, if it is there."""
@@ -157,7 +155,9 @@ class RealHost:
         except OpenfexError as error:
             self._end()
             self._begin_at = self._loop.time() + LOOK_AGAIN_S
-            self._log(Log("failed", self.asked.host, str(error), error.code))
+            if self._failed != str(error):
+                self._log(Log("failed", self.asked.host, str(error), error.code))
+            self._failed = str(error)
 
     def _end(self) -> None:
         if self._agents:
@@ -171,7 +171,9 @@ class RealHost:
         if adapter is None:
             raise NotFoundError(f"the adapter at {host.uplinks[0].device} is not here", code="no-such-pf")
         self._ports = ports_found(host, adapter)
-        self.keeper.become(self._wishes(self.asked))  # what has no port yet has no link
+        if self._has_links is None:
+            self._has_links = can_take_links(adapter)
+        self._become()  # what has no port yet has no link
         [uplink] = host.uplinks
         link = self._raise(uplink)
         wire = ControlWire(link.name)
@@ -180,7 +182,7 @@ class RealHost:
         end = station_end(settings, s_channels=True)
         tables, channels = _tables_of(uplink, self._ports)
         agent = HostAgent(host, layout.bindings_on(host.name), {uplink.host_link: end}, tables, channels)
-        self._index, self._device = link.index, link.name
+        self._index, self._device, self._failed = link.index, link.name, ""
         self._agents = AgentLoop(self._loop)
         self._agents.add(agent, {uplink.host_link: wire}, lambda effect, now: self._perform(agent, effect, now))
 

@@ -61,6 +61,8 @@ class Town:
         self._count = count()
         self._sessions = count(1)
         self._memories: dict[str, Memory] = {}
+        self.channels: dict[str, Mapping[int, int]] = {}
+        """By real host, the VIDs of its functions."""
         for uplink in (one for host in self.layout.hosts for one in host.uplinks):
             here, there = (uplink.host, uplink.host_link), (uplink.bridge, uplink.bridge_link)
             self._cables[here], self._cables[there] = there, here
@@ -142,7 +144,7 @@ class Town:
             link: station_end(self._settings(host.name, link, EvbMode.STATION), s_channels=kind.is_schannel)
             for link, kind in kinds.items()
         }
-        return HostAgent(host, bindings, ends, self._hosts[host.name].tables)
+        return HostAgent(host, bindings, ends, self._hosts[host.name].tables, self.channels.get(host.name))
 
     def _bridge(self, bridge: Bridge) -> BridgeAgent:
         kinds = {one.bridge_link: one.kind for one in self.layout.uplinks_of(bridge.name)}
@@ -193,7 +195,7 @@ class Town:
             if self.agents.get(name) is not agent:
                 return
             if isinstance(effect, WriteHost):
-                self._hosts[name].tables = effect.tables
+                self._hosts[name].tables, self.channels[name] = effect.tables, effect.channels
             else:
                 bridge = self._bridges[name]
                 effect.tables.stations, effect.tables.memory = bridge.tables.stations, bridge.tables.memory

@@ -7,7 +7,7 @@ import pytest
 
 from openfex.model.layout import Binding
 from openfex.model.reader import read_documents
-from openfex.model.values import ChannelKind
+from openfex.model.values import ChannelKind, port_number
 from openfex.plan.layout import lay_out
 from openfex.protocol.cdcp import CdcpBridge, CdcpStation
 from openfex.rules.tables import Function
@@ -80,6 +80,35 @@ def test_a_vid_that_a_port_extender_cannot_have_keeps_that_function_down_alone()
     town.restart("h1")
     town.run(5)
     assert (is_up(town, one), is_up(town, other)) == (False, True)
+
+
+REAL = TEXT.format(kind="schannel-q").replace(
+    "uplinks: {a: {device: up-a, bridge: sw-a}}}\n---\nkind: adapter\nname: n2",
+    "remote: true, uplinks: {a: {device: eno1, bridge: sw-a, port: eth1}}}\n---\nkind: adapter\nname: n2",
+)
+
+
+def test_a_real_adapter_takes_whatever_vid_its_function_is_given_and_keeps_it() -> None:
+    town = Town(lay_out(read_documents(REAL)), FAST)
+    one, other = binding(town, "m4"), binding(town, "m3")
+    assert town.layout.host("h2").remote
+    town.start()
+    giver = town.bridge("sw-a").ends[one.uplink.bridge_link].cdcp
+    assert isinstance(giver, CdcpBridge)
+    giver.adopt({one.function.channel: 300})
+    town.run(5)
+    ports = town.fabric.bridges["sw-a"].tables.ports
+    assert ports[port_number(one.uplink.bridge_link, 300)].up
+    assert one.bridge_port not in ports
+    channels = town.channels["h2"]
+    assert (channels[one.function.channel], channels[other.function.channel]) == (300, other.function.channel)
+    assert is_up(town, one)
+    before = dict(channels), dict(ports)
+    for name in ("h2", "sw-a"):
+        town.restart(name)
+        town.run(5)
+        assert (town.channels["h2"], town.fabric.bridges["sw-a"].tables.ports) == before
+    assert not {"lost", "expired"} & {*town.events("h2"), *town.events("sw-a")}
 
 
 def test_what_the_list_has_no_room_for_goes_by_channel_control() -> None:

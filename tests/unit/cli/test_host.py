@@ -10,7 +10,7 @@ import pytest
 
 from openfex.cli.app import run
 from openfex.cli.host import _write, asked_of
-from openfex.errors import DocumentError, InputError, NotFoundError
+from openfex.errors import DocumentError, InputError, NotFoundError, VerificationError
 from openfex.plan.watch import Told
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,7 +22,7 @@ def test_documents_of_adapters_are_taken(tmp_path: Path) -> None:
 
 
 def test_documents_of_a_network_are_taken_by_the_host_that_is_named(tmp_path: Path) -> None:
-    file = str(ROOT / "examples/real-host.yaml")
+    file = str(ROOT / "examples/real-network.yaml")
     asked = asked_of(file, "h1", tmp_path)
     assert asked.layout is not None
     assert asked.layout.host("h1").remote
@@ -30,6 +30,18 @@ def test_documents_of_a_network_are_taken_by_the_host_that_is_named(tmp_path: Pa
     with pytest.raises(NotFoundError) as refused:
         asked_of(file, "h9", tmp_path)
     assert refused.value.code == "no-such-node"
+
+
+def test_a_host_without_an_agent_only_keeps_its_adapter(tmp_path: Path) -> None:
+    asked = asked_of(str(ROOT / "examples/real-host.yaml"), "h1", tmp_path)
+    assert (asked.layout, [wish.name for wish in asked.wishes]) == (None, ["h1-nic0"])
+
+
+def test_what_cannot_be_read_of_what_was_given_is_told(tmp_path: Path) -> None:
+    (tmp_path / "host.json").write_text("{}")
+    with pytest.raises(VerificationError) as refused:
+        asked_of(str(ROOT / "examples/real-network.yaml"), "h1", tmp_path)
+    assert refused.value.code == "record-unreadable"
 
 
 @pytest.mark.parametrize("example", ["storage", "two-hosts"])

@@ -7,13 +7,14 @@ import pytest
 
 from openfex.errors import NotFoundError
 from openfex.formats.document import write_document
-from openfex.model.functions import AdapterWish, Selector, Settings, TagProtocol
+from openfex.model.adapters import RealAdapter, RealFunction
+from openfex.model.functions import AdapterWish, LinkState, Selector, Settings, TagProtocol
 from openfex.model.layout import Layout
 from openfex.model.reader import of_spec, read_documents
 from openfex.model.real import SriovSpec
 from openfex.model.values import Mac
 from openfex.plan.layout import lay_out
-from openfex.plan.schannels import wishes_for
+from openfex.plan.schannels import FunctionPort, ports_found, vids_of, wishes_for
 from openfex.plan.wishes import wishes_of
 
 MAC = "52:54:00:00:00:01"
@@ -74,3 +75,36 @@ def test_only_a_real_host_has_adapters_to_be_told(host: str) -> None:
     with pytest.raises(NotFoundError, match="h1") as caught:
         list(wishes_for(layout_of("schannel"), host))
     assert caught.value.code == "no-such-host"
+
+
+def test_what_was_agreed_on_is_the_port_vlan_and_the_link() -> None:
+    ports = {2: FunctionPort(300, up=True), 3: FunctionPort(None, up=False)}
+    [wish] = wishes_for(layout_of("schannel-q"), "h1", ports, links=True)
+    assert [(one.vlan, one.link) for _, _, one in wish.settings] == [(300, LinkState.UP), (3, LinkState.DOWN)]
+    [without] = wishes_for(layout_of("schannel-q"), "h1", ports)
+    assert [one.link for _, _, one in without.settings] == [None, None]
+
+
+def test_who_has_no_channel_yet_is_in_nobody_elses() -> None:
+    ports = {2: FunctionPort(3, up=True), 4: FunctionPort(4094)}
+    assert vids_of([2, 3, 4, 5], ports) == {2: 3, 3: 4093, 4: 4094, 5: 5}
+
+
+def adapter(driver: str, *functions: Settings) -> RealAdapter:
+    found = tuple(
+        RealFunction(f"0000:01:10.{at}", at, "", "", "", "", "", "", settings=one) for at, one in enumerate(functions)
+    )
+    return RealAdapter("0000:01:00.0", "", "", "", driver, None, "", 7, len(found), 0, 0, "", True, functions=found)
+
+
+def test_what_functions_are_set_to_is_what_was_agreed_on() -> None:
+    host = layout_of("schannel-q").host("h1")
+    there = adapter("ice", Settings(vlan=300, link=LinkState.UP), Settings(vlan=3, link=LinkState.AUTO))
+    assert ports_found(host, there) == {1: FunctionPort(1, up=True), 2: FunctionPort(300, up=True), 3: FunctionPort(3)}
+    assert ports_found(host, None) == {1: FunctionPort(1, up=True), 2: FunctionPort(), 3: FunctionPort()}
+
+
+def test_without_links_who_is_in_a_channel_is_up() -> None:
+    host = layout_of("schannel-q").host("h1")
+    there = adapter("igb", Settings(vlan=2, link=LinkState.AUTO), Settings(vlan=0, link=LinkState.AUTO))
+    assert ports_found(host, there) == {1: FunctionPort(1, up=True), 2: FunctionPort(2, up=True), 3: FunctionPort()}
