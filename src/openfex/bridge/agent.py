@@ -192,7 +192,7 @@ class BridgeAgent:
             case Told(key, value):
                 if station.told.get(key) != value:
                     station.hear(key, value)
-                    self._is_stale = True
+                    self._is_stale = self._is_stale or self.ends[link].mirror.is_synced  # else when it has told all
                     self._look_again(link, key)
             case Synced():
                 self._forget_untold(link)

@@ -165,6 +165,8 @@ class Uplink(Generic[V]):
             self._use(agreement)
             outputs.append(Agreed(peer, agreement))
         self._is_mirrored = peer is not None and _speaks_control(peer)
+        if self._is_mirrored:
+            self.mirror.listen(now)
         self.vdp.link.pause = 0.0 if self._is_mirrored else PAUSE_S
         return [*outputs, *self._open(now)]
 
