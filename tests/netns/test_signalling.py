@@ -23,6 +23,7 @@ from openfex.lab.names import netns_of
 from openfex.lab.view.look import look
 from openfex.lab.view.ports import port_rows
 from openfex.lab.workshop import Workshop
+from openfex.linux.netlink import Netlink
 from openfex.linux.packet import PacketSocket
 from openfex.model.layout import Binding, Layout
 from openfex.model.values import BROADCAST, ChannelKind
@@ -279,6 +280,26 @@ def test_neighbours_are_shown(clean: None) -> None:
     with pytest.raises(NotFoundError) as caught:
         staffing.neighbours(LAB)
     assert caught.value.code == "no-agents"
+
+
+def test_an_uplink_whose_device_is_removed_is_shown_and_taken_up_when_it_is_back(clean: None) -> None:
+    layout = lab.up(text_of()).layout
+    host, bridge = netns_of(LAB, "host", "h1"), netns_of(LAB, "bridge", "sw")
+    uplink = layout.host("h1").uplinks[0]
+    with Netlink(host) as netlink:
+        netlink.delete(uplink.device)
+        wait_until(lambda: heard("link-lost") == 2, "both ends notice")
+        lost = {(row["node"], row["device"]) for row in staffing.neighbours(LAB) if row["evb"] == "lost"}
+        assert lost == {("h1", uplink.device), ("sw", uplink.bridge_device)}
+        netlink.add_veth(uplink.device, uplink.bridge_device, mtu=uplink.mtu, peer_netns=bridge)
+        netlink.set(uplink.device, up=True)
+        with Netlink(bridge) as other:
+            other.set(uplink.bridge_device, up=True)
+    wait_until(lambda: heard("link-back") == 2, "both ends take it up")
+    assert {row["evb"] for row in staffing.neighbours(LAB)} >= {"agreed"}
+    lab.up(text_of())
+    assert lab.drift(LAB).operations == ()
+    assert exchange(layout, "m1", "m3") == list(range(FRAMES))
 
 
 def test_down_ends_the_agents(clean: None) -> None:
