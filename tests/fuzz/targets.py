@@ -33,6 +33,7 @@ from openfex.testing.tables import (
     spoil_extender_tables,
 )
 from openfex.wire import ETag, Frame, VlanTag, VnTag
+from tests.fuzz.agents import agent_words, agents
 from tests.fuzz.signalling import signalling_words, signals, uplinks
 from tests.property.ports import check_delivered, ways_in
 
@@ -115,7 +116,7 @@ def check_conserved(fabric: Fabric) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    one.__name__: one for one in (codecs, heads, packets, bridges, extenders, fabrics, signals, uplinks)
+    one.__name__: one for one in (codecs, heads, packets, bridges, extenders, fabrics, signals, uplinks, agents)
 }
 
 
@@ -124,7 +125,7 @@ def words() -> set[bytes]:
     found = {ethertype.to_bytes(2, "big") for ethertype in ETHERTYPES}
     found |= {mac.octets for number in range(TABLES) for mac in bridge_tables(number).veths}
     found |= {one.mac.octets for number in range(TABLES) for one in layout_of(number).bindings}
-    return found | signalling_words() | {mac.octets for mac in (*STATIONS, *BPDU_ADDRESSES, BROADCAST)}
+    return found | signalling_words() | agent_words() | {mac.octets for mac in (*STATIONS, *BPDU_ADDRESSES, BROADCAST)}
 
 
 @cache

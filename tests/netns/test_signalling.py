@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pytest
 
@@ -23,6 +24,7 @@ from openfex.lab.names import netns_of
 from openfex.lab.view.look import look
 from openfex.lab.view.ports import port_rows
 from openfex.lab.workshop import Workshop
+from openfex.linux.netlink import Netlink
 from openfex.linux.packet import PacketSocket
 from openfex.model.layout import Binding, Layout
 from openfex.model.values import BROADCAST, ChannelKind
@@ -159,21 +161,90 @@ def test_a_second_up_changes_nothing_and_keeps_the_agents(clean: None) -> None:
 
 def test_p5_killed_agents_lose_no_frame_and_others_rebuild_nothing(clean: None) -> None:
     layout = lab.up(text_of()).layout
-    found = staffing.find(LAB)
-    assert found is not None
     spaces = [netns_of(LAB, "host", "h1"), netns_of(LAB, "host", "h2"), netns_of(LAB, "bridge", "sw")]
     with Workshop(LAB) as workshop:
         before = [read_rows(workshop.node(space)) for space in spaces]
 
         def act(number: int) -> None:
             if number == FRAMES // 3:
-                os.kill(found.pid, signal.SIGKILL)
+                signalling.kill_agents(LAB)
             if number == FRAMES // 2:
                 staffing.start(LAB)
 
         assert exchange(layout, "m1", "m3", act) == list(range(FRAMES))
         assert [read_rows(workshop.node(space)) for space in spaces] == before
     assert not {one["event"] for one in events()} & {"lost", "expired", "de-associated", "refused"}
+
+
+def test_p5_agents_that_are_killed_are_followed_by_others_and_no_frame_is_lost(clean: None) -> None:
+    """Nobody starts them but who watches them."""
+    layout = lab.up(text_of()).layout
+    first = staffing.find(LAB)
+    assert first is not None
+    spaces = [netns_of(LAB, "host", "h1"), netns_of(LAB, "host", "h2"), netns_of(LAB, "bridge", "sw")]
+    with Workshop(LAB) as workshop:
+        before, said = [read_rows(workshop.node(space)) for space in spaces], len(events())
+
+        def act(number: int) -> None:
+            if number == FRAMES // 3:
+                os.kill(first.pid, signal.SIGKILL)
+
+        assert exchange(layout, "m1", "m3", act) == list(range(FRAMES))
+        wait_until(lambda: heard("associated", said) == len(layout.bindings), "others have taken up what there is")
+        assert [read_rows(workshop.node(space)) for space in spaces] == before
+    found = staffing.find(LAB)
+    assert found is not None
+    assert found.pid != first.pid
+    assert [one["words"] for one in events()[said:] if one["event"] == "ended"] == [
+        "its agents have ended by signal 9; others take over in 0.1 s"
+    ]
+    assert not {str(one["event"]) for one in events()} & {"lost", "expired", "de-associated", "refused"}
+
+
+def has_ended(times: int) -> bool:
+    """Whether agents have ended so often, as who watches them says."""
+    return heard("ended") == times
+
+
+def test_who_keeps_dying_is_followed_ever_later(clean: None) -> None:
+    lab.up(text_of())
+    for number in range(1, 4):
+        wait_until(lambda: staffing.find(LAB) is not None, "there are agents")
+        found = staffing.find(LAB)
+        assert found is not None
+        os.kill(found.pid, signal.SIGKILL)
+        wait_until(partial(has_ended, number), "it is noticed")
+    pauses = [str(one["words"]).rpartition(" in ")[2] for one in events() if one["event"] == "ended"]
+    assert pauses == ["0.1 s", "0.2 s", "0.4 s"]
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["alive", "killed just now"])
+def test_down_ends_the_agents_and_who_watches_them(clean: None, is_killed: bool) -> None:
+    lab.up(text_of())
+    agents, watcher = staffing.find(LAB), staffing.find_watcher(LAB)
+    assert agents is not None
+    assert watcher is not None
+    assert agents.pid != watcher.pid
+    if is_killed:
+        os.kill(agents.pid, signal.SIGKILL)
+    lab.down(LAB)
+    for one in (agents, watcher):
+        with pytest.raises(ProcessLookupError):
+            os.kill(one.pid, 0)
+    assert staffing.find_watcher(LAB) is None
+
+
+def test_agents_whose_watcher_is_killed_go_on_and_an_edit_has_others_watched(clean: None) -> None:
+    lab.up(text_of())
+    agents, watcher = staffing.find(LAB), staffing.find_watcher(LAB)
+    assert agents is not None
+    assert watcher is not None
+    os.kill(watcher.pid, signal.SIGKILL)
+    wait_until(lambda: staffing.find_watcher(LAB) is None, "the watcher ends")
+    assert staffing.find(LAB) == agents
+    lab.up(EDITS["a machine"](text_of()))
+    assert staffing.find_watcher(LAB) is not None
+    assert lab.drift(LAB).operations == ()
 
 
 MORE = """---
@@ -293,10 +364,26 @@ def test_neighbours_are_shown(clean: None) -> None:
     assert caught.value.code == "no-agents"
 
 
-def test_down_ends_the_agents(clean: None) -> None:
+def test_an_uplink_whose_device_is_removed_is_shown_and_taken_up_when_it_is_back(clean: None) -> None:
+    layout = lab.up(text_of()).layout
+    host, bridge = netns_of(LAB, "host", "h1"), netns_of(LAB, "bridge", "sw")
+    uplink = layout.host("h1").uplinks[0]
+    with Netlink(host) as netlink:
+        netlink.delete(uplink.device)
+        wait_until(lambda: heard("link-lost") == 2, "both ends notice")
+        lost = {(row["node"], row["device"]) for row in staffing.neighbours(LAB) if row["evb"] == "lost"}
+        assert lost == {("h1", uplink.device), ("sw", uplink.bridge_device)}
+        netlink.add_veth(uplink.device, uplink.bridge_device, mtu=uplink.mtu, peer_netns=bridge)
+        netlink.set(uplink.device, up=True)
+        with Netlink(bridge) as other:
+            other.set(uplink.bridge_device, up=True)
+    wait_until(lambda: heard("link-back") == 2, "both ends take it up")
+    assert {row["evb"] for row in staffing.neighbours(LAB)} >= {"agreed"}
     lab.up(text_of())
-    found = staffing.find(LAB)
-    assert found is not None
+    assert lab.drift(LAB).operations == ()
+    assert exchange(layout, "m1", "m3") == list(range(FRAMES))
+
+
+def test_down_says_that_it_ended_the_agents(clean: None) -> None:
+    lab.up(text_of())
     assert f"agents of {LAB}" in lab.down(LAB)
-    with pytest.raises(ProcessLookupError):
-        os.kill(found.pid, 0)

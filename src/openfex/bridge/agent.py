@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from openfex.bridge.change import Change, Effect, Grant, Memory, StationMemory, WriteBridge
+from openfex.bridge.change import Change, Dropped, Effect, Grant, Memory, StationMemory, WriteBridge
 from openfex.bridge.judge import Granted, Owners, Refusal, judge
 from openfex.bridge.register import Station, lay_out
 from openfex.bridge.vsi_manager import VsiManager
@@ -60,6 +60,8 @@ class BridgeAgent:
         self._asked: dict[tuple[int, Vsiid], Asked] = {}
         self._early: dict[tuple[int, Vsiid], Asked] = {}
         """What was asked before its station has said which function it is about."""
+        self._dropped: dict[int, Dropped] = {}
+        """Lists that a host was told to drop, and has not said that it did."""
         self._change: Change | None = None
         self._writes_since = 0.0
         self._rests_until: float | None = None
@@ -87,7 +89,7 @@ class BridgeAgent:
         return {
             link: StationMemory(
                 dict(station.told),
-                entries.get(link, {}),
+                {**(self._dropped[link].rows if link in self._dropped else {}), **entries.get(link, {})},
                 tuple(Vdpdu(vsi.manager, (vsi.request(mode),)).encode() for vsi, mode in held[link].values()),
             )
             for link, station in self.stations.items()
@@ -109,6 +111,10 @@ class BridgeAgent:
         """Take a frame of an uplink's own untagged channel."""
         self.stations[link].is_silent = False
         return [*self._take(link, self.ends[link].receive(octets, now)), *self._settle(now)]
+
+    def wake(self, link: int, now: float) -> list[Effect]:
+        """An uplink's device is there again: speak."""
+        return self._take(link, self.ends[link].start(now))
 
     def expire(self, now: float) -> list[Effect]:
         """Do what is due."""
@@ -137,9 +143,18 @@ class BridgeAgent:
         effects: list[Effect] = []
         for link, table in entries.items():
             end = self.ends[link]
-            told, confirmed = end.mirror.change_all(table, now)[1], end.mirror.confirm(heard[link], now)
-            effects += self._take(link, [*told, *confirmed, *end.open_mirror(now)])
+            gone = {key: row for key, row in end.mirror.table.items() if key.kind is Kind.LIST and key not in table}
+            number, told = end.mirror.change_all(table, now)
+            if gone:
+                older = self._dropped[link].rows if link in self._dropped else {}
+                self._dropped[link] = Dropped({**older, **gone}, number)
+            effects += self._take(link, [*told, *end.mirror.confirm(heard[link], now), *end.open_mirror(now)])
         return effects
+
+    def _known_lists(self) -> set[int]:
+        """The ids of lists that hosts may have, whether they should or not."""
+        told = [key for end in self.ends.values() for key in end.mirror.table if key.kind is Kind.LIST]
+        return {numbers_of(key)[0] for key in [*told, *(key for one in self._dropped.values() for key in one.rows)]}
 
     def _confirm(self, now: float) -> list[Effect]:
         """All that stations have told is done: it is what it was."""
@@ -202,7 +217,7 @@ class BridgeAgent:
             case Told(key, value):
                 if station.told.get(key) != value:
                     station.hear(key, value)
-                    self._is_stale = True
+                    self._is_stale = self._is_stale or self.ends[link].mirror.is_synced  # else when it has told all
                     self._look_again(link, key)
             case Synced():
                 self._forget_untold(link)
@@ -247,6 +262,8 @@ class BridgeAgent:
         return [Log(event, str(key), f"on link {link}: its station {words}")]
 
     def _applied(self, link: int, change: int) -> None:
+        if link in self._dropped and change >= self._dropped[link].change:
+            del self._dropped[link]
         if self._change and change >= self._change.waits.get(link, 0):
             self._change.waits.pop(link, None)
 
@@ -335,7 +352,7 @@ class BridgeAgent:
         try:
             layout = lay_out(self.bridge, self._with(grants).values())
             _check_ways(layout, grants)
-            tables = compile_bridge(layout, self.bridge.name, self.tables)
+            tables = compile_bridge(layout, self.bridge.name, self.tables, self._known_lists())
         except RefusedError as error:
             return self._do_without(grants, error, now)
         entries = {link: self._entries(layout, tables, link) for link in self.ends if self.stations[link].kind}

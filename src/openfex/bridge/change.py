@@ -49,6 +49,14 @@ class Grant:
     granted: Granted
 
 
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Rows of lists that a host has until it has done this change of our table."""
+
+    rows: Mapping[Key, bytes]
+    change: int
+
+
 @dataclass
 class Change:
     """From the tables that are to those that will be. `waits`: by link, the change of our table it must have done."""

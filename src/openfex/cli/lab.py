@@ -132,19 +132,24 @@ def down(lab: Lab = None, *, all: All = False, json: Json = False) -> None:  # n
 def agents(lab: Lab = None, /, *, node: Node = "", go: Descriptor = None, ready: Descriptor = None) -> None:
     """Be the agents of a lab, until SIGTERM or Ctrl-C.
 
-    `fex lab up` starts them, and others after each edit; this is for when they have ended. They take
-    up what they find, and change nothing when they end. What they do is written as a JSON object a line.
+    `fex lab up` starts them, and starts others when they end by themselves; this is for when nobody does. They
+    take up what they find, and change nothing when they end. What they do is written as a JSON object a line.
 
     Examples: fex lab agents; fex lab agents --node h1
     """
     from openfex.lab import lab as labs
     from openfex.lab import staffing
+    from openfex.lab.watch import watch
 
     labs.prepare()
     if go is not None:
         staffing.shed([go, *([] if ready is None else [ready])])
         if not os.read(go, 1):
             return  # who has started this does not need it
+        os.close(go)
+        name = labs.the_lab(lab)
+        watch(name, lambda ready: labs.serve(name, ready), ready)
+        return
     labs.serve(labs.the_lab(lab), ready, node)
 
 

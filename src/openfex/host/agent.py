@@ -185,6 +185,10 @@ class HostAgent:
         """Take a frame of an uplink's own untagged channel."""
         return [*self._take(link, self.ends[link].receive(octets, now), now), *self._settle(now)]
 
+    def wake(self, link: int, now: float) -> list[Effect]:
+        """An uplink's device is there again: speak."""
+        return self._take(link, self.ends[link].start(now), now)
+
     def expire(self, now: float) -> list[Effect]:
         """Do what is due."""
         effects: list[Effect] = []

@@ -32,7 +32,7 @@ from openfex.linux.disk import keep
 from openfex.model.layout import Binding, Bridge, Host, Layout
 from openfex.plan.objects import Spec, State, TablesKey, TablesSpec
 from openfex.protocol.output import Log
-from openfex.protocol.uplink import UplinkSettings, bridge_end, neighbour_rows, station_end
+from openfex.protocol.uplink import UplinkSettings, bridge_end, lost_row, neighbour_rows, station_end
 from openfex.rules.tables import BridgeTables, ExtenderTables
 from openfex.wire.control import HostEntry, Key, Kind
 from openfex.wire.evb import EvbMode
@@ -112,6 +112,7 @@ class Staff:
 
     def __post_init__(self) -> None:
         self._acts: dict[str, Act] = {}
+        self._wires: dict[str, dict[int, ControlWire]] = {}
         self._devices: dict[str, Devices] = {}
         """Of nodes. To ask the kernel takes longer than all else; who changes them has other agents take over."""
         self._held = ExitStack()
@@ -138,12 +139,12 @@ class Staff:
 
     def neighbours(self) -> list[dict[str, object]]:
         """Who is at the other ends of all uplinks, a row each."""
-        now = self.loop.now()
-        ends = [end for agent in self.hosts.values() for end in agent.ends.values()]
-        others = [end for agent in self.bridges.values() for end in agent.ends.values()]
-        return [row for end in ends for row in neighbour_rows(end, now)] + [
-            row for end in others for row in neighbour_rows(end, now)
-        ]
+        agents: list[tuple[str, HostAgent | BridgeAgent]] = [*self.hosts.items(), *self.bridges.items()]
+        now, rows = self.loop.now(), []
+        for name, agent in agents:
+            for link, end in agent.ends.items():
+                rows += neighbour_rows(end, now) if self._wires[name][link].is_open else [lost_row(end)]
+        return rows
 
     def start(self, node: str = "") -> None:
         """All of them, or that of one node alone. Raises NotFoundError."""
@@ -161,7 +162,7 @@ class Staff:
         uplinks = self.layout.uplinks_of(bridge.name)
         devices = {one.bridge_link: one.bridge_device for one in uplinks if self.layout.host(one.host).has_agent}
         kinds = {one.bridge_link: one.kind.is_schannel for one in uplinks}
-        wires = self._wires(space, devices)
+        wires = self._open(bridge.name, space, devices)
         ends = {
             link: bridge_end(self._settings(bridge.name, space, device, EvbMode.BRIDGE), s_channels=kinds[link])
             for link, device in devices.items()
@@ -204,7 +205,7 @@ class Staff:
     def _start_host(self, host: Host) -> None:
         space = netns_of(self.layout.lab, "host", host.name)
         devices = {one.host_link: one.device for one in host.uplinks}
-        wires = self._wires(space, devices)
+        wires = self._open(host.name, space, devices)
         ends = {
             link: station_end(
                 self._settings(host.name, space, device, EvbMode.STATION), s_channels=host.kind.is_schannel
@@ -221,8 +222,8 @@ class Staff:
         self.hosts[host.name] = agent
         self._acts[host.name] = self.loop.add(agent, wires, partial(self._perform_host, agent, space))
 
-    def _wires(self, space: str, devices: Mapping[int, str]) -> dict[int, ControlWire]:
-        wires = {}
+    def _open(self, name: str, space: str, devices: Mapping[int, str]) -> dict[int, ControlWire]:
+        wires = self._wires.setdefault(name, {})
         for link, device in devices.items():
             wires[link] = ControlWire(device, space)
             self._held.callback(wires[link].close)

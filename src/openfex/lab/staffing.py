@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,11 @@ class OnDuty:
 def lock_file(lab: str, node: str = "") -> Path:
     """What the process of a lab's agents holds, or one that is for one node alone."""
     return kept.folder(lab) / f"agents{'-' if node else ''}{node}.lock"
+
+
+def watch_file(lab: str) -> Path:
+    """What the process holds that watches them (watch.py)."""
+    return kept.folder(lab) / "watch.lock"
 
 
 def log_file(lab: str) -> Path:
@@ -104,10 +109,23 @@ class Lock:
 @contextmanager
 def on_duty(lab: str, node: str = "") -> Iterator[Lock]:
     """Be the process of this lab's agents, or of one node's. Raises RefusedError if another one is."""
-    with crossing(f"lock {lock_file(lab, node)}"):
-        handle = os.open(lock_file(lab, node), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with _holding(lab, lock_file(lab, node), lambda: _is_covered(lab, node)) as lock:
+        yield lock
+
+
+@contextmanager
+def on_watch(lab: str) -> Iterator[Lock]:
+    """Be who watches this lab's agents. Raises RefusedError if another one does."""
+    with _holding(lab, watch_file(lab), lambda: False) as lock:
+        yield lock
+
+
+@contextmanager
+def _holding(lab: str, path: Path, is_covered: Callable[[], bool]) -> Iterator[Lock]:
+    with crossing(f"lock {path}"):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     end = time.monotonic() + PATIENCE_S
-    while _is_covered(lab, node) or not _take(handle):
+    while is_covered() or not _take(handle):
         if time.monotonic() >= end:
             os.close(handle)
             raise RefusedError(f"the agents of lab {lab} are running already", code="agents-run")
@@ -123,6 +141,11 @@ def on_duty(lab: str, node: str = "") -> Iterator[Lock]:
 def find(lab: str, node: str = "") -> OnDuty | None:
     """The process of a lab's agents, or of one node's, if there is one."""
     return _holder(lock_file(lab, node))
+
+
+def find_watcher(lab: str) -> OnDuty | None:
+    """The process that watches a lab's agents, if there is one."""
+    return _holder(watch_file(lab))
 
 
 def _holder(lock: Path) -> OnDuty | None:
@@ -179,9 +202,23 @@ def _locks(lab: str) -> list[Path]:
 
 
 def stop(lab: str) -> bool:
-    """End the agents of a lab, if there are any; what they wrote stays. Raises VerificationError."""
-    ended = [_end(lab, lock) for lock in _locks(lab)]
+    """End the agents of a lab, if there are any, and who watches them; what they wrote stays.
+
+    Raises VerificationError.
+    """
+    ended = [_end(lab, lock) for lock in (watch_file(lab), *_locks(lab))]
     return any(ended)
+
+
+def kill(lab: str) -> int | None:
+    """Kill -9 a lab's agents, with nobody who would watch them any more; what their process was, if there was one."""
+    watcher, agents = find_watcher(lab), find(lab)
+    for one in (watcher, agents):
+        if one and one.pid:
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(one.pid, signal.SIGKILL)
+            _reap(one.pid)
+    return agents.pid if agents else None
 
 
 def _end(lab: str, lock: Path) -> bool:
@@ -238,8 +275,10 @@ class Recruit:
             os.write(self._go, b"!")
             _wait(self.lab, self._told)
         except BaseException:
-            os.kill(self._pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
             _reap(self._pid)
+            stop(self.lab)  # those whom it had watched
             raise
         finally:
             self._close()
@@ -277,9 +316,9 @@ class Veteran:
 
 
 def call(lab: str) -> Recruit | Veteran:
-    """Who will be a lab's agents: those that are, if they are of this code, or others."""
+    """Who will be a lab's agents: those that are, if they are of this code and watched, or others."""
     found = find(lab)
-    return Veteran(lab) if found and found.build == build() else Recruit(lab)
+    return Veteran(lab) if found and found.build == build() and find_watcher(lab) else Recruit(lab)
 
 
 def start(lab: str) -> None:

@@ -36,6 +36,9 @@ class Agent(Protocol):
     def failed(self, now: float) -> Sequence[object]:
         """What it has wished for could not be done."""
 
+    def wake(self, link: int, now: float) -> Sequence[object]:
+        """The device of an uplink is there again."""
+
 
 Perform = Callable[[object, float], Iterable[object]]
 """Do what an agent wishes; what it then wishes."""
@@ -43,14 +46,19 @@ Act = Callable[[Iterable[object]], None]
 """Do what an agent gives to a wish of its owner's."""
 
 
+LOOK_AGAIN_S = 1.0
+"""For a device that is gone."""
+
+
 class AgentLoop:
-    """Runs agents until it is stopped."""
+    """Runs agents until it is stopped. An uplink whose device is removed is taken up again when there is one."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """`loop`: where it runs; None: the one that this is called in."""
         self._loop = loop or asyncio.get_running_loop()
         self._timers: dict[int, asyncio.TimerHandle] = {}
-        self._filenos: list[int] = []
+        self._looks: dict[tuple[int, int], asyncio.TimerHandle] = {}
+        self._filenos: set[int] = set()
         self.on_change: Callable[[], None] = lambda: None
         """Called when an agent has done something."""
         self.unsent = 0
@@ -62,10 +70,8 @@ class AgentLoop:
 
     def add(self, agent: Agent, wires: Mapping[int, ControlWire], perform: Perform) -> Act:
         """Start an agent; `wires` are its uplinks, by link."""
-        for link, wire in wires.items():
-            for fileno in wire.filenos():
-                self._filenos.append(fileno)
-                self._loop.add_reader(fileno, self._ready, agent, link, wires, perform)
+        for link in wires:
+            self._listen(agent, link, wires, perform)
         act = partial(self._act, agent, wires, perform)
         act(agent.start(self.now()))
         return act
@@ -74,20 +80,49 @@ class AgentLoop:
         """Listen to nothing and wait for nothing any more."""
         for fileno in self._filenos:
             self._loop.remove_reader(fileno)
-        for timer in self._timers.values():
+        for timer in [*self._timers.values(), *self._looks.values()]:
             timer.cancel()
 
+    def _listen(self, agent: Agent, link: int, wires: Mapping[int, ControlWire], perform: Perform) -> None:
+        for fileno in wires[link].filenos():
+            self._filenos.add(fileno)
+            self._loop.add_reader(fileno, self._ready, agent, link, wires, perform)
+
     def _ready(self, agent: Agent, link: int, wires: Mapping[int, ControlWire], perform: Perform) -> None:
+        wire = wires[link]
         try:
-            frames = wires[link].receive()
+            frames = wire.receive()
         except KernelError as error:
-            for fileno in wires[link].filenos():
-                self._loop.remove_reader(fileno)
-            words = f"{wires[link].device} is not heard any more: {error.message}"
-            self._act(agent, wires, perform, [Log("link-lost", f"link {link}", words, error.code)])
+            self._lose(agent, link, wires, perform, error.message)
             return
         for octets in frames:
             self._act(agent, wires, perform, agent.receive(link, octets, self.now()))
+        if not frames and wire.is_gone:  # what there is to read is that
+            self._lose(agent, link, wires, perform, "the device is not there any more")
+
+    def _lose(self, agent: Agent, link: int, wires: Mapping[int, ControlWire], perform: Perform, words: str) -> None:
+        wire = wires[link]
+        for fileno in wire.filenos():
+            self._filenos.discard(fileno)
+            self._loop.remove_reader(fileno)
+        wire.close()
+        log = Log("link-lost", f"link {link}", f"{wire.device} is not heard any more: {words}", "device-gone")
+        self._act(agent, wires, perform, [log])
+        self._look_later(agent, link, wires, perform)
+
+    def _look_later(self, agent: Agent, link: int, wires: Mapping[int, ControlWire], perform: Perform) -> None:
+        look = self._loop.call_later(LOOK_AGAIN_S, self._look, agent, link, wires, perform)
+        self._looks[id(agent), link] = look
+
+    def _look(self, agent: Agent, link: int, wires: Mapping[int, ControlWire], perform: Perform) -> None:
+        try:
+            wires[link].open()
+        except OpenfexError:
+            self._look_later(agent, link, wires, perform)
+            return
+        self._listen(agent, link, wires, perform)
+        log = Log("link-back", f"link {link}", f"{wires[link].device} is heard again")
+        self._act(agent, wires, perform, [log, *agent.wake(link, self.now())])
 
     def _due(self, agent: Agent, wires: Mapping[int, ControlWire], perform: Perform) -> None:
         self._act(agent, wires, perform, agent.expire(self.now()))

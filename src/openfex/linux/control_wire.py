@@ -41,21 +41,35 @@ class ControlWire:
     def __init__(self, device: str, netns: str | None = None) -> None:
         """Open both sockets on a device. Raises NotFoundError, KernelError."""
         self.device = device
+        self.is_open = False
+        self._netns = netns
         self._sockets: list[PacketSocket] = []
+        self.open()
+
+    def open(self) -> None:
+        """Open it, again where it was closed. Raises as the constructor."""
+        self._sockets = []
         try:
             for protocol in (lldp.ETHERTYPE, Ecpdu.ETHERTYPE):
                 door = PacketSocket(
-                    device, netns=netns, promiscuous=False, protocol=protocol, groups=_GROUPS, queue=QUEUE
+                    self.device, netns=self._netns, promiscuous=False, protocol=protocol, groups=_GROUPS, queue=QUEUE
                 )
                 self._sockets.append(door)
         except BaseException:
             self.close()
             raise
+        self.is_open = True
 
     def close(self) -> None:
         """Give the sockets back."""
+        self.is_open = False
         for one in self._sockets:
             one.close()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the device is not there any more."""
+        return any(one.is_gone for one in self._sockets)
 
     def filenos(self) -> Iterable[int]:
         """What to wait for."""

@@ -87,6 +87,11 @@ class PacketSocket:
         return self._socket.fileno()
 
     @property
+    def is_gone(self) -> bool:
+        """Whether its device was removed, or put into another name space: it hears nothing more, whatever comes."""
+        return not self._socket.getsockname()[0]
+
+    @property
     def dropped(self) -> int:
         """Frames lost since the socket was opened because nobody read them in time."""
         with crossing(f"read the counters of a packet socket on {self.name}"):

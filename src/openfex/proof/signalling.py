@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -133,13 +131,12 @@ def restart_adopts(layout: Layout) -> Proof:
 
 
 def kill_agents(lab: str) -> int:
-    """Kill -9 the process of a lab's agents; its process id."""
-    found = staffing.find(lab)
+    """Kill -9 the process of a lab's agents, with nobody to start others; its process id."""
+    found = staffing.kill(lab)
     if found is None:
         raise VerificationError(f"lab {lab} has no agents", code="no-agents")
-    os.kill(found.pid, signal.SIGKILL)
     _wait(lambda: staffing.find(lab) is None, "the agents end")
-    return found.pid
+    return found
 
 
 @contextmanager

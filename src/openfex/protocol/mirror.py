@@ -90,6 +90,7 @@ class Mirror:
         self._is_heard = True
         self._is_silent = True
         self._again_at: float | None = None
+        self._ask_at: float | None = None
 
     @property
     def table(self) -> Mapping[Key, bytes]:
@@ -109,15 +110,23 @@ class Mirror:
     @property
     def deadline(self) -> float | None:
         """When it wants to be called."""
-        return earliest((self.link.deadline, self._again_at))
+        return earliest((self.link.deadline, self._again_at, self._ask_at))
 
     def meet(self) -> None:
         """Somebody else is at the other end: whatever session it has is new. What is known stays until it has told."""
         self._listener.session = None
 
+    def listen(self, now: float) -> None:
+        """Somebody is there who should tell; who has told an agent before us does not know that we have not heard it.
+
+        Asked for soon, and again, by an end that has nothing to say itself; others ask with what they say first.
+        """
+        if self._is_silent and self._listener.session is None:
+            self._ask_at = now + AGAIN_S
+
     def start(self, now: float) -> list[MirrorOutput]:
         """The table is complete, for now: from here on it is told. What is not in it the peer forgets."""
-        self._is_silent = False
+        self._is_silent, self._ask_at = False, None
         return self._pump(now)
 
     def put(self, key: Key, value: bytes, now: float) -> tuple[int, list[MirrorOutput]]:
@@ -155,6 +164,10 @@ class Mirror:
         outputs = self._take(self.link.expire(now), now)
         if self._again_at is not None and now >= self._again_at:
             self._again_at = None
+        if self._ask_at is not None and now >= self._ask_at:
+            self._ask_at = None
+            self._speaker.again = _ANYBODY
+            self.listen(now)
         return [*outputs, *self._pump(now)]
 
     def _take(self, outputs: Iterable[EcpOutput], now: float) -> list[MirrorOutput]:
@@ -179,6 +192,8 @@ class Mirror:
             return []
         self._is_heard, self._again_at = True, None
         heard = self._listener.hear(pdu, now)
+        if self._listener.session is not None:
+            self._ask_at = None
         self.refused = self._listener.refused
         if pdu.again in {_ANYBODY, self._speaker.session}:
             self._speaker.begin_anew()
@@ -187,8 +202,14 @@ class Mirror:
         return [*heard, *([Applied(change)] if change is not None else [])]
 
     def _pump(self, now: float) -> list[MirrorOutput]:
-        waits = self._is_silent or self._again_at is not None or not self.link.is_idle
-        if waits or not self._speaker.has_news:
+        if self._again_at is not None or not self.link.is_idle:
+            return []
+        if self._is_silent:
+            if self._speaker.again is None:
+                return []
+            outputs = self.link.send(self._speaker.ask().encode(), now)
+            return [output for output in outputs if isinstance(output, Transmit)]
+        if not self._speaker.has_news:
             return []
         outputs = self.link.send(self._speaker.say(self._listener.session is None).encode(), now)
         return [output for output in outputs if isinstance(output, Transmit)]
@@ -262,6 +283,12 @@ class _Speaker:
         self._is_new, self._is_telling_all = False, self._is_telling_all and not is_whole
         self._told_applied, self.again = self.applied, None
         return pdu
+
+    def ask(self) -> ControlPdu:
+        """A PDU that only asks to be told all."""
+        self._number += 1
+        again, self.again = self.again, None
+        return ControlPdu(Mark(self.session, self._number), again=again)
 
     def done(self, mark: Mark) -> int | None:
         """The peer has done all up to there: up to which change that is, if it is news."""

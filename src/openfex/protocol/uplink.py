@@ -183,6 +183,8 @@ class Uplink(Generic[V]):
             self._use(agreement)
             outputs.append(Agreed(peer, agreement))
         self._is_mirrored = peer is not None and _speaks_control(peer)
+        if self._is_mirrored:
+            self.mirror.listen(now)
         self.vdp.link.pause = 0.0 if self._is_mirrored else PAUSE_S
         return [*outputs, *self._open(now)]
 
@@ -239,7 +241,10 @@ class Uplink(Generic[V]):
         return [system_name(self.settings.name), says.tlv(), *channels, mine]
 
 
-def neighbour_rows(end: Uplink[V], now: float) -> list[dict[str, object]]:
+AnyUplink = Uplink[vdp_station.Station] | Uplink[vdp_bridge.Bridge]
+
+
+def neighbour_rows(end: AnyUplink, now: float) -> list[dict[str, object]]:
     """Who is at the other end of an uplink, as plain values; with whom EVB is agreed, and what else is."""
     peer, _ = end.find_peer()
     return [
@@ -258,6 +263,13 @@ def neighbour_rows(end: Uplink[V], now: float) -> list[dict[str, object]]:
         }
         for one in end.lldp.neighbours
     ]
+
+
+def lost_row(end: AnyUplink) -> dict[str, object]:
+    """The same of an uplink whose device is not there."""
+    nobody = dict.fromkeys(("name", "chassis", "port", "mac", "expires_s"))
+    mine = {"node": end.settings.name, "device": end.settings.port}
+    return {**mine, **nobody, "evb": "lost", "relay": False, "control": False}
 
 
 def log_of(link: int, output: object) -> list[Log]:

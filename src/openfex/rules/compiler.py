@@ -30,9 +30,15 @@ def list_number(ordinal: int) -> int:
 
 
 def allot_lists(
-    scopes: Iterable[Scope], held: Mapping[Scope, int], changed: Set[Scope] = frozenset()
+    scopes: Iterable[Scope],
+    held: Mapping[Scope, int],
+    changed: Set[Scope] = frozenset(),
+    known: Set[int] = frozenset(),
 ) -> dict[Scope, int]:
-    """An id for each scope; all but `changed` keep theirs. Raises RefusedError when there are too many."""
+    """An id for each scope; all but `changed` keep theirs. Raises RefusedError when there are too many.
+
+    `known`: ids by which hosts may know another list. They are given again only when there are no others left.
+    """
     wanted = sorted(scopes)
     if len(wanted) > MAX_LISTS:
         raise RefusedError(
@@ -42,8 +48,8 @@ def allot_lists(
         )
     kept = {scope: held[scope] for scope in wanted if scope in held and scope not in changed}
     used = set(held.values())
-    free = (number for number in map(list_number, range(MAX_LISTS)) if number not in used)
-    spare = iter(sorted(used - set(kept.values())))
+    free = (number for number in map(list_number, range(MAX_LISTS)) if number not in used and number not in known)
+    spare = iter([*sorted(known - used), *sorted(used - set(kept.values()))])
     return {scope: kept[scope] if scope in kept else next(free, None) or next(spare) for scope in wanted}
 
 
@@ -121,8 +127,13 @@ def _changed(members: Mapping[Scope, Mapping[int, list[Binding]]], held: BridgeT
     }
 
 
-def compile_bridge(layout: Layout, name: str, held: BridgeTables | None = None) -> BridgeTables:
-    """The tables of a bridge: its ports, what their profiles ask, and where floods go. `held`: those that it has."""
+def compile_bridge(
+    layout: Layout, name: str, held: BridgeTables | None = None, known: Set[int] = frozenset()
+) -> BridgeTables:
+    """The tables of a bridge: its ports, what their profiles ask, and where floods go.
+
+    `held`: those that it has; `known`: ids of lists that hosts may have beside these.
+    """
     bridge = layout.bridge(name)
     tables = BridgeTables(ageing_ns=bridge.ageing_ms * 1_000_000)
     _lay_ports(tables, layout, name)
@@ -130,7 +141,7 @@ def compile_bridge(layout: Layout, name: str, held: BridgeTables | None = None) 
     members = _members(layout, name)
     held = held or BridgeTables()
     numbers = {scope: flood.list_id for scope, flood in held.floods.items()}
-    ids = allot_lists(members, numbers, _changed(members, held))
+    ids = allot_lists(members, numbers, _changed(members, held), known)
     for scope, by_link in members.items():
         peers = frozenset(port.link for port in bridge.ports if port.peer and scope[1] in port.profile.vlans)
         tables.floods[scope] = _flood(by_link, ids[scope], frozenset() if scope[0] else peers)

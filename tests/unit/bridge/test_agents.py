@@ -229,6 +229,15 @@ def test_p5_a_bridge_whose_agent_is_dead_expires_nothing_and_gives_everybody_tim
     assert "expired" not in town.events("sw-a")
 
 
+@pytest.mark.parametrize("ms", range(1, 9))
+def test_p5_a_bridge_that_died_before_it_remembered_anything_is_told_all(town: Town, ms: int) -> None:
+    town.run(ms / 1000)
+    town.kill("sw-a")
+    town.restart("sw-a")
+    town.run(5)
+    check(town)
+
+
 def test_p5_all_agents_at_once(town: Town) -> None:
     town.run(1)
     for name in [*town.agents]:

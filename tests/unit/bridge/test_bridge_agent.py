@@ -23,6 +23,10 @@ name: web
 spec: {vlan: {access: 10}}
 ---
 kind: profile
+name: other
+spec: {vlan: {access: 11}}
+---
+kind: profile
 name: all
 spec: {vlan: {trunk: {allowed: [1-4094]}}}
 ---
@@ -223,3 +227,29 @@ def test_a_vsi_that_gets_another_address_leaves_its_own_to_others(rig: Rig) -> N
     rig.run(1)
     assert rig.up() == {port_number(one, 1): mac(3), port_number(other, 1): mac(1)}
     assert rig.codes() == set()
+
+
+def test_a_list_s_id_is_no_other_list_s_while_a_host_may_have_it(rig: Rig, layout: Layout) -> None:
+    """A host that has died has its lists, and delivers by them."""
+    one, other = rig.links
+    rig.tell(one, {**host(), **function(1, bound=1), **function(2, bound=2)})
+    rig.ask(one, vsi(1, 1))
+    rig.ask(one, vsi(2, 2))
+    rig.run(1)
+    old = {flood.list_id for flood in rig.tables.floods.values()}
+    dead = rig.stations.pop(one)
+    rig.run(30)
+    assert rig.tables.floods == {}
+    rig.tell(other, {**host("g"), **function(1, bound=3), **function(2, bound=4)})
+    rig.ask(other, vsi(3, 3, "other"))
+    rig.ask(other, vsi(4, 4, "other"))
+    rig.run(3)
+    new = {flood.list_id for flood in rig.tables.floods.values()}
+    assert new
+    assert not new & old
+    again = Rig(layout, memory=rig.memory, tables=rig.tables)
+    again.begin(other)
+    assert again.agent._known_lists() >= old, "and another agent knows that, too"
+    rig.stations[one] = dead
+    rig.run(30)
+    assert not rig.agent._known_lists() & old, "now it has dropped them"
