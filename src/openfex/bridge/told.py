@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a bridge's tables are in the words of channel control: what each station is told. Pure."""
+
+from __future__ import annotations
+
+from openfex.model.layout import Layout
+from openfex.model.values import port_number
+from openfex.rules.compiler import compile_extender
+from openfex.rules.tables import BridgeTables, Members
+from openfex.wire.control import Key, Kind, ListRow, VethEntry, function_key, list_key
+
+ROW_BITS = 64
+
+
+def entries_of(layout: Layout, tables: BridgeTables, link: int) -> dict[Key, bytes]:
+    """What a station is told: its vEths, and the lists of its uplink."""
+    host, (bridge,) = layout.host(f"link{link}"), layout.bridges
+    entries: dict[Key, bytes] = {}
+    for function in host.functions:
+        port = tables.ports.get(port_number(link, function.channel))
+        entry = VethEntry(function.channel, port is not None and port.up)
+        entries[function_key(function.channel, Kind.VETH)] = entry.encode()
+    for (_, list_id), members in compile_extender(layout, host, {bridge.name: tables}).lists.items():
+        entries |= _list_rows(list_id, members)
+    return entries
+
+
+def _list_rows(list_id: int, members: Members) -> dict[Key, bytes]:
+    """A list as entries; one without members has one row of nobody, so that it is known."""
+    rows: dict[int, list[int]] = {}
+    for which, channels in enumerate((members.tagged, members.untagged)):
+        for channel in channels:
+            rows.setdefault(channel // ROW_BITS, [0, 0])[which] |= 1 << channel % ROW_BITS
+    return {list_key(list_id, row): ListRow(*bits).encode() for row, bits in (rows or {0: [0, 0]}).items()}
+
+
+def is_same(one: BridgeTables, other: BridgeTables) -> bool:
+    """Whether two tables say the same, but for what the programs have learnt."""
+    names = ("links", "profiles", "ports", "veths", "floods", "ageing_ns")
+    return all(getattr(one, name) == getattr(other, name) for name in names)
