@@ -17,21 +17,21 @@ from dataclasses import replace
 from openfex.bridge.change import Change, Dropped, Effect, Grant, Memory, StationMemory, WriteBridge
 from openfex.bridge.judge import Granted, Owners, Refusal, judge
 from openfex.bridge.register import Station, lay_out
+from openfex.bridge.told import channels_of, entries_of, is_same
 from openfex.bridge.vsi_manager import VsiManager
 from openfex.errors import RefusedError
 from openfex.model.layout import Bridge, Layout
-from openfex.model.values import DEFAULT_CHANNEL, port_number
 from openfex.plan.vepa import find_split
-from openfex.protocol.cdcp import MOST_GIVEN, CdcpBridge, ChannelGiven, ChannelWithdrawn
+from openfex.protocol.cdcp import CdcpBridge, ChannelGiven, ChannelWithdrawn
 from openfex.protocol.mirror import Applied, Synced, Told
 from openfex.protocol.output import Log, Send, Transmit, earliest
 from openfex.protocol.uplink import Uplink, log_of
 from openfex.protocol.vdp import Associated, Deassociated, Vsi
 from openfex.protocol.vdp_bridge import Asked, Expired, Reject
 from openfex.protocol.vdp_bridge import Bridge as VdpBridge
-from openfex.rules.compiler import compile_bridge, compile_extender
-from openfex.rules.tables import BridgeTables, Members
-from openfex.wire.control import Key, Kind, ListRow, Mark, VethEntry, function_key, list_key, numbers_of
+from openfex.rules.compiler import compile_bridge
+from openfex.rules.tables import BridgeTables
+from openfex.wire.control import Key, Kind, Mark, numbers_of
 from openfex.wire.vdp import Command, ErrorCode, Vdpdu
 from openfex.wire.vsi import Vsiid
 
@@ -40,7 +40,6 @@ PATIENCE_S = 2.0
 WRITE_AGAIN_S = 1.0
 REST, LONGEST_REST_S = 2.0, 0.5
 """Behind a change, so many times what writing it took: what comes meanwhile is one change, however many ask."""
-ROW_BITS = 64
 
 
 class BridgeAgent:
@@ -187,7 +186,7 @@ class BridgeAgent:
             station.hear(key, value)
         end.mirror.change_all(memory.said, now)
         if station.cdcp:
-            station.cdcp.adopt(_given_by(memory.said))
+            station.cdcp.adopt(channels_of(memory.said))
         for octets in memory.held:
             pdu = Vdpdu.decode(octets)
             for tlv in pdu.vsis:
@@ -355,9 +354,9 @@ class BridgeAgent:
             tables = compile_bridge(layout, self.bridge.name, self.tables, self._known_lists())
         except RefusedError as error:
             return self._do_without(grants, error, now)
-        entries = {link: self._entries(layout, tables, link) for link in self.ends if self.stations[link].kind}
+        entries = {link: entries_of(layout, tables, link) for link in self.ends if self.stations[link].kind}
         memory = self._memory(grants, entries)
-        if _is_same(tables, self.tables):
+        if is_same(tables, self.tables):
             tables = self.tables
         if not grants and tables is self.tables and memory == self.memory:
             return self._tell(entries, heard, now)
@@ -391,29 +390,9 @@ class BridgeAgent:
             self._change.waits[link] = number
         return self._take(link, outputs)
 
-    def _entries(self, layout: Layout, tables: BridgeTables, link: int) -> dict[Key, bytes]:
-        """What a station is told: its vEths, and the lists of its uplink."""
-        host = layout.host(f"link{link}")
-        entries: dict[Key, bytes] = {}
-        for function in host.functions:
-            port = tables.ports.get(port_number(link, function.channel))
-            entry = VethEntry(function.channel, port is not None and port.up)
-            entries[function_key(function.index, Kind.VETH)] = entry.encode()
-        lists = compile_extender(layout, host, {self.bridge.name: tables}).lists
-        for (_, list_id), members in lists.items():
-            entries |= _list_rows(list_id, members)
-        return entries
-
 
 def _giver(end: Uplink[VdpBridge]) -> CdcpBridge | None:
     return end.cdcp if isinstance(end.cdcp, CdcpBridge) else None
-
-
-def _given_by(said: Mapping[Key, bytes]) -> dict[int, int]:
-    """The S-channels of a table that a station was told, as many as CDCP can give; it asks for the lowest."""
-    told = {numbers_of(key)[0]: VethEntry.decode(value).channel for key, value in said.items() if key.kind is Kind.VETH}
-    given = sorted((number, channel) for number, channel in told.items() if DEFAULT_CHANNEL not in (number, channel))
-    return dict(given[:MOST_GIVEN])
 
 
 def _check_ways(layout: Layout, grants: Iterable[Grant]) -> None:
@@ -423,18 +402,3 @@ def _check_ways(layout: Layout, grants: Iterable[Grant]) -> None:
         if not fresh.isdisjoint({other.uuid, binding.uuid}):
             message = f"{binding.name} and {other.name} have VLAN {vlan} by different network ports"
             raise RefusedError(message, code="vepa-pins-differ")
-
-
-def _is_same(one: BridgeTables, other: BridgeTables) -> bool:
-    """Whether two tables say the same, but for what the programs have learnt."""
-    names = ("links", "profiles", "ports", "veths", "floods", "ageing_ns")
-    return all(getattr(one, name) == getattr(other, name) for name in names)
-
-
-def _list_rows(list_id: int, members: Members) -> dict[Key, bytes]:
-    """A list as entries; one without members has one row of nobody, so that it is known."""
-    rows: dict[int, list[int]] = {}
-    for which, channels in enumerate((members.tagged, members.untagged)):
-        for channel in channels:
-            rows.setdefault(channel // ROW_BITS, [0, 0])[which] |= 1 << channel % ROW_BITS
-    return {list_key(list_id, row): ListRow(*bits).encode() for row, bits in (rows or {0: [0, 0]}).items()}
