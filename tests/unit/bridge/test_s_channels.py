@@ -82,7 +82,7 @@ def test_a_vid_that_a_port_extender_cannot_have_keeps_that_function_down_alone()
     assert (is_up(town, one), is_up(town, other)) == (False, True)
 
 
-REAL = TEXT.format(kind="schannel-q").replace(
+REAL = text_of(ChannelKind.SCHANNEL_Q).replace(
     "uplinks: {a: {device: up-a, bridge: sw-a}}}\n---\nkind: adapter\nname: n2",
     "remote: true, uplinks: {a: {device: eno1, bridge: sw-a, port: eth1}}}\n---\nkind: adapter\nname: n2",
 )
