@@ -26,6 +26,8 @@ pytestmark = pytest.mark.root
 WITH_LINKS, WITHOUT = "ice", "igb"
 """Drivers: the first can take the link from a function."""
 FILE = TEXT.replace("schannel,", "schannel-q,").replace("device: eno1", f"device: {ADAPTER}")
+SETTINGS = "{all: {trust: true}, '1': {rate: {max: 100Mbit}}}"
+SRIOV = f"{{host: h1, driver: sriov, pfs: [{ADAPTER}], functions: 3, settings: {SETTINGS}}}"
 
 
 @pytest.fixture
@@ -106,6 +108,20 @@ def test_without_links_of_functions_the_bridge_alone_holds_them_back(file: Path,
         wait_until(lambda: states() == UP, "both ports are up")
         assert links(folder) == [AUTO, AUTO, AUTO]
         assert vlans(folder) == [2, 3, 4]
+
+
+def test_what_its_adapter_is_asked_for_beside_stays_when_ports_come_up(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "h1"
+    file.write_text(FILE.replace('{host: h1, model: "82576", functions: 3}', SRIOV))
+    with bridge(file, tmp_path), host(file, folder) as daemon:
+        daemon.until("associated", 2)
+        wait_until(lambda: links(folder) == [ON, ON, OFF], "both are up")
+        functions = [one.settings for one in adapter_in(folder).functions]
+        assert [(one.trust, one.max_rate, one.vlan) for one in functions] == [
+            (True, 0, 2),
+            (True, 100, 3),
+            (True, 0, 4),
+        ]
 
 
 def test_sighup_takes_another_machine_in_and_a_bad_file_changes_nothing(file: Path, tmp_path: Path) -> None:

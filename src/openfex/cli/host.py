@@ -97,15 +97,18 @@ def _lay_out(reading: Reading, host: str, folder: Path) -> Asked:
     """The network, by what this host has given before. Raises DocumentError."""
     from openfex.adapter.given import FILE, read_given, write_given
     from openfex.host.real import Asked
+    from openfex.plan.adapters import real_adapters
     from openfex.plan.allotment import allotment_of
     from openfex.plan.layout import lay_out
     from openfex.plan.schannels import wishes_for
+    from openfex.plan.wishes import joined, wishes_of
 
     layout = lay_out(reading, read_given(folder / FILE), ())
     write_given(folder / FILE, allotment_of(layout))
+    said = [wishes_of(document.name, spec)[0] for document, spec in real_adapters(reading)]
     if not layout.host(host).has_agent:
-        return Asked([*wishes_for(layout, host)])
-    return Asked(layout=layout, host=host)
+        return Asked(joined(said, wishes_for(layout, host)))
+    return Asked(said, layout, host)
 
 
 def wishes_in(reading: Reading) -> list[AdapterWish]:

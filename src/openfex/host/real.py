@@ -31,7 +31,7 @@ from openfex.model.layout import Host, Layout, Uplink
 from openfex.model.values import port_channel, port_number
 from openfex.plan.schannels import FunctionPort, can_take_links, ports_found, wishes_for
 from openfex.plan.watch import Told
-from openfex.plan.wishes import matches
+from openfex.plan.wishes import joined, matches
 from openfex.protocol.output import Log
 from openfex.protocol.patience import Patience
 from openfex.protocol.uplink import station_end
@@ -44,7 +44,10 @@ LOOK_AGAIN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a file asks for: wishes, if it is about adapters alone; or a network, and which host of it this is."""
+    """What a file asks for: wishes, if it is about adapters alone; or a network, and which host of it this is.
+
+    Of such a host the wishes are what is said of its adapters beside.
+    """
 
     wishes: Sequence[AdapterWish] = ()
     layout: Layout | None = None
@@ -91,7 +94,8 @@ class RealHost:
             return asked.wishes
         if self._ports is None:
             self._ports = ports_found(asked.layout.host(asked.host), self._adapter(asked))
-        return [*wishes_for(asked.layout, asked.host, self._ports, links=bool(self._has_links))]
+        agreed = wishes_for(asked.layout, asked.host, self._ports, links=bool(self._has_links))
+        return joined(asked.wishes, agreed)
 
     def _adapter(self, asked: Asked) -> RealAdapter | None:
         """The adapter at the host's cable, if it is there."""

@@ -24,6 +24,7 @@ CATALOGUE = {
         AdapterModel("vic-1280", 256, True, "Cisco UCS VIC 1280"),
         AdapterModel("82576", 7, False, "Intel 82576 (igb), per port"),
         AdapterModel("82599", 63, False, "Intel 82599 (ixgbe), per port"),
+        AdapterModel("sriov", 256, False, "any with SR-IOV; what a real one of a network is to a bridge"),
         AdapterModel("bcm-8", 8, True, "a Broadcom NIC with eight partitions"),
     )
 }

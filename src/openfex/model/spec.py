@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from openfex.model.forms import Shorthand, Written
 
 
-def _key_of(name: str) -> str:
+def key_of(name: str) -> str:
     """The key of a field: Python has no name `in`, and none with a hyphen."""
     return name.rstrip("_").replace("_", "-")
 
@@ -20,7 +20,7 @@ def _key_of(name: str) -> str:
 class Spec(BaseModel):
     """Base of all specs: strict about keys, frozen once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=_key_of)
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=key_of)
 
     minds_nothing: ClassVar[bool] = False
     """Whether a key with nothing behind it is wrong: where it would permit what was meant to be denied."""
@@ -28,7 +28,7 @@ class Spec(BaseModel):
     @classmethod
     def by_key(cls) -> dict[str, FieldInfo]:
         """Its fields by their keys, as these are written."""
-        return {_key_of(name): field for name, field in cls.model_fields.items()}
+        return {key_of(name): field for name, field in cls.model_fields.items()}
 
     @model_validator(mode="before")
     @classmethod

@@ -14,6 +14,7 @@ from openfex.model.layout import Adapter, Function, Host, Purpose, Uplink
 from openfex.model.limits import FIRST_UPLINK, MAX_LINKS
 from openfex.model.reader import of_spec
 from openfex.model.values import DEFAULT_CHANNEL, ChannelKind
+from openfex.plan.adapters import adapters_in
 from openfex.plan.allotment import Span, allot, allot_spans
 from openfex.plan.draft import Draft
 from openfex.plan.shapes import shape_of
@@ -49,7 +50,7 @@ def _ends_at(host: HostSpec, bridge: str) -> bool:
 
 def lay_adapters(draft: Draft) -> None:
     """All adapters with their functions."""
-    adapters = of_spec(draft.documents, AdapterSpec)
+    adapters = adapters_in(draft.documents)
     for host in draft.hosts:
         mine = {f"{host}/{one.name}": (one, spec) for one, spec in adapters if spec.host == host}
         sizes = {name: CATALOGUE[spec.model].functions for name, (_, spec) in mine.items()}

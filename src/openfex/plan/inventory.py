@@ -22,6 +22,7 @@ from openfex.model.reader import Document, Reading, of_spec
 from openfex.model.source import Place
 from openfex.model.values import LAST_VLAN
 from openfex.model.wording import choose
+from openfex.plan.adapters import adapters_in
 from openfex.plan.allotment import Allotment
 from openfex.plan.policy import policy_of
 
@@ -78,7 +79,7 @@ class Inventory:
         self.reading, self.held, self.here = reading, held, here
         self.networks = of_spec(reading, NetworkSpec)
         self.hosts = of_spec(reading, HostSpec)
-        self.adapters = of_spec(reading, AdapterSpec)
+        self.adapters = adapters_in(reading)
         self.machines = of_spec(reading, MachineSpec)
 
     def is_here(self, bridge: str) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from openfex.errors import NotFoundError
+from openfex.errors import NotFoundError, RefusedError
 from openfex.model.adapters import RealAdapter
 from openfex.model.functions import AdapterWish, LinkState, Selector, Settings, TagProtocol
 from openfex.model.layout import Adapter, Host, Layout, Purpose
@@ -34,7 +34,7 @@ Ports = Mapping[int, FunctionPort]
 
 
 def wishes_for(layout: Layout, name: str, ports: Ports | None = None, *, links: bool = False) -> Iterator[AdapterWish]:
-    """One for each adapter of a real host; its PF is what the host calls its uplink. Raises NotFoundError.
+    """One for each adapter of a real host, whose PF the host calls its uplink. Raises NotFoundError, RefusedError.
 
     `ports`: what its agent has agreed on; None: it has none, and each function's channel is its number. `links`: the
     adapter can take the link from a function.
@@ -45,6 +45,12 @@ def wishes_for(layout: Layout, name: str, ports: Ports | None = None, *, links: 
         message = f"there is no real host {name} in lab {layout.lab}"
         raise NotFoundError(message, code="no-such-host", remedy=f"the hosts with `remote: true` are: {told}")
     host = known[name]
+    if host.kind not in PROTOCOLS:
+        message = (
+            f"the functions of host {name} are told apart by MAC and VLAN, and no adapter is to do anything for it"
+        )
+        remedy = f"write `channel: {ChannelKind.SCHANNEL_Q.value}` for an adapter with port VLANs"
+        raise RefusedError(message, code="remote-needs-schannel", remedy=remedy)
     for adapter in host.adapters:
         yield _wish(layout, host, adapter, ports, links=links)
 

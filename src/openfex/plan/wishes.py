@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from openfex.model.adapters import RealAdapter
@@ -94,6 +94,17 @@ def matches(selector: Selector, adapter: RealAdapter) -> bool:
     there = (adapter.address, name, adapter.vendor, adapter.device, adapter.driver)
     asked = (selector.address, selector.name, selector.vendor, selector.device, selector.driver)
     return any(asked) and all(not word or word == found for word, found in zip(asked, there, strict=True))
+
+
+def joined(said: Sequence[AdapterWish], agreed: Iterable[AdapterWish]) -> list[AdapterWish]:
+    """What is agreed on for adapters, with what is said of those of the same name beside: it is the same PF."""
+    by_name = {one.name: one for one in said}
+    return [_join(by_name[one.name], one) if one.name in by_name else one for one in agreed]
+
+
+def _join(said: AdapterWish, agreed: AdapterWish) -> AdapterWish:
+    pf = replace(said.pfs[0], name=agreed.pfs[0].name)
+    return replace(said, pfs=(pf,), settings=(*said.settings, *agreed.settings))
 
 
 def words_of(selector: Selector) -> str:

@@ -61,7 +61,6 @@ name: real
 spec:
   channel: schannel-q
   remote: true
-  agent: false
   uplinks: {{a: {{device: {pf}, bridge: sw-a, mtu: 1600, port: {cable}}}}}
 ---
 kind: adapter

@@ -11,7 +11,9 @@ import pytest
 from openfex.cli.app import run
 from openfex.cli.host import _write, asked_of
 from openfex.errors import DocumentError, InputError, NotFoundError, VerificationError
+from openfex.plan.schannels import wishes_for
 from openfex.plan.watch import Told
+from openfex.plan.wishes import joined
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -30,6 +32,14 @@ def test_documents_of_a_network_are_taken_by_the_host_that_is_named(tmp_path: Pa
     with pytest.raises(NotFoundError) as refused:
         asked_of(file, "h9", tmp_path)
     assert refused.value.code == "no-such-node"
+
+
+def test_what_is_said_of_a_network_s_adapter_is_asked_for_beside_what_is_agreed_on(tmp_path: Path) -> None:
+    asked = asked_of(str(ROOT / "examples/real-network.yaml"), "h1", tmp_path)
+    assert asked.layout is not None
+    [wish] = joined(asked.wishes, wishes_for(asked.layout, "h1"))
+    assert [(one.trust, one.vlan) for _, _, one in wish.settings] == [(False, None), (None, 2), (None, 3)]
+    assert (wish.functions, [pf.name for pf in wish.pfs]) == (2, ["eno1"])
 
 
 def test_a_host_without_an_agent_only_keeps_its_adapter(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from openfex.errors import NotFoundError
+from openfex.errors import NotFoundError, RefusedError
 from openfex.formats.document import write_document
 from openfex.model.adapters import RealAdapter, RealFunction
 from openfex.model.functions import AdapterWish, LinkState, Selector, Settings, TagProtocol
@@ -108,3 +108,9 @@ def test_without_links_who_is_in_a_channel_is_up() -> None:
     host = layout_of("schannel-q").host("h1")
     there = adapter("igb", Settings(vlan=2, link=LinkState.AUTO), Settings(vlan=0, link=LinkState.AUTO))
     assert ports_found(host, there) == {1: FunctionPort(1, up=True), 2: FunctionPort(2, up=True), 3: FunctionPort()}
+
+
+def test_a_host_without_s_channels_has_no_adapter_to_set() -> None:
+    with pytest.raises(RefusedError) as refused:
+        list(wishes_for(layout_of("vepa"), "h1"))
+    assert refused.value.code == "remote-needs-schannel"
