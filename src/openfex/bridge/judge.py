@@ -12,9 +12,10 @@ from openfex.model.layout import Profile
 from openfex.model.values import ChannelKind, Mac
 from openfex.plan.identity import VsiType
 from openfex.plan.vepa import refuse_profile
+from openfex.protocol.vdp import Vsi
 from openfex.protocol.vdp_bridge import Accept, Asked, Reject
-from openfex.wire.vdp import ErrorCode
-from openfex.wire.vsi import Filter, Vsiid
+from openfex.wire.vdp import Command, ErrorCode
+from openfex.wire.vsi import Filter, Vsiid, VsiidFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,9 @@ def judge(asked: Asked, station: Station, others: Iterable[Station], manager: Vs
     higher generation, when it has moved (P7).
     """
     function = station.function_of(asked.key)
+    if function is None and station.plain and asked.key.format is not VsiidFormat.UUID:
+        words = f"its VSIID is {asked.key.format.name}, and not a UUID"
+        return Refusal(Reject(ErrorCode.INVALID_FORMAT, hard=True), "vsiid-not-uuid", words)
     if function is None:
         return None
     profile = manager.find(VsiType(asked.vsi.type_id, asked.vsi.type_version))
@@ -50,6 +54,9 @@ def judge(asked: Asked, station: Station, others: Iterable[Station], manager: Vs
     unfit = refuse_profile(profile) if station.kind is ChannelKind.VEPA else None
     if unfit is not None:
         return Refusal(Reject(ErrorCode.OTHER, hard=True), unfit.code, unfit.message)
+    if profile.policy.source.guard and station.plain:
+        words = f"profile {profile.name} is guarded, and VDP does not tell IP addresses"
+        return Refusal(Reject(ErrorCode.OTHER, hard=True), "guard-needs-address", words)
     granted = _grant(asked, profile, function[1].generation)
     if granted is None:
         words = f"its filters are not one MAC address in VLANs of profile {profile.name}"
@@ -65,6 +72,18 @@ def judge(asked: Asked, station: Station, others: Iterable[Station], manager: Vs
         words = f"{taken[0]} is VSI {taken[1]}'s"
         return Refusal(Reject(ErrorCode.INVALID_FILTER, keep=True), "mac-taken", words)
     return granted
+
+
+def take_up(
+    station: Station, vsi: Vsi, mode: Command, others: Iterable[Station], manager: VsiManager
+) -> Granted | None:
+    """Have a station hold a VSI as before, by what its profile is now: that may be in another VLAN."""
+    wish = replace(vsi, filters=tuple(replace(one, vid=0) for one in vsi.filters))
+    found = judge(Asked(vsi.vsiid, 0, mode, wish, None), station, others, manager)
+    if not isinstance(found, Granted):
+        return None
+    station.held[vsi.vsiid] = found.held
+    return found
 
 
 def _taken(mine: Held, key: Vsiid, stations: Iterable[Station]) -> tuple[Mac, Vsiid] | None:

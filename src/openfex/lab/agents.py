@@ -29,6 +29,7 @@ from openfex.linux.agent_loop import AgentLoop
 from openfex.linux.control_wire import ControlWire
 from openfex.linux.disk import keep
 from openfex.model.layout import Bridge, Host, Layout, Signalling
+from openfex.model.values import ChannelKind
 from openfex.plan.objects import State, TablesKey, TablesSpec
 from openfex.protocol.evb import EvbSettings
 from openfex.protocol.output import Log
@@ -141,11 +142,12 @@ class Staff:
 
     def _start_bridge(self, bridge: Bridge) -> None:
         space = netns_of(self.layout.lab, "bridge", bridge.name)
-        devices = {one.bridge_link: one.bridge_device for one in self.layout.uplinks_of(bridge.name)}
+        uplinks = self.layout.uplinks_of(bridge.name)
+        devices = {one.bridge_link: one.bridge_device for one in uplinks}
         wires = self._wires(space, devices)
         ends = {
-            link: bridge_end(self._settings(bridge.name, space, device, EvbMode.BRIDGE))
-            for link, device in devices.items()
+            one.bridge_link: bridge_end(self._settings(bridge.name, space, one.bridge_device, EvbMode.BRIDGE, one.kind))
+            for one in uplinks
         }
         tables = self._tables(TablesKey(True, space))
         path = memory_file(self.layout.lab, bridge.name)
@@ -155,6 +157,7 @@ class Staff:
             ends,
             tables if isinstance(tables, BridgeTables) else None,
             self._remembered(bridge.name, path),
+            {one.bridge_link: one.host for one in uplinks if self.layout.is_station(self.layout.host(one.host))},
         )
         self.bridges[bridge.name] = agent
         self.loop.add(agent, wires, partial(self._perform_bridge, agent, space, path))
@@ -172,7 +175,7 @@ class Staff:
         devices = {one.host_link: one.device for one in host.uplinks}
         wires = self._wires(space, devices)
         ends = {
-            link: station_end(self._settings(host.name, space, device, EvbMode.STATION))
+            link: station_end(self._settings(host.name, space, device, EvbMode.STATION, host.kind))
             for link, device in devices.items()
         }
         tables = self._tables(TablesKey(False, space))
@@ -196,10 +199,12 @@ class Staff:
         found = self._state.get(key)
         return found.tables if isinstance(found, TablesSpec) else None
 
-    def _settings(self, name: str, space: str, device: str, role: EvbMode) -> UplinkSettings:
+    def _settings(self, name: str, space: str, device: str, role: EvbMode, kind: ChannelKind) -> UplinkSettings:
+        """Frames come back the way they went on all uplinks; by VEPA alone that is what EVB calls reflective relay."""
         mac = self.workshop.spaces.netlink(space).link(device).mac
         times = self.layout.signalling or Signalling(14, 20, 20)
-        evb = EvbSettings(role, reflective_relay=False, rte=times.rte, rwd=times.rwd, rka=times.rka)
+        relay = kind is ChannelKind.VEPA
+        evb = EvbSettings(role, reflective_relay=relay, rte=times.rte, rwd=times.rwd, rka=times.rka)
         sequence = random.SystemRandom().randint(1, LAST_SEQUENCE)
         return UplinkSettings(mac, mac, device, name, evb, self._session, sequence)
 

@@ -254,6 +254,10 @@ class Layout:
         """The hosts that are built here."""
         return tuple(host for host in self.hosts if not host.remote)
 
+    def is_station(self, host: Host) -> bool:
+        """Whether a host says by VDP what it has, and documents do not: another's station."""
+        return host.remote and host.kind is ChannelKind.VEPA and self.signalling is not None
+
     def host(self, name: str) -> Host:
         """The host of that name."""
         return next(host for host in self.hosts if host.name == name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from openfex.errors import NotFoundError
+from openfex.errors import NotFoundError, RefusedError
 from openfex.model.functions import AdapterWish, Selector, Settings, TagProtocol
 from openfex.model.layout import Adapter, Host, Layout, Purpose
 from openfex.model.values import ChannelKind
@@ -25,6 +25,9 @@ def wishes_for(layout: Layout, name: str) -> Iterator[AdapterWish]:
         message = f"there is no real host {name} in lab {layout.lab}"
         raise NotFoundError(message, code="no-such-host", remedy=f"the hosts with `remote: true` are: {told}")
     host = known[name]
+    if host.kind not in PROTOCOLS:
+        message = f"by {host.kind.value} the functions of host {name} need no port VLAN"
+        raise RefusedError(message, code="no-port-vlans", remedy="each frame has its VLAN's tag, and its own MAC")
     for adapter in host.adapters:
         yield _wish(layout, host, adapter, Selector(name=host.uplinks[0].device))
 

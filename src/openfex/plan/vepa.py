@@ -51,6 +51,25 @@ def check_vepa_profiles(inventory: Inventory) -> Iterator[Problem]:
             yield nic.problem(refusal.code, refusal.message, refusal.remedy, "profile")
 
 
+def check_stations(inventory: Inventory) -> Iterator[Problem]:
+    """What others' stations have is what they ask for by VDP, and not written."""
+    has_agents = any(network.signalling for _, network in inventory.networks)
+    speaks = {
+        document.name
+        for document, host in inventory.hosts
+        if has_agents and host.remote and host.channel == ChannelKind.VEPA.value
+    }
+    remedy = "take it out; or `signalling` out of the network, and write what is there"
+    for document, adapter in inventory.adapters:
+        if adapter.host in speaks:
+            message = f"host {adapter.host} is a station that says by VDP what it has"
+            yield document.problem("station-speaks", message, remedy, ("host",))
+    for document, machine in inventory.machines:
+        if machine.host in speaks:
+            message = f"host {machine.host} is a station that says by VDP what it has"
+            yield document.problem("station-speaks", message, remedy, ("host",))
+
+
 def way_of(binding: Binding, vlan: int) -> NetworkPort | None:
     """The network port by which a NIC has a VLAN."""
     return binding.pin if binding.pin and vlan in binding.pin.profile.vlans else None
