@@ -21,6 +21,7 @@ from openfex.linux.netlink import Netlink
 from openfex.model.layout import Layout
 from openfex.model.reader import read_documents
 from openfex.plan.layout import lay_out
+from openfex.protocol.evb import EvbSettings
 from openfex.protocol.output import Log
 from openfex.protocol.uplink import station_end
 from openfex.wire.evb import EvbMode
@@ -30,7 +31,7 @@ async def serve(layout: Layout, name: str, device: str) -> None:
     host, [uplink] = layout.host(name), layout.host(name).uplinks
     with Netlink() as here:
         mac = here.link(device).mac
-    settings = settings_of(name, device, mac, EvbMode.STATION, layout.signalling)
+    settings = settings_of(name, device, mac, EvbSettings.of(EvbMode.STATION, layout.signalling))
     end = station_end(settings, s_channels=host.kind.is_schannel)
     agent = HostAgent(host, layout.bindings_on(name), {uplink.host_link: end})
     ended = asyncio.Event()

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from openfex.bridge.change import Change, Dropped, Effect, Grant, Memory, StationMemory, WriteBridge
-from openfex.bridge.judge import Granted, Owners, Refusal, judge
+from openfex.bridge.judge import Owners, Refusal, judge, take_up
 from openfex.bridge.register import Station, lay_out
 from openfex.bridge.told import channels_of, entries_of, is_same
 from openfex.bridge.vsi_manager import VsiManager
@@ -43,19 +43,26 @@ REST, LONGEST_REST_S = 2.0, 0.5
 
 
 class BridgeAgent:
-    """One bridge. `ends` are its ends of uplinks, by link; `tables` what its programs have now."""
+    """One bridge. `ends` are its ends of uplinks, by link; `tables` what its programs have now.
 
-    def __init__(
+    `plain`: the names of VEPA hosts that are others' stations, by link. They have no channel control: what they ask for
+    by VDP is all that they say, so a vEth is there from then on and as long as its VSI is.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- what it is, and what was before it
         self,
         bridge: Bridge,
         manager: VsiManager,
         ends: Mapping[int, Uplink[VdpBridge]],
         tables: BridgeTables | None = None,
         memory: Memory | None = None,
+        plain: Mapping[int, str] | None = None,
     ) -> None:
         self.bridge, self.manager, self.ends = bridge, manager, ends
         self.tables = tables or BridgeTables()
-        self.stations = {link: Station(link, cdcp=_giver(end)) for link, end in ends.items()}
+        self.stations = {
+            link: Station(link, cdcp=_giver(end), plain=(plain or {}).get(link, "")) for link, end in ends.items()
+        }
         self._asked: dict[tuple[int, Vsiid], Asked] = {}
         self._early: dict[tuple[int, Vsiid], Asked] = {}
         """What was asked before its station has said which function it is about."""
@@ -191,15 +198,13 @@ class BridgeAgent:
             pdu = Vdpdu.decode(octets)
             for tlv in pdu.vsis:
                 self._take_up(link, Vsi.of(pdu.manager, tlv), tlv.command, owners, now)
+        for vsi in [*station.bound] if station.plain else ():
+            station.dismiss(vsi)
 
     def _take_up(self, link: int, vsi: Vsi, mode: Command, owners: Owners, now: float) -> None:
-        """Hold a VSI as before, by what its profile is now: that may be in another VLAN."""
         station = self.stations[link]
-        wish = replace(vsi, filters=tuple(replace(one, vid=0) for one in vsi.filters))
         others = [one for one in self.stations.values() if one is not station]
-        found = judge(Asked(vsi.vsiid, 0, mode, wish, None), station, others, self.manager, owners)
-        if isinstance(found, Granted):
-            owners.give(station, vsi.vsiid, found.held)
+        if found := take_up(Asked(vsi.vsiid, 0, mode, vsi, None), station, others, self.manager, owners):
             self.ends[link].vdp.adopt(replace(vsi, filters=found.verdict.filters), mode, now)
 
     def _take(self, link: int, outputs: Iterable[object]) -> list[Effect]:
@@ -254,11 +259,23 @@ class BridgeAgent:
         self._asked.pop((link, key), None)
         self._early.pop((link, key), None)
         self.stations[link].is_silent |= is_expired
-        if self.stations[link].held.pop(key, None) is None:
+        was_held = self.stations[link].held.pop(key, None) is not None
+        self._dismiss(link, key)
+        if not was_held:
             return []
         self._is_stale = True
         event, words = ("expired", "was silent") if is_expired else ("de-associated", "left")
         return [Log(event, str(key), f"on link {link}: its station {words}")]
+
+    def _is_plain(self, link: int) -> bool:
+        """Whether another's station is there, and no agent of ours."""
+        return bool(self.stations[link].plain) and not self.ends[link].is_mirrored
+
+    def _dismiss(self, link: int, key: Vsiid) -> None:
+        """Forget the number of another's VSI that is not held."""
+        if self._is_plain(link):
+            self.stations[link].dismiss(key)
+            self._is_stale = True
 
     def _applied(self, link: int, change: int) -> None:
         if link in self._dropped and change >= self._dropped[link].change:
@@ -295,7 +312,10 @@ class BridgeAgent:
         for (link, key), asked in [*self._asked.items()]:
             if not self.ends[link].vdp.is_asking(asked):
                 del self._asked[link, key]  # the machine has answered for us, or was asked for something else
+                self._dismiss(link, key)
                 continue
+            if self._is_plain(link):
+                self.stations[link].admit(key)
             others = [one for at, one in stations.items() if at != link]
             if key in grants:
                 continue
@@ -315,6 +335,7 @@ class BridgeAgent:
 
     def _refuse(self, link: int, asked: Asked, refusal: Refusal, now: float) -> list[Effect]:
         log = Log("refused", str(asked.key), f"on link {link}: {refusal.words}", refusal.code)
+        self._dismiss(link, asked.key)
         return [log, *self._take(link, self.ends[link].vdp.answer(asked, refusal.verdict, now))]
 
     def _with(self, grants: Iterable[Grant]) -> dict[int, Station]:
@@ -382,7 +403,7 @@ class BridgeAgent:
         mirror = self.ends[link].mirror
         lists = {key: value for key, value in table.items() if key.kind is Kind.LIST}
         fresh = {key: value for key, value in lists.items() if mirror.table.get(key) != value}
-        if not fresh or not self.ends[link].is_complete:
+        if not fresh or not self.ends[link].is_complete or self._is_plain(link):
             return []  # nobody who could get what is sent to them
         assert self._change is not None
         number, outputs = mirror.change_all({**mirror.table, **fresh}, now)

@@ -14,7 +14,7 @@ from openfex.plan.identity import VsiType
 from openfex.plan.vepa import refuse_profile
 from openfex.protocol.vdp_bridge import Accept, Asked, Reject
 from openfex.wire.vdp import ErrorCode
-from openfex.wire.vsi import Filter, Vsiid
+from openfex.wire.vsi import Filter, Vsiid, VsiidFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,9 @@ def judge(
     higher generation, when it has moved (P7).
     """
     function = station.function_of(asked.key)
+    if function is None and station.plain and asked.key.format is not VsiidFormat.UUID:
+        words = f"its VSIID is {asked.key.format.name}, and not a UUID"
+        return Refusal(Reject(ErrorCode.INVALID_FORMAT, hard=True), "vsiid-not-uuid", words)
     if function is None:
         return None
     profile = manager.find(VsiType(asked.vsi.type_id, asked.vsi.type_version))
@@ -82,6 +85,9 @@ def judge(
     unfit = refuse_profile(profile) if station.kind is ChannelKind.VEPA else None
     if unfit is not None:
         return Refusal(Reject(ErrorCode.OTHER, hard=True), unfit.code, unfit.message)
+    if profile.policy.source.guard and station.plain:
+        words = f"profile {profile.name} is guarded, and VDP does not tell IP addresses"
+        return Refusal(Reject(ErrorCode.OTHER, hard=True), "guard-needs-address", words)
     granted = _grant(asked, profile, function[1].generation)
     if granted is None:
         words = f"its filters are not one MAC address in VLANs of profile {profile.name}"
@@ -97,6 +103,19 @@ def judge(
         words = f"{taken[0]} is VSI {taken[1]}'s"
         return Refusal(Reject(ErrorCode.INVALID_FILTER, keep=True), "mac-taken", words)
     return granted
+
+
+def take_up(
+    asked: Asked, station: Station, others: Iterable[Station], manager: VsiManager, owners: Owners
+) -> Granted | None:
+    """Have a station hold a VSI as before, by what its profile is now: that may be in another VLAN."""
+    filters = tuple(replace(one, vid=0) for one in asked.vsi.filters)
+    wish = replace(asked, vsi=replace(asked.vsi, filters=filters))
+    found = judge(wish, station, others, manager, owners)
+    if not isinstance(found, Granted):
+        return None
+    owners.give(station, asked.key, found.held)
+    return found
 
 
 def _grant(asked: Asked, profile: Profile, generation: int) -> Granted | None:

@@ -12,14 +12,24 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from uuid import UUID
 
 from openfex.errors import WireError
 from openfex.model.layout import Adapter, Binding, Bridge, Function, Host, Layout, NetworkPort, Profile, Purpose, Uplink
-from openfex.model.values import DEFAULT_CHANNEL, ChannelKind, Mac
+from openfex.model.values import DEFAULT_CHANNEL, LAST_CHANNEL, ChannelKind, Mac
 from openfex.protocol.cdcp import CdcpBridge
-from openfex.wire.control import FunctionEntry, HostEntry, Key, Kind, NicEntry, decode_addresses, numbers_of
+from openfex.wire.control import (
+    FunctionEntry,
+    HostEntry,
+    Key,
+    Kind,
+    NicEntry,
+    decode_addresses,
+    function_key,
+    numbers_of,
+)
 from openfex.wire.vdp import Command
-from openfex.wire.vsi import Vsiid
+from openfex.wire.vsi import Vsiid, VsiidFormat
 
 HOST_LINK = 1
 
@@ -61,6 +71,24 @@ class Station:
     """Entries that say nothing that can be."""
     is_silent: bool = False
     """A VSI of it has expired, and nothing was heard of it since: it is not waited for."""
+    plain: str = ""
+    """The name of a VEPA host that documents have here, if it is another's station: nobody numbers its VSIs but we."""
+
+    def __post_init__(self) -> None:
+        if self.plain and self.host is None:
+            self.hear(HostEntry.KEY, HostEntry(ChannelKind.VEPA, self.plain).encode())
+
+    def admit(self, vsi: Vsiid) -> None:
+        """Number a VSI of another's station, as if it had announced a function and bound it to that."""
+        number = next((one for one in range(1, LAST_CHANNEL + 1) if one not in self.functions), 0)
+        if number and vsi not in self.bound and vsi.format is VsiidFormat.UUID:
+            entry = FunctionEntry(f"vsi{number}", True, UUID(bytes=vsi.octets))
+            self.hear(function_key(number), entry.encode())
+
+    def dismiss(self, vsi: Vsiid) -> None:
+        """Take back its number, unless it is held."""
+        if vsi in self.bound and vsi not in self.held:
+            self.hear(function_key(self.bound[vsi]), None)
 
     def hear(self, key: Key, value: bytes | None) -> None:
         """Take an entry of its table. One that cannot be is as if it were not there, and counted."""

@@ -32,6 +32,7 @@ from openfex.model.values import port_channel, port_number
 from openfex.plan.schannels import FunctionPort, can_take_links, ports_found, wishes_for
 from openfex.plan.watch import Told
 from openfex.plan.wishes import joined, matches
+from openfex.protocol.evb import EvbSettings
 from openfex.protocol.output import Log
 from openfex.protocol.patience import Patience
 from openfex.protocol.uplink import station_end
@@ -182,7 +183,7 @@ class RealHost:
         link = self._raise(uplink)
         wire = ControlWire(link.name)
         self._held.callback(wire.close)
-        settings = settings_of(host.name, link.name, link.mac, EvbMode.STATION, layout.signalling)
+        settings = settings_of(host.name, link.name, link.mac, EvbSettings.of(EvbMode.STATION, layout.signalling))
         end = station_end(settings, s_channels=True)
         tables, channels = _tables_of(uplink, self._ports)
         agent = HostAgent(host, layout.bindings_on(host.name), {uplink.host_link: end}, tables, channels)

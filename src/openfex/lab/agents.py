@@ -30,7 +30,9 @@ from openfex.linux.agent_loop import Act, AgentLoop
 from openfex.linux.control_wire import ControlWire, settings_of
 from openfex.linux.disk import keep
 from openfex.model.layout import Binding, Bridge, Host, Layout
+from openfex.model.values import ChannelKind
 from openfex.plan.objects import Spec, State, TablesKey, TablesSpec
+from openfex.protocol.evb import EvbSettings
 from openfex.protocol.output import Log
 from openfex.protocol.uplink import UplinkSettings, bridge_end, lost_row, neighbour_rows, station_end
 from openfex.rules.tables import BridgeTables, ExtenderTables
@@ -160,12 +162,14 @@ class Staff:
     def _start_bridge(self, bridge: Bridge) -> None:
         space = netns_of(self.layout.lab, "bridge", bridge.name)
         uplinks = self.layout.uplinks_of(bridge.name)
-        devices = {one.bridge_link: one.bridge_device for one in uplinks if self.layout.host(one.host).has_agent}
-        kinds = {one.bridge_link: one.kind.is_schannel for one in uplinks}
-        wires = self._open(bridge.name, space, devices)
+        signalling = [one for one in uplinks if self.layout.host(one.host).has_agent]
+        wires = self._open(bridge.name, space, {one.bridge_link: one.bridge_device for one in signalling})
         ends = {
-            link: bridge_end(self._settings(bridge.name, space, device, EvbMode.BRIDGE), s_channels=kinds[link])
-            for link, device in devices.items()
+            one.bridge_link: bridge_end(
+                self._settings(bridge.name, space, one.bridge_device, EvbMode.BRIDGE, one.kind),
+                s_channels=one.kind.is_schannel,
+            )
+            for one in signalling
         }
         tables = self._tables(TablesKey(True, space))
         path = memory_file(self.layout.lab, bridge.name)
@@ -175,6 +179,7 @@ class Staff:
             ends,
             tables if isinstance(tables, BridgeTables) else None,
             self._remembered(bridge.name, path),
+            {one.bridge_link: one.host for one in uplinks if self.layout.is_plain(self.layout.host(one.host))},
         )
         agent.stand_in(self._silent(bridge))
         self.bridges[bridge.name] = agent
@@ -208,7 +213,7 @@ class Staff:
         wires = self._open(host.name, space, devices)
         ends = {
             link: station_end(
-                self._settings(host.name, space, device, EvbMode.STATION), s_channels=host.kind.is_schannel
+                self._settings(host.name, space, device, EvbMode.STATION, host.kind), s_channels=host.kind.is_schannel
             )
             for link, device in devices.items()
         }
@@ -238,9 +243,11 @@ class Staff:
             self.workshop.write(key, replace(asked, tables=found.tables))
         return found.tables
 
-    def _settings(self, name: str, space: str, device: str, role: EvbMode) -> UplinkSettings:
+    def _settings(self, name: str, space: str, device: str, role: EvbMode, kind: ChannelKind) -> UplinkSettings:
         mac = self.workshop.spaces.netlink(space).link(device).mac
-        return settings_of(name, device, mac, role, self.layout.signalling)
+        return settings_of(
+            name, device, mac, EvbSettings.of(role, self.layout.signalling, relay=kind is ChannelKind.VEPA)
+        )
 
     def _perform_bridge(
         self, agent: BridgeAgent, space: str, path: Path, effect: object, now: float

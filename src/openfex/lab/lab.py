@@ -76,7 +76,16 @@ def the_lab(name: str | None = None) -> str:
 
 def layout_of(lab: str) -> Layout:
     """The layout of a lab that is up. Raises NotFoundError."""
-    return _layout_kept(lab, _kept(lab))
+    return _with_stations(_layout_kept(lab, _kept(lab)))
+
+
+def _with_stations(layout: Layout) -> Layout:
+    """The layout, with what others' stations have where there are any."""
+    if not any(layout.is_plain(host) for host in layout.hosts):
+        return layout
+    from openfex.lab.stations import with_stations  # agents: 100 ms that other labs need not spend
+
+    return with_stations(layout)
 
 
 def _kept(lab: str) -> kept.Kept:
@@ -100,6 +109,7 @@ def _lay_out(reading: Reading) -> Layout:
 
 def want_now(workshop: Workshop, layout: Layout) -> State:
     """What a kernel would hold by a layout; lists keep the ids that bridges have given them."""
+    layout = _with_stations(layout)
     builds = {role: build_of(role) for role in PROGRAMS}
     names = {one.name: netns_of(layout.lab, "bridge", one.name) for one in layout.bridges}
     held = {name: held_tables(workshop.node(space)) for name, space in names.items()}

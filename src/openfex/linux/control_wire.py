@@ -12,13 +12,11 @@ import time
 from collections.abc import Iterable
 
 from openfex.linux.packet import PacketSocket
-from openfex.model.layout import Signalling
 from openfex.model.values import Mac
 from openfex.protocol.evb import EvbSettings
 from openfex.protocol.uplink import UplinkSettings
 from openfex.wire import lldp
 from openfex.wire.ecp import Ecpdu
-from openfex.wire.evb import EvbMode
 from openfex.wire.tlv import NEAREST_BRIDGE, NEAREST_CUSTOMER_BRIDGE
 
 QUEUE = 1 << 20
@@ -28,9 +26,8 @@ LAST_SEQUENCE = 0xFFFF
 _GROUPS = (NEAREST_BRIDGE.octets, NEAREST_CUSTOMER_BRIDGE.octets)
 
 
-def settings_of(name: str, device: str, mac: Mac, role: EvbMode, times: Signalling) -> UplinkSettings:
+def settings_of(name: str, device: str, mac: Mac, evb: EvbSettings) -> UplinkSettings:
     """Who an agent is on a device. Each that there ever was has another session, a later one a greater."""
-    evb = EvbSettings(role, reflective_relay=False, rte=times.rte, rwd=times.rwd, rka=times.rka)
     sequence = random.SystemRandom().randint(1, LAST_SEQUENCE)
     return UplinkSettings(mac, mac, device, name, evb, time.time_ns(), sequence)
 

@@ -272,6 +272,10 @@ class Layout:
         """Whether a host is a real one that signals."""
         return host.remote and host.has_agent
 
+    def is_plain(self, host: Host) -> bool:
+        """Whether a host says by VDP what it has, and documents do not: another's station."""
+        return self.is_station(host) and host.kind is ChannelKind.VEPA
+
     def host(self, name: str) -> Host:
         """The host of that name."""
         return next(host for host in self.hosts if host.name == name)

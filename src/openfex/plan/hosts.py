@@ -72,7 +72,7 @@ def _lay_adapter(draft: Draft, name: str, spec: AdapterSpec, span: Span) -> None
     functions = tuple(
         Function(name, index, first + index, purpose, span.slot) for index, purpose in enumerate(purposes)
     )
-    if host.remote and span.base == 0:
+    if host.remote and host.kind.is_schannel and span.base == 0:
         functions = (Function(name, 0, DEFAULT_CHANNEL, Purpose.PF, span.slot), *functions)
     adapter = Adapter(name, host.name, spec.model, spec.backing, functions, span.slot, span.base)
     draft.hosts[host.name] = replace(host, adapters=(*host.adapters, adapter))

@@ -84,7 +84,11 @@ def check_remote_machines(inventory: Inventory) -> Iterator[Problem]:
         if machine.host in remote and machine.type == "qemu":
             message = f"virtual machines of host {machine.host} are started there"
             yield document.problem("remote-machine", message, "write `type: namespace`, or leave it out", ("type",))
+    kinds = {document.name: host.channel for document, host in inventory.hosts if host.remote}
     for nic in inventory.nics:
-        if (nic.spec.function or "").endswith("/pf") and nic.machine.host not in remote:
+        kind = kinds.get(nic.machine.host)
+        if (nic.spec.function or "").endswith("/pf") and kind not in _KINDS:
             message = f"host {nic.machine.host} is no real one: its adapters have no frames of their own"
+            if kind is not None:
+                message = f"by {kind} host {nic.machine.host} has no channel without a tag for its adapter's own frames"
             yield nic.problem("unknown-function", message, "name one by its number", "function")

@@ -23,6 +23,24 @@ def check_vepa_profiles(inventory: Inventory) -> Iterator[Problem]:
             yield nic.problem(refusal.code, refusal.message, refusal.remedy, "profile")
 
 
+def check_stations(inventory: Inventory) -> Iterator[Problem]:
+    """What others' stations have is what they ask for by VDP, and not written."""
+    speaks = {
+        document.name
+        for document, host in inventory.hosts
+        if host.remote and host.agent and host.channel == ChannelKind.VEPA.value
+    }
+    remedy = "take it out; or write `agent: false` at the host, and what is there"
+    for document, adapter in inventory.adapters:
+        if adapter.host in speaks:
+            message = f"host {adapter.host} is a station that says by VDP what it has"
+            yield document.problem("station-speaks", message, remedy, ("host",))
+    for document, machine in inventory.machines:
+        if machine.host in speaks:
+            message = f"host {machine.host} is a station that says by VDP what it has"
+            yield document.problem("station-speaks", message, remedy, ("host",))
+
+
 def check_vepa_pins(layout: Layout, reading: Reading) -> Iterator[Problem]:
     """NICs of a VEPA uplink that share a VLAN have it by the same network port."""
     documents = {document.name: document for document, _ in of_spec(reading, MachineSpec)}

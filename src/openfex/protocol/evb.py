@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from openfex.model.layout import Signalling
 from openfex.protocol.ecp import EcpSettings
 from openfex.protocol.vdp_timers import VdpTimers
 from openfex.wire.evb import BridgeStatus, Evb, EvbMode, RelayStatus, StationStatus
@@ -38,6 +39,11 @@ class EvbSettings:
     rwd: int = 20
     rka: int = 20
     group_ids: bool = False
+
+    @classmethod
+    def of(cls, role: EvbMode, times: Signalling, *, relay: bool = False) -> EvbSettings:
+        """Those of our agents. `relay`: frames come back by all uplinks; by VEPA alone EVB says so."""
+        return cls(role, relay, rte=times.rte, rwd=times.rwd, rka=times.rka)
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,8 +166,8 @@ class Mirror:
             self._again_at = None
         if self._ask_at is not None and now >= self._ask_at:
             self._ask_at = None
-            self._speaker.again = _ANYBODY
             self.listen(now)
+            outputs += self._ask(now)
         return [*outputs, *self._pump(now)]
 
     def _take(self, outputs: Iterable[EcpOutput], now: float) -> list[MirrorOutput]:
@@ -205,13 +205,19 @@ class Mirror:
         if self._again_at is not None or not self.link.is_idle:
             return []
         if self._is_silent:
-            if self._speaker.again is None:
-                return []
-            outputs = self.link.send(self._speaker.ask().encode(), now)
-            return [output for output in outputs if isinstance(output, Transmit)]
+            if self._speaker.again is not None and self._ask_at is None:
+                self._ask_at = now + AGAIN_S  # at once it would be answered at once, by another that only asks
+            return []
         if not self._speaker.has_news:
             return []
         outputs = self.link.send(self._speaker.say(self._listener.session is None).encode(), now)
+        return [output for output in outputs if isinstance(output, Transmit)]
+
+    def _ask(self, now: float) -> list[MirrorOutput]:
+        if not (self._is_silent and self.link.is_idle):
+            return []
+        self._speaker.again = self._speaker.again or _ANYBODY
+        outputs = self.link.send(self._speaker.ask().encode(), now)
         return [output for output in outputs if isinstance(output, Transmit)]
 
 

@@ -126,6 +126,11 @@ class Uplink(Generic[V]):
         """Whether our table may be told."""
 
     @property
+    def is_mirrored(self) -> bool:
+        """Whether the other end is there and has channel control: an agent of ours."""
+        return self._is_mirrored
+
+    @property
     def deadline(self) -> float | None:
         """When it wants to be called."""
         return earliest((self.lldp.deadline, self._ecp.deadline))

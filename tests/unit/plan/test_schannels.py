@@ -29,7 +29,7 @@ spec: {{vlan: {{access: 10}}}}
 ---
 kind: host
 name: h1
-spec: {{channel: {kind}, remote: true, uplinks: {{a: {{device: eno1, bridge: sw, port: enp2s0}}}}}}
+spec: {{channel: {kind}, remote: true, agent: false, uplinks: {{a: {{device: eno1, bridge: sw, port: enp2s0}}}}}}
 ---
 kind: host
 name: soft
@@ -111,6 +111,7 @@ def test_without_links_who_is_in_a_channel_is_up() -> None:
 
 
 def test_a_host_without_s_channels_has_no_adapter_to_set() -> None:
+    without_pf = TEXT.format(kind="vepa", mac=MAC).replace(", function: nic0/pf", "")
     with pytest.raises(RefusedError) as refused:
-        list(wishes_for(layout_of("vepa"), "h1"))
+        list(wishes_for(lay_out(read_documents(without_pf)), "h1"))
     assert refused.value.code == "remote-needs-schannel"

@@ -19,6 +19,7 @@ from openfex.model.drops import DropReason
 from openfex.model.layout import Adapter, Binding, Function, Host, Layout, Machine, Purpose
 from openfex.model.place import Place
 from openfex.model.quantities import format_vlans
+from openfex.plan.identity import vsi_type_of
 
 
 def catalogue_rows() -> list[Row]:
@@ -93,6 +94,7 @@ def profile_rows(layout: Layout) -> list[Row]:
             "trunk": None if one.allowed is None else format_vlans(one.allowed),
             "service": one.service or None,
             "ports": used[one.name],
+            "vsi_type": vsi_type_of(one.name).number,
         }
         for one in layout.profiles
     ]

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Another's station at a bridge's agent: it has no channel control, and what it asks for by VDP is all that it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from openfex.bridge.agent import BridgeAgent
+from openfex.bridge.vsi_manager import DocumentManager
+from openfex.model.layout import Layout
+from openfex.model.reader import read_documents
+from openfex.model.values import ChannelKind, port_number
+from openfex.plan.layout import lay_out
+from openfex.protocol.uplink import Uplink, bridge_end, station_end
+from openfex.protocol.vdp import Vsi
+from openfex.protocol.vdp_station import Station
+from openfex.wire.control import HostEntry
+from openfex.wire.evb import Evb, EvbMode
+from openfex.wire.tlv import Tlv
+from openfex.wire.vdp import Command
+from openfex.wire.vsi import Filter, Vsiid
+from tests.unit.bridge.rig import Rig, mac, vsi
+
+LINK, OTHER = 16, 17
+TEXT = """
+kind: network
+name: lab
+spec: {bridges: {sw: {ports: [up0, up1]}}, signalling: {}}
+---
+kind: profile
+name: web
+spec: {vlan: {access: 10}}
+---
+kind: profile
+name: trunk
+spec: {vlan: {trunk: {native: 10, allowed: [10, 20]}}}
+---
+kind: profile
+name: judging
+spec: {vlan: {access: 10}, rate: {out: 1Gbit}}
+---
+kind: profile
+name: guarded
+spec: {vlan: {access: 10}, source: {guard: true}}
+---
+kind: host
+name: st
+spec: {channel: vepa, remote: true, uplinks: {a: {device: eth0, bridge: sw, port: enp1s0}}}
+---
+kind: host
+name: st2
+spec: {channel: vepa, remote: true, uplinks: {a: {device: eth0, bridge: sw, port: enp2s0}}}
+"""
+
+
+class PlainEnd(Uplink[Station]):
+    """An end that does not say that it has channel control."""
+
+    def _tlvs(self, says: Evb) -> list[Tlv]:
+        return super()._tlvs(says)[:-1]
+
+
+class PlainRig(Rig):
+    """Stations without channel control."""
+
+    def __init__(self, layout: Layout, before: Rig | None = None) -> None:
+        memory, tables = (before.memory, before.tables) if before else (None, None)
+        super().__init__(layout, memory=memory, tables=tables)
+        ends = {link: bridge_end(self._settings("sw", link, EvbMode.BRIDGE, self.session)) for link in self.links}
+        plain = {one.bridge_link: one.host for one in layout.uplinks_of("sw")}
+        self.agent = BridgeAgent(self.bridge, DocumentManager(layout.profiles), ends, tables, memory, plain)
+
+    def begin(self, *links: int) -> None:
+        self._perform(self.agent.start(self.now))
+        for link in links:
+            settings = self._settings(f"h{link}", link, EvbMode.STATION, link)
+            whole = station_end(settings)
+            end = self.stations[link] = PlainEnd(settings, whole.vdp, whole.mirror)
+            self._put(link, end.start(self.now))
+        self.run(0.5)
+
+
+@pytest.fixture
+def layout() -> Layout:
+    return lay_out(read_documents(TEXT))
+
+
+@pytest.fixture
+def rig(layout: Layout) -> Rig:
+    made = PlainRig(layout)
+    made.begin(LINK, OTHER)
+    return made
+
+
+def veth(number: int, link: int = LINK) -> int:
+    return port_number(link, number)
+
+
+def test_an_uplink_is_vepa_before_anybody_is_there(layout: Layout) -> None:
+    rig = PlainRig(layout)
+    rig.begin()
+    assert {rig.tables.links[link] for link in (LINK, OTHER)} == {ChannelKind.VEPA}
+    assert all(port.network for port in rig.tables.ports.values())
+
+
+def test_a_granted_vsi_is_a_veth_that_goes_with_it(rig: Rig) -> None:
+    rig.ask(LINK, vsi(1, 1))
+    rig.ask(LINK, vsi(2, 2, "trunk"))
+    assert rig.up() == {veth(1): mac(1), veth(2): mac(2)}
+    assert all(rig.tables.ports[one].vepa for one in rig.up())
+    rig.ask(LINK, vsi(1, 1), Command.DE_ASSOCIATE)
+    assert rig.up() == {veth(2): mac(2)}
+    assert veth(1) not in rig.tables.ports
+    rig.ask(LINK, vsi(3, 3))
+    assert rig.up() == {veth(1): mac(3), veth(2): mac(2)}
+
+
+def test_it_is_granted_at_once_and_nobody_is_waited_for(rig: Rig) -> None:
+    """Nobody there could say that it has new lists."""
+    rig.ask(LINK, vsi(1, 1))
+    rig.ask(LINK, vsi(2, 2))
+    assert rig.now == 0.5
+    assert len(rig.up()) == 2
+    assert not [log for log in rig.logs if log.event == "host-late"]
+
+
+def test_what_is_pre_associated_is_a_port_that_is_down(rig: Rig) -> None:
+    rig.ask(LINK, vsi(1, 1), Command.PRE_ASSOCIATE)
+    assert rig.up() == {}
+    assert veth(1) in rig.tables.ports
+    rig.ask(LINK, vsi(1, 1))
+    assert rig.up() == {veth(1): mac(1)}
+
+
+def test_p3_the_veths_of_a_silent_station_go(rig: Rig) -> None:
+    rig.ask(LINK, vsi(1, 1))
+    rig.run(60)
+    assert rig.up() == {}
+    assert all(port.network for port in rig.tables.ports.values())
+
+
+def test_p5_another_agent_adopts_them_by_the_same_numbers(rig: Rig, layout: Layout) -> None:
+    rig.ask(LINK, vsi(1, 1))
+    rig.ask(LINK, vsi(2, 2))
+    rig.ask(LINK, vsi(1, 1), Command.DE_ASSOCIATE)
+    again = PlainRig(layout, before=rig)
+    again.begin(LINK, OTHER)
+    assert again.up() == {veth(2): mac(2)}
+    assert again.writes == 0
+    again.ask(LINK, vsi(2, 2))
+    assert again.up() == {veth(2): mac(2)}
+
+
+@pytest.mark.parametrize(
+    ("wish", "code"),
+    [
+        (vsi(2, 1), "mac-taken"),
+        (vsi(2, 2, "judging"), "vepa-judges-out"),
+        (vsi(2, 2, "guarded"), "guard-needs-address"),
+        (vsi(2, 2, "unknown"), "unknown-vsi-type"),
+        (replace(vsi(2, 2), filters=(Filter(30, mac(2)),)), "bad-filter"),
+        (replace(vsi(2, 2), filters=(Filter(10),)), "bad-filter"),
+        (replace(vsi(2, 2), vsiid=Vsiid.mac(mac(2))), "vsiid-not-uuid"),
+    ],
+)
+def test_what_cannot_be_held_is_refused_and_leaves_nothing(rig: Rig, wish: Vsi, code: str) -> None:
+    rig.ask(LINK, vsi(1, 1))
+    rig.ask(LINK, wish)
+    assert rig.codes() == {code}
+    assert rig.up() == {veth(1): mac(1)}
+    assert veth(2) not in rig.tables.ports
+    assert wish.vsiid not in rig.agent.stations[LINK].bound
+
+
+def test_p2_a_station_cannot_have_what_another_holds(rig: Rig) -> None:
+    rig.ask(LINK, vsi(1, 1))
+    rig.ask(OTHER, vsi(2, 1))
+    assert rig.up() == {veth(1): mac(1)}
+    rig.ask(OTHER, vsi(1, 5))
+    assert rig.up() == {veth(1): mac(1)}
+    assert rig.codes() == {"mac-taken", "vsi-elsewhere"}
+
+
+def test_all_of_a_station_have_one_network_port_in_a_vlan(rig: Rig) -> None:
+    for number in range(1, 9):
+        rig.ask(LINK, vsi(number, number, "web" if number % 2 else "trunk"))
+    assert len({rig.tables.ports[number].pin for number in rig.up()}) == 1
+
+
+def test_an_agent_of_ours_there_announces_its_functions_itself(layout: Layout) -> None:
+    rig = PlainRig(layout)
+    Rig.begin(rig, LINK)
+    rig.tell(LINK, {HostEntry.KEY: HostEntry(ChannelKind.VEPA, "st").encode()})
+    rig.ask(LINK, vsi(1, 1))
+    assert rig.up() == {}, "it has not said on which function that is"
+    assert rig.agent.stations[LINK].bound == {}
