@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from openfex.cli.app import run
-from openfex.datapath.tables import read_rows
+from openfex.datapath.tables import read_drops, read_live, read_rows
+from openfex.errors import KernelError
 from openfex.lab import kept, lab
 from openfex.lab.names import netns_of
 from openfex.lab.view.look import look
@@ -24,9 +26,10 @@ from openfex.linux.netlink import Netlink
 from openfex.linux.packet import PacketSocket
 from openfex.linux.sysctl import sysctl
 from openfex.model.drops import DropReason
-from openfex.model.values import ChannelKind
+from openfex.model.values import ChannelKind, Mac, port_channel
 from openfex.proof.bed import frame, numbers
 from openfex.rules.engine import up_tag
+from openfex.rules.tables import BridgeTables
 from tests.netns.daemons import Daemon, running
 from tests.netns.policed import binding_of, counts_of, wait_until
 
@@ -35,6 +38,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BRIDGE, CABLE, ADAPTER, PORT, NETWORK = "fex-t-sw", "fex-t-cable", "fex-t-wire", "fex-t-port", "fex-t-net"
 DEADLINE_S = 30.0
 FRAMES = 600
+THIRD = 4
+"""The S-channel of the third function: the first has 2."""
 HELD_S = 4.0
 """Longer than a bridge holds a VSI with the keep-alive time below."""
 TEXT = """
@@ -149,8 +154,6 @@ def test_ports_come_up_when_the_host_asks_for_them_and_frames_go(file: Path, tmp
 
 def dropped(reason: DropReason) -> int:
     """How many frames were dropped for a reason, at whichever port."""
-    from openfex.datapath.tables import read_drops
-
     with Workshop(BRIDGE) as workshop:
         drops = read_drops(workshop.node(netns_of(BRIDGE, "bridge", BRIDGE)))
     return sum(count for (_, why), count in drops.items() if why is reason)
@@ -171,6 +174,17 @@ def test_it_lends_devices_and_a_take_down_gives_them_back(file: Path, tmp_path: 
     assert run(["bridge", str(file), "--name", BRIDGE, "--down"]) == 0, "twice is once"
 
 
+def has_taken(wire: PacketSocket, octets: bytes) -> bool:
+    """Whether a device has taken a frame; it does not where the queue that all devices of a CPU share is full."""
+    try:
+        wire.send(octets)
+    except KernelError as error:
+        if error.errno != errno.ENOBUFS:
+            raise
+        return False
+    return True
+
+
 def test_p5_it_is_killed_and_the_next_adopts(file: Path, tmp_path: Path) -> None:
     node = netns_of(BRIDGE, "bridge", BRIDGE)
     with bridge(file, tmp_path) as daemon, station(file, tmp_path / "h1") as host:
@@ -185,7 +199,8 @@ def test_p5_it_is_killed_and_the_next_adopts(file: Path, tmp_path: Path) -> None
             def send(number: int) -> None:
                 """One at a time: a full queue would lose what no bridge has seen."""
                 octets = frame(two.mac, one.mac, number)
-                wire.send(octets[:12] + up_tag(ChannelKind.SCHANNEL, one.function.channel, 0) + octets[12:])
+                tagged = octets[:12] + up_tag(ChannelKind.SCHANNEL, one.function.channel, 0) + octets[12:]
+                wait_until(lambda: has_taken(wire, tagged), f"frame {number} is taken")
                 hear(number)
 
             def hear(last: int) -> None:
@@ -240,6 +255,43 @@ def test_p3_the_ports_of_a_host_that_dies_go_down(file: Path, tmp_path: Path) ->
         host.end(signal.SIGKILL)
         daemon.until("expired", 2)
         wait_until(lambda: "up" not in states().values(), "both are down")
+
+
+def test_p3_a_withdrawn_s_channel_is_an_unknown_one_and_the_others_stay(file: Path, tmp_path: Path) -> None:
+    fewer = tmp_path / "fewer.yaml"
+    fewer.write_text(TEXT.replace("functions: 3", "functions: 2"))
+    with bridge(file, tmp_path) as daemon:
+        with station(file, tmp_path / "h1") as host:
+            host.until("associated", 2)
+            wait_until(lambda: states() == UP, "both are up")
+        with station(fewer, tmp_path / "h1") as host, PacketSocket(ADAPTER) as wire:
+            daemon.until("channel-withdrawn")
+            host.until("associated", 2)
+            wait_until(lambda: channels() == {1, 2, 3}, "the third has no port any more")
+            assert states() == UP
+            before = dropped(DropReason.UNKNOWN_CHANNEL)
+            octets = frame(Mac.parse("02:00:00:00:00:02"), Mac.parse("02:00:00:00:00:03"), 7)
+            wire.send(octets[:12] + up_tag(ChannelKind.SCHANNEL, THIRD, 0) + octets[12:])
+            wait_until(lambda: dropped(DropReason.UNKNOWN_CHANNEL) == before + 1, "what comes in it is counted so")
+
+
+def channels() -> set[int]:
+    """Those of the vEths that there are; the PF has the first."""
+    with Workshop(BRIDGE) as workshop:
+        found = read_live(workshop.node(netns_of(BRIDGE, "bridge", BRIDGE)))
+    assert isinstance(found, BridgeTables)
+    return {port_channel(number) for number, port in found.ports.items() if not port.network}
+
+
+def test_it_is_taken_down_while_it_runs(file: Path, tmp_path: Path) -> None:
+    with Netlink() as here:
+        before = [here.link(name) for name in (CABLE, PORT)]
+        with bridge(file, tmp_path) as daemon, station(file, tmp_path / "h1") as host:
+            host.until("associated", 2)
+            assert run(["bridge", str(file), "--name", BRIDGE, "--down"]) == 0
+            assert daemon.process.wait(DEADLINE_S) == 0
+        assert [here.link(name) for name in (CABLE, PORT)] == before
+    assert BRIDGE not in lab.labs()
 
 
 def test_a_second_one_is_refused(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,7 +89,7 @@ class Keeper:
         """Make adapters be this now, and keep them so. Raises OpenfexError; then they are kept as before."""
         before, self.wishes = self.wishes, wishes
         try:
-            self._apply()
+            self._apply(is_told=False)
         except BaseException:
             self.wishes = before
             raise
@@ -128,14 +128,16 @@ class Keeper:
             if woken.reload:
                 self._read_again(lambda: None)
 
-    def _apply(self) -> None:
+    def _apply(self, *, is_told: bool = True) -> None:
+        """`is_told`: also that there was nothing to do."""
         done = changes.apply(self.host, self.journal, self.wishes)
         members = members_of(self.wishes, self.host.observe())
         self.watch = replace(self.watch, members=members, tries={}, held=frozenset())
         for step in done.steps:
             self.door.tell(Told("done", step.adapter, str(step)))
         words = f"{many(len(done.steps), 'step')} done, and read back as wanted" if done.steps else "all is as wanted"
-        self.door.tell(Told("applied", "", words, {"steps": len(done.steps)}))
+        if is_told or done.steps:
+            self.door.tell(Told("applied", "", words, {"steps": len(done.steps)}))
 
     def _read_again(self, act: Callable[[], None]) -> None:
         """Take what the file says now, and act; if that cannot be, all stays as it was asked for before."""

@@ -94,8 +94,9 @@ def asked_of(file: str, name: str | None, folder: Path) -> Asked:
 
 
 def _lay_out(reading: Reading, host: str, folder: Path) -> Asked:
-    """The network, by what this host has given before. Raises DocumentError."""
+    """The network, by what this host has given before. Raises DocumentError, InputError."""
     from openfex.adapter.given import FILE, read_given, write_given
+    from openfex.errors import InputError
     from openfex.host.real import Asked
     from openfex.plan.adapters import real_adapters
     from openfex.plan.allotment import allotment_of
@@ -104,6 +105,9 @@ def _lay_out(reading: Reading, host: str, folder: Path) -> Asked:
     from openfex.plan.wishes import joined, wishes_of
 
     layout = lay_out(reading, read_given(folder / FILE), ())
+    if not layout.host(host).adapters:
+        remedy = f"write one: `kind: adapter`, with `host: {host}` and `driver: sriov`"
+        raise InputError(f"host {host} of {reading.file} has no adapter", code="not-for-host", remedy=remedy)
     write_given(folder / FILE, allotment_of(layout))
     said = [wishes_of(document.name, spec)[0] for document, spec in real_adapters(reading)]
     if not layout.host(host).has_agent:

@@ -42,6 +42,15 @@ def test_what_is_said_of_a_network_s_adapter_is_asked_for_beside_what_is_agreed_
     assert (wish.functions, [pf.name for pf in wish.pfs]) == (2, ["eno1"])
 
 
+def test_a_host_without_an_adapter_is_refused(tmp_path: Path) -> None:
+    text = (ROOT / "examples/real-network.yaml").read_text()
+    file = tmp_path / "network.yaml"
+    file.write_text(text[: text.index("---\nkind: adapter")])
+    with pytest.raises(InputError) as refused:
+        asked_of(str(file), "h1", tmp_path)
+    assert refused.value.code == "not-for-host"
+
+
 def test_a_host_without_an_agent_only_keeps_its_adapter(tmp_path: Path) -> None:
     asked = asked_of(str(ROOT / "examples/real-host.yaml"), "h1", tmp_path)
     assert (asked.layout, [wish.name for wish in asked.wishes]) == (None, ["h1-nic0"])
