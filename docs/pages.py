@@ -25,7 +25,7 @@ from openfex.protocol.table import Table
 from openfex.protocol.vdp_tables import BRIDGE, STATION
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
-PAGES = tuple(REFERENCE / f"{name}.md" for name in ("documents", "programs", "formats", "signalling"))
+PAGES = tuple(REFERENCE / f"{name}.md" for name in ("documents", "programs", "formats", "ecp", "vdp"))
 SCHEMA = REFERENCE / "document.schema.json"
 BLOCK = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

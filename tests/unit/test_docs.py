@@ -255,3 +255,13 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert target.is_relative_to(ROOT)
         if anchor:
             assert anchor in anchors(target), f"{name_of(path)} links to {link}"
+
+
+def test_tests_that_pages_name_are_there() -> None:
+    """In tables of what comes of an event, the test that shows it."""
+    there = {
+        name for path in (ROOT / "tests").rglob("*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+    named = {name for path in pages() for name in re.findall(r"`(test_\w+)`", path.read_text())}
+    assert len(named) > 50
+    assert named - there == set()

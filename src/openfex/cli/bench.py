@@ -47,8 +47,8 @@ than the values.
 
 Examples:
 
-  fex bench                        all rows, three to four minutes
-  fex bench --quick                three rounds each, about a minute: a glance
+  fex bench                        all rows, some twelve minutes
+  fex bench --quick                three rounds each, some five minutes: a glance
   fex bench tcp_stream udp_64_pps  these two
   fex bench scale_4094 --burst 1   the hardest traffic there is for caches
   fex bench --json > bench.json    a list of results, for programs

@@ -229,12 +229,12 @@ class Bridge:
 
     def _hear(self, manager: ManagerId, tlv: VsiTlv, now: float) -> list[BridgeOutput]:
         vsi = Vsi.of(manager, tlv)
-        cause = _Cause(tlv.vsiid, BridgeEvent.LEFT, now, command=tlv.command, vsi=vsi)
-        if tlv.command is Command.DE_ASSOCIATE:
-            return self._step(cause)
         entry = self._entries.get(tlv.vsiid)
-        if self._is_again(entry, tlv.command, vsi):
-            return self._step(replace(cause, event=BridgeEvent.AGAIN))
+        is_again = tlv.command is not Command.DE_ASSOCIATE and self._is_again(entry, tlv.command, vsi)
+        event = BridgeEvent.AGAIN if is_again else BridgeEvent.LEFT
+        cause = _Cause(tlv.vsiid, event, now, command=tlv.command, vsi=vsi)
+        if is_again or tlv.command is Command.DE_ASSOCIATE:
+            return self._step(cause)
         fault = tlv.fault(self.group_ids)
         if not fault and entry is None and len(self._entries) >= self.most:
             fault = ErrorCode.INSUFFICIENT_RESOURCES

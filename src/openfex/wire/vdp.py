@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from functools import lru_cache
 from typing import ClassVar
 
 from openfex.errors import WireError
@@ -26,6 +27,8 @@ from openfex.wire.vsi import Filter, FilterFormat, Vsiid, VsiidFormat
 
 _RESPONSE, _KEEP, _HARD, _ERROR = 0x40, 0x20, 0x10, 0x0F
 _FIXED = 25
+_REMEMBERED = 1 << 13
+"""TLVs: each VSI's request and response, which are the same with every keep-alive."""
 
 
 class Command(IntEnum):
@@ -172,6 +175,11 @@ class VsiTlv:
         return ErrorCode.INVALID_FILTER if alone and len(nulls) > 1 else ErrorCode.SUCCESS
 
 
+@lru_cache(_REMEMBERED)
+def _read(tlv: Tlv) -> VsiTlv:
+    return VsiTlv.decode(tlv)
+
+
 _COMMANDS = {int(one): one for one in Command}
 _ERRORS = {int(one): one for one in ErrorCode}
 _VSIID_FORMATS = {int(one): one for one in VsiidFormat}
@@ -200,5 +208,5 @@ class Vdpdu:
             raise WireError("a VDPDU begins with a VSI Manager ID", code="no-manager")
         if any(one.type == ManagerId.TYPE for one in tlvs[1:]):
             raise WireError("a VDPDU has one VSI Manager ID", code="second-manager")
-        vsis = tuple(VsiTlv.decode(one) for one in tlvs[1:] if one.type in _COMMANDS)
+        vsis = tuple(_read(one) for one in tlvs[1:] if one.type in _COMMANDS)
         return cls(ManagerId(tlvs[0].value), vsis)

@@ -102,9 +102,11 @@ def _shares(count: int, most: int) -> tuple[int, ...]:
     return tuple(min(most, count - first) for first in range(0, count, most))
 
 
-def scale(name: str, size: tuple[int, int], attachment: str = AUTO, spec: str = PLAIN) -> str:
+def scale(
+    name: str, size: tuple[int, int], attachment: str = AUTO, spec: str = PLAIN, *, signalled: bool = False
+) -> str:
     """A bridge with many vEths of one profile behind as few uplinks as they fit, and beside it one with two."""
     veths, hosts = size
     shares = _shares(veths, -(-veths // hosts))
     many = [Rack(number, MANY, (share,), attachment=attachment) for number, share in enumerate(shares, start=1)]
-    return _lab(name, [Rack(0, FEW, (1, 1), attachment=attachment), *many], {"bench": spec})
+    return _lab(name, [Rack(0, FEW, (1, 1), attachment=attachment), *many], {"bench": spec}, signalled=signalled)
