@@ -8,7 +8,7 @@ away: what was associated stays up and is asked for again now and then. What the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from uuid import UUID
@@ -22,7 +22,7 @@ from openfex.protocol.output import Log, Send, Transmit, earliest
 from openfex.protocol.uplink import Agreed, Uplink, log_of
 from openfex.protocol.vdp import Associated, Deassociated, LossReason, Lost, Refused, Vsi
 from openfex.protocol.vdp_station import Station
-from openfex.rules.compiler import function_of, owners_of
+from openfex.rules.compiler import function_of, owners_of, vepa_lists
 from openfex.rules.tables import ExtenderTables, Members
 from openfex.wire.control import (
     FunctionEntry,
@@ -97,7 +97,11 @@ def _channels(bits: int, row: int) -> set[int]:
 
 
 class HostAgent:
-    """One host. `ends` are its ends of uplinks, by link; `tables` what its programs have now."""
+    """One host. `ends` are its ends of uplinks, by link; `tables` what its programs have now.
+
+    `foreign`: the links whose bridges are others'. They have no channel control: what is associated there by VDP, with
+    the MAC and the VLANs that documents say, is up, and lists are made from that.
+    """
 
     def __init__(
         self,
@@ -105,8 +109,9 @@ class HostAgent:
         bindings: Iterable[Binding],
         ends: Mapping[int, Uplink[Station]],
         tables: ExtenderTables | None = None,
+        foreign: Collection[int] = (),
     ) -> None:
-        self.host, self.ends = host, ends
+        self.host, self.ends, self.foreign = host, ends, foreign
         self.bindings = {Vsiid.uuid(UUID(one.uuid)): one for one in bindings}
         self.tables = tables or ExtenderTables()
         self.up = {key for key, one in self.bindings.items() if self._was_up(one.host_port)}
@@ -141,9 +146,12 @@ class HostAgent:
         """Announce the functions, and speak."""
         effects: list[Effect] = []
         for link, end in self.ends.items():
+            if link in self.foreign:
+                effects += self._take(link, end.start(now), now)
+                continue
             self._told[link] = end.mirror.change_all(self._entries(link), now)[0]
             effects += self._take(link, [*end.start(now), *end.open_mirror(now)], now)
-        return effects
+        return [*effects, *(self._settle(now) if self.foreign else [])]
 
     def receive(self, link: int, octets: bytes, now: float) -> list[Effect]:
         """Take a frame of an uplink's own untagged channel."""
@@ -257,7 +265,8 @@ class HostAgent:
         if end.agreement is None:
             return []
         known = end.vdp.associations
-        wishes = {key: (_vsi_of(key, self.bindings[key]), Command.ASSOCIATE) for key in keys if key not in known}
+        vsi_of = _explicit_vsi_of if link in self.foreign else _vsi_of
+        wishes = {key: (vsi_of(key, self.bindings[key]), Command.ASSOCIATE) for key in keys if key not in known}
         adopted = [one for key, one in wishes.items() if key in self.up]
         fresh = [one for key, one in wishes.items() if key not in self.up]
         outputs = [*end.vdp.adopt_all(adopted, now), *end.vdp.associate_all(fresh, now)]
@@ -288,17 +297,26 @@ class HostAgent:
         for uplink in self.host.uplinks:
             link, told = uplink.host_link, self._links.get(uplink.host_link, _Link())
             tables.links[link] = uplink.kind
-            if not told.is_known:
+            if link in self.foreign:
+                tables.lists |= vepa_lists(one for one in bound.values() if one.uplink == uplink)
+            elif not told.is_known:
                 tables.lists |= {key: one for key, one in self.tables.lists.items() if key[0] == link}
             else:
                 tables.lists |= {(link, list_id): members for list_id, members in told.lists().items()}
             for function in self.host.functions:
                 port = port_number(link, function.channel)
-                has_veth = told.channels.get(function.channel) == function.channel
+                has_veth = link in self.foreign or told.channels.get(function.channel) == function.channel
                 if has_veth or (not told.is_known and port in self.tables.functions):
                     tables.functions[port] = function_of(bound.get(port), tables.lists)
         tables.owners = owners_of(bound.values())
         return tables
+
+
+def _explicit_vsi_of(key: Vsiid, binding: Binding) -> Vsi:
+    """The same of another's bridge, which knows none of our profiles: each VLAN is said."""
+    type_ = vsi_type_of(binding.profile.name)
+    filters = tuple(Filter(vlan, binding.mac) for vlan in sorted(binding.profile.vlans))
+    return Vsi(key, MANAGER, type_.number, type_.version, filters)
 
 
 def _vsi_of(key: Vsiid, binding: Binding) -> Vsi:

@@ -184,6 +184,7 @@ class Staff:
             self.layout.bindings_on(host.name),
             ends,
             tables if isinstance(tables, ExtenderTables) else None,
+            {one.host_link for one in host.uplinks if self.layout.is_foreign(one.bridge)},
         )
         self.hosts[host.name] = agent
         self.loop.add(agent, wires, partial(self._perform_host, agent, space))

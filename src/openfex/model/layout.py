@@ -244,6 +244,8 @@ class Layout:
     wires: tuple[tuple[NetworkPort, NetworkPort], ...] = ()
     signalling: Signalling | None = None
     """How agents speak; None: there are none, the tables of all nodes are written for them."""
+    foreign: tuple[Bridge, ...] = ()
+    """Others' bridges, where uplinks end; nothing of them is built here, or known."""
 
     def uplinks_of(self, bridge: str) -> tuple[Uplink, ...]:
         """The uplinks that end at a bridge."""
@@ -263,8 +265,12 @@ class Layout:
         return next(host for host in self.hosts if host.name == name)
 
     def bridge(self, name: str) -> Bridge:
-        """The bridge of that name."""
-        return next(bridge for bridge in self.bridges if bridge.name == name)
+        """The bridge of that name, another's too."""
+        return next(bridge for bridge in (*self.bridges, *self.foreign) if bridge.name == name)
+
+    def is_foreign(self, bridge: str) -> bool:
+        """Whether a bridge is another's."""
+        return any(one.name == bridge for one in self.foreign)
 
     def is_tap(self, binding: Binding) -> bool:
         """Whether a binding's function is a TAP."""

@@ -58,6 +58,14 @@ Ports = Annotated[
 class BridgeSpec(Spec):
     """A controlling bridge."""
 
+    remote: Truth = Field(
+        False,
+        description="another's bridge with reflective relay, reached over `port` of uplinks: nothing of it is built "
+        "here. It has no `ports` (`remote-bridge-ports`), its uplinks are `vepa` (`remote-bridge-needs-vepa`), and the "
+        "NICs on them have nothing but VLANs (`bridge-only-vlans`)",
+        examples=[True],
+    )
+
     fabric: Fabric = Field(
         "a",
         description="which fabric it is; a host's uplink must be of the same (`wrong-fabric`)",

@@ -59,15 +59,17 @@ def lay_out(documents: Reading, held: Allotment | None = None) -> Layout:
     lay_machines(draft)
     if draft.problems:
         raise DocumentError(draft.problems)
+    foreign = {name for name, bridge in spec.bridges.items() if bridge.remote}
     layout = Layout(
         draft.lab,
-        tuple(draft.bridges.values()),
+        tuple(one for name, one in draft.bridges.items() if name not in foreign),
         tuple(draft.hosts.values()),
         tuple(draft.machines.values()),
         tuple(draft.bindings.values()),
         tuple(draft.profiles.values()),
         wires,
         signalling_of(spec.signalling) if spec.signalling else None,
+        tuple(one for name, one in draft.bridges.items() if name in foreign),
     )
     review_layout(layout, documents)
     return layout

@@ -31,7 +31,7 @@ from openfex.plan.remotes import check_remote_machines, check_remotes
 from openfex.plan.rules import check_rates, check_rules
 from openfex.plan.shapes import check_shapes
 from openfex.plan.sources import check_guards, check_source_macs
-from openfex.plan.vepa import check_stations, check_vepa_pins, check_vepa_profiles
+from openfex.plan.vepa import check_foreign_bridges, check_stations, check_vepa_pins, check_vepa_profiles
 
 CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_network,
@@ -59,6 +59,7 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_guards,
     check_vepa_profiles,
     check_stations,
+    check_foreign_bridges,
     check_addresses,
     check_mtus,
 )

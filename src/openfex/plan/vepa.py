@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from openfex.errors import Problem
 from openfex.model.documents import MachineSpec
 from openfex.model.layout import Binding, Layout, NetworkPort, Profile
+from openfex.model.policy import FREE
 from openfex.model.reader import Reading, of_spec
 from openfex.model.values import ChannelKind
 from openfex.plan.inventory import Inventory
@@ -68,6 +69,30 @@ def check_stations(inventory: Inventory) -> Iterator[Problem]:
         if machine.host in speaks:
             message = f"host {machine.host} is a station that says by VDP what it has"
             yield document.problem("station-speaks", message, remedy, ("host",))
+
+
+MOST_FILTERS = 60
+"""Of a VSI: what a TLV has room for."""
+
+
+def check_foreign_bridges(inventory: Inventory) -> Iterator[Problem]:
+    """Another's bridge is told VLANs and MACs by VDP, and nothing else; its ports are its own."""
+    for document, network in inventory.networks:
+        for name, bridge in network.bridges.items():
+            if bridge.remote and bridge.ports:
+                message = f"bridge {name} is another's, whose ports are not ours to say"
+                remedy = "take them out"
+                yield document.problem("remote-bridge-ports", message, remedy, ("bridges", name, "ports"))
+    for nic in inventory.nics:
+        uplink, profile = inventory.uplink_of(nic), inventory.profiles.get(nic.spec.profile)
+        there = inventory.bridges.get(uplink.bridge) if uplink else None
+        if uplink and profile and there is not None and there.remote:
+            asks = "more than VLANs" if profile.policy != FREE else ""
+            asks = asks or (f"more than {MOST_FILTERS} VLANs" if len(profile.vlans) > MOST_FILTERS else "")
+            if asks:
+                message = f"profile {profile.name} asks for {asks}, and bridge {uplink.bridge} is another's"
+                remedy = f"give it a profile with `vlan` alone, of {MOST_FILTERS} VLANs at most"
+                yield nic.problem("bridge-only-vlans", message, remedy, "profile")
 
 
 def way_of(binding: Binding, vlan: int) -> NetworkPort | None:
