@@ -22,7 +22,7 @@ from openfex.protocol.output import Log, Send, Transmit, earliest
 from openfex.protocol.uplink import Agreed, Uplink, log_of
 from openfex.protocol.vdp import Associated, Deassociated, LossReason, Lost, Refused, Vsi
 from openfex.protocol.vdp_station import Station
-from openfex.rules.compiler import function_of, owners_of
+from openfex.rules.compiler import function_of, owners_of, vepa_lists
 from openfex.rules.tables import ExtenderTables, Members
 from openfex.wire.control import Key, Kind, ListRow, Mark, VethEntry, numbers_of
 from openfex.wire.vdp import Command, ManagerId
@@ -98,6 +98,9 @@ class HostAgent:
     """One host. `ends` are its ends of uplinks, by link; `tables` what its programs have now.
 
     `channels`: of a real host, which has no programs, the VIDs that functions are in, by number.
+
+    Others' bridges have no channel control: what is associated there by VDP, with the MAC and the VLANs that documents
+    say, is up, and lists are made from that. Where such a bridge speaks no VDP either the uplink has no end: all is up.
     """
 
     def __init__(
@@ -112,7 +115,10 @@ class HostAgent:
         self.channels = dict(channels or {})
         self.bindings = _by_vsi(bindings)
         self.tables = tables or ExtenderTables()
-        self.up = {key for key, one in self.bindings.items() if self._was_up(one.host_port)}
+        self.foreign = {one.host_link for one in host.uplinks if one.foreign}
+        self.up = {
+            key for key, one in self.bindings.items() if self._was_up(one.host_port) or one.uplink.host_link not in ends
+        }
         """The VSIs whose functions are up."""
         self._links = {link: _Link() for link in ends}
         self._again: dict[Vsiid, float] = {}
@@ -144,10 +150,13 @@ class HostAgent:
         """Announce the functions, and speak."""
         effects: list[Effect] = []
         for link, end in self.ends.items():
+            if link in self.foreign:
+                effects += self._take(link, end.start(now), now)
+                continue
             self._told[link] = end.mirror.change_all(self._entries(link), now)[0]
             asked = self._ask_channels(link, end, now)
             effects += self._take(link, [*asked, *end.start(now), *end.open_mirror(now)], now)
-        return effects
+        return [*effects, *(self._settle(now) if self.foreign else [])]
 
     def _ask_channels(self, link: int, end: Uplink[Station], now: float) -> list[object]:
         """S-channels for all functions: those that there are, confirmed; the PF has the default one."""
@@ -324,13 +333,15 @@ class HostAgent:
         for uplink in self.host.uplinks:
             link, told = uplink.host_link, self._links.get(uplink.host_link, _Link())
             tables.links[link] = uplink.kind
-            if not told.is_known:
+            if link in self.foreign:
+                tables.lists |= vepa_lists(one for one in bound.values() if one.uplink == uplink)
+            elif not told.is_known:
                 tables.lists |= {key: one for key, one in self.tables.lists.items() if key[0] == link}
             else:
                 tables.lists |= {(link, list_id): members for list_id, members in told.lists().items()}
             for function in self.host.functions:
                 port = port_number(link, function.channel)
-                channel = self._channel_of(link, function.channel)
+                channel = function.channel if link in self.foreign else self._channel_of(link, function.channel)
                 if channel is None and not told.is_known and port in self.tables.functions:
                     channel = self._channel_now(function.channel)
                 if channel is not None and (channel == function.channel or self.host.remote):
@@ -353,6 +364,9 @@ class HostAgent:
 
 
 def _vsi_of(key: Vsiid, binding: Binding) -> Vsi:
-    """What is asked for a NIC: its profile's type, its MAC, and a VLAN that the bridge chooses."""
-    type_ = vsi_type_of(binding.profile.name)
-    return Vsi(key, MANAGER, type_.number, type_.version, (Filter(0, binding.mac),))
+    """What is asked for a NIC: its profile's type, its MAC, and a VLAN that the bridge chooses.
+
+    Another's bridge knows none of our profiles: each VLAN is said.
+    """
+    type_, vlans = vsi_type_of(binding.profile.name), sorted(binding.profile.vlans) if binding.uplink.foreign else [0]
+    return Vsi(key, MANAGER, type_.number, type_.version, tuple(Filter(vlan, binding.mac) for vlan in vlans))

@@ -209,7 +209,7 @@ class Staff:
 
     def _start_host(self, host: Host) -> None:
         space = netns_of(self.layout.lab, "host", host.name)
-        devices = {one.host_link: one.device for one in host.uplinks}
+        devices = {one.host_link: one.device for one in host.uplinks if self.layout.bridge(one.bridge).has_agent}
         wires = self._open(host.name, space, devices)
         ends = {
             link: station_end(

@@ -78,6 +78,8 @@ def port_name(layout: Layout, point: Point, number: int) -> str:
 
 def _nic_points(layout: Layout, binding: Binding) -> list[Point]:
     uplink = binding.uplink
+    if layout.is_foreign(uplink.bridge):
+        return [_at_host(layout.host(uplink.host), binding.host_port)]
     veth = _at_bridge(layout, layout.bridge(uplink.bridge), binding.bridge_port)
     if layout.host(uplink.host).remote:
         return [veth]

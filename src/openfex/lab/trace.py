@@ -140,6 +140,7 @@ def _cables(layout: Layout) -> dict[End, End]:
         )
         for host in layout.own_hosts
         for uplink in host.uplinks
+        if not layout.is_foreign(uplink.bridge)
     ]
     ends += [
         (("bridge", one.bridge, one.number), ("bridge", other.bridge, other.number)) for one, other in layout.wires

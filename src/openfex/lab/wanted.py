@@ -69,6 +69,9 @@ def _wires(layout: Layout) -> State:
     for host in layout.own_hosts:
         for uplink in host.uplinks:
             near = Place(netns_of(layout.lab, "host", host.name), uplink.device)
+            if layout.is_foreign(uplink.bridge):
+                state[DeviceKey(uplink.port)] = DeviceSpec(near, uplink.mtu, uplink.is_xdp)
+                continue
             far = Place(netns_of(layout.lab, "bridge", uplink.bridge), uplink.bridge_device)
             state[WireKey(f"{host.name}.{uplink.fabric}")] = WireSpec(
                 near, far, uplink.mtu, uplink.is_xdp, uplink.shape

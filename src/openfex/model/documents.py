@@ -164,8 +164,8 @@ class UplinkSpec(Spec):
     )
     port: Device | None = Field(
         None,
-        description="of a `remote` host: the device of this machine where its cable ends (`remote-needs-port`); it is "
-        "lent to the bridge, and given back by `fex lab down`",
+        description="of a `remote` host, or to a `remote` bridge: the device of this machine where its cable ends "
+        "(`remote-needs-port`); it is lent to the bridge, or to the host, and given back by `fex lab down`",
         examples=["enp1s0"],
     )
 

@@ -71,7 +71,9 @@ class Uplink:
     attachment: str = AUTO
     shape: Shape | None = None
     port: str = ""
-    """Of a real host: the device of this machine that is the bridge's end."""
+    """Of a real host or bridge: the device of this machine that is the cable's other end."""
+    foreign: bool = False
+    """Its bridge is another's."""
 
     @property
     def is_xdp(self) -> bool:
@@ -179,12 +181,14 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """A controlling bridge."""
+    """A controlling bridge, or another's. `has_agent`: it speaks VDP, at least."""
 
     name: str
     fabric: str
     ports: tuple[NetworkPort, ...]
     ageing_ms: int
+    foreign: bool = False
+    has_agent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +252,8 @@ class Layout:
     profiles: tuple[Profile, ...]
     wires: tuple[tuple[NetworkPort, NetworkPort], ...] = ()
     signalling: Signalling = Signalling()
+    foreign: tuple[Bridge, ...] = ()
+    """Others' bridges, where uplinks end; nothing of them is built here, or known."""
 
     def uplinks_of(self, bridge: str) -> tuple[Uplink, ...]:
         """The uplinks that end at a bridge."""
@@ -281,8 +287,12 @@ class Layout:
         return next(host for host in self.hosts if host.name == name)
 
     def bridge(self, name: str) -> Bridge:
-        """The bridge of that name."""
-        return next(bridge for bridge in self.bridges if bridge.name == name)
+        """The bridge of that name, another's too."""
+        return next(bridge for bridge in (*self.bridges, *self.foreign) if bridge.name == name)
+
+    def is_foreign(self, bridge: str) -> bool:
+        """Whether a bridge is another's."""
+        return any(one.name == bridge for one in self.foreign)
 
     def is_tap(self, binding: Binding) -> bool:
         """Whether a binding's function is a TAP."""

@@ -89,6 +89,19 @@ class BridgeSpec(Spec):
         description="a learnt station that is not heard for so long is forgotten",
         examples=["5m"],
     )
+    remote: Truth = Field(
+        False,
+        description="another's bridge with reflective relay, reached over `port` of uplinks: nothing of it is built "
+        "here. It has no `ports` (`remote-bridge-ports`), its uplinks are `vepa` (`remote-bridge-needs-vepa`), and the "
+        "NICs on them have nothing but VLANs (`bridge-only-vlans`)",
+        examples=[True],
+    )
+    agent: Truth = Field(
+        True,
+        description="of a `remote` bridge: it speaks VDP, and a NIC there is up when it says so. Without an agent it "
+        "is up as these documents say (`agent-needs-remote`)",
+        examples=[False],
+    )
 
 
 class NetworkSpec(Spec):

@@ -33,7 +33,10 @@ def lay_hosts(draft: Draft) -> None:
     for document, spec in hosts:
         kind = ChannelKind(spec.channel)
         uplinks = tuple(
-            _lay_uplink(document.name, fabric, one, kind, links[f"{one.bridge}/{document.name}"])
+            replace(
+                _lay_uplink(document.name, fabric, one, kind, links[f"{one.bridge}/{document.name}"]),
+                foreign=draft.bridges[one.bridge].foreign,
+            )
             for fabric, one in sorted(spec.uplinks.items())
         )
         draft.hosts[document.name] = Host(document.name, kind, uplinks, (), spec.remote, spec.agent)

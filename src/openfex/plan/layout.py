@@ -39,7 +39,7 @@ def _lay_bridge(draft: Draft, name: str, spec: BridgeSpec) -> None:
         mtu = (port_spec.mtu or DEFAULT_PORT_MTU) if port_spec.device else 0
         link, device = links[f"{name}/{port}"], port_spec.device or ""
         ports.append(NetworkPort(name, port, link, profile, port_spec.peer, device, mtu))
-    draft.bridges[name] = Bridge(name, spec.fabric, tuple(ports), spec.ageing)
+    draft.bridges[name] = Bridge(name, spec.fabric, tuple(ports), spec.ageing, spec.remote, spec.agent)
 
 
 def _lay_wires(draft: Draft, spec: NetworkSpec) -> tuple[tuple[NetworkPort, NetworkPort], ...]:
@@ -67,13 +67,14 @@ def lay_out(documents: Reading, held: Allotment | None = None, here: Collection[
         raise DocumentError(draft.problems)
     layout = Layout(
         draft.lab,
-        tuple(draft.bridges.values()),
+        tuple(one for one in draft.bridges.values() if not one.foreign),
         tuple(draft.hosts.values()),
         tuple(draft.machines.values()),
         tuple(draft.bindings.values()),
         tuple(draft.profiles.values()),
         wires,
         signalling_of(spec.signalling),
+        tuple(one for one in draft.bridges.values() if one.foreign),
     )
     review_layout(layout, documents)
     return layout

@@ -27,7 +27,8 @@ def check_remotes(inventory: Inventory) -> Iterator[Problem]:
             remedy = "write a host for each adapter and its cable"
             yield document.problem("remote-needs-one", message, remedy, ("uplinks",))
         for fabric, uplink in sorted(host.uplinks.items()):
-            yield from _check_uplink(document, host, fabric, uplink)
+            bridge = inventory.bridges.get(uplink.bridge)
+            yield from _check_uplink(document, host, fabric, uplink, foreign=bridge is not None and bridge.remote)
         if not host.remote and "agent" in host.model_fields_set:
             message = "a lab's own hosts always have agents"
             yield document.problem("agent-needs-remote", message, "write `remote: true`, or take it out", ("agent",))
@@ -64,15 +65,24 @@ def _ends(inventory: Inventory) -> Iterator[tuple[Document, str, str, str, Place
                 yield document, uplink.bridge, uplink.port, label, ("uplinks", fabric, "port")
 
 
-def _check_uplink(document: Document, host: HostSpec, fabric: str, uplink: UplinkSpec) -> Iterator[Problem]:
+def _check_uplink(
+    document: Document, host: HostSpec, fabric: str, uplink: UplinkSpec, *, foreign: bool
+) -> Iterator[Problem]:
     path = ("uplinks", fabric)
-    if host.remote and uplink.port is None:
-        message = "nothing says where the cable of a real host ends"
+    if foreign and host.remote:
+        message = f"neither host {document.name} nor bridge {uplink.bridge} is here, so their cable is not"
+        yield document.problem("remote-both-ends", message, "write one of them alone", (*path, "bridge"))
+        return
+    if foreign and host.channel != ChannelKind.VEPA.value:
+        message = f"bridge {uplink.bridge} is another's, and knows no {host.channel}"
+        yield document.problem("remote-bridge-needs-vepa", message, "write `channel: vepa`", ("channel",))
+    if (host.remote or foreign) and uplink.port is None:
+        message = f"nothing says where the cable of a real {'host' if host.remote else 'bridge'} ends"
         yield document.problem("remote-needs-port", message, "write port: the name of a device of this machine", path)
-    if not host.remote and uplink.port is not None:
+    if not (host.remote or foreign) and uplink.port is not None:
         message = "the cables of a lab's own hosts have no device of this machine at their end"
         yield document.problem("port-needs-remote", message, "write `remote: true`, or take it out", (*path, "port"))
-    if host.remote and uplink.rate is not None:
+    if (host.remote or foreign) and uplink.rate is not None:
         message = "what a real cable carries is not held back here"
         yield document.problem("rate-needs-lab", message, "take rate and classes out", (*path, "rate"))
 

@@ -31,7 +31,7 @@ from openfex.plan.remotes import check_cables, check_remote_machines, check_remo
 from openfex.plan.rules import check_rates, check_rules
 from openfex.plan.shapes import check_shapes
 from openfex.plan.sources import check_guards, check_source_macs
-from openfex.plan.vepa_checks import check_stations, check_vepa_pins, check_vepa_profiles
+from openfex.plan.vepa_checks import check_foreign_bridges, check_stations, check_vepa_pins, check_vepa_profiles
 
 CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_network,
@@ -60,6 +60,7 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Problem]], ...] = (
     check_guards,
     check_vepa_profiles,
     check_stations,
+    check_foreign_bridges,
     check_addresses,
     check_mtus,
 )

@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from openfex.errors import Problem
 from openfex.model.documents import MachineSpec
 from openfex.model.layout import Layout
+from openfex.model.policy import FREE
 from openfex.model.reader import Reading, of_spec
 from openfex.model.values import ChannelKind
 from openfex.plan.inventory import Inventory
 from openfex.plan.vepa import find_split, refuse_profile, way_of
+
+MOST_FILTERS = 60
+"""Of a VSI: what a TLV has room for."""
 
 
 def check_vepa_profiles(inventory: Inventory) -> Iterator[Problem]:
@@ -39,6 +43,30 @@ def check_stations(inventory: Inventory) -> Iterator[Problem]:
         if machine.host in speaks:
             message = f"host {machine.host} is a station that says by VDP what it has"
             yield document.problem("station-speaks", message, remedy, ("host",))
+
+
+def check_foreign_bridges(inventory: Inventory) -> Iterator[Problem]:
+    """Another's bridge is told VLANs and MACs by VDP, and nothing else; its ports are its own."""
+    for document, network in inventory.networks:
+        for name, bridge in network.bridges.items():
+            if "agent" in bridge.model_fields_set and not bridge.remote:
+                message = f"bridge {name} is ours, which always has an agent"
+                remedy = "write `remote: true`, or take it out"
+                yield document.problem("agent-needs-remote", message, remedy, ("bridges", name, "agent"))
+            if bridge.remote and bridge.ports:
+                message = f"bridge {name} is another's, whose ports are not ours to say"
+                remedy = "take them out"
+                yield document.problem("remote-bridge-ports", message, remedy, ("bridges", name, "ports"))
+    for nic in inventory.nics:
+        uplink, profile = inventory.uplink_of(nic), inventory.profiles.get(nic.spec.profile)
+        there = inventory.bridges.get(uplink.bridge) if uplink else None
+        if uplink and profile and there is not None and there.remote:
+            asks = "more than VLANs" if profile.policy != FREE else ""
+            asks = asks or (f"more than {MOST_FILTERS} VLANs" if len(profile.vlans) > MOST_FILTERS else "")
+            if asks:
+                message = f"profile {profile.name} asks for {asks}, and bridge {uplink.bridge} is another's"
+                remedy = f"give it a profile with `vlan` alone, of {MOST_FILTERS} VLANs at most"
+                yield nic.problem("bridge-only-vlans", message, remedy, "profile")
 
 
 def check_vepa_pins(layout: Layout, reading: Reading) -> Iterator[Problem]:

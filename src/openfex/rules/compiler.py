@@ -181,9 +181,8 @@ def compile_extender(layout: Layout, host: Host, bridges: Mapping[str, BridgeTab
     tables = ExtenderTables()
     for uplink in host.uplinks:
         tables.links[uplink.host_link] = uplink.kind
-        floods = bridges[uplink.bridge].floods
         for scope, by_link in _members(layout, uplink.bridge).items():
-            number = _list_at(uplink, scope, floods)
+            number = _list_at(uplink, scope, bridges)
             if number and uplink.bridge_link in by_link:
                 tables.lists[uplink.host_link, number] = _list(by_link[uplink.bridge_link], scope[1])
     bound = {one.host_port: one for one in layout.bindings_on(host.name)}
@@ -193,10 +192,10 @@ def compile_extender(layout: Layout, host: Host, bridges: Mapping[str, BridgeTab
     return tables
 
 
-def _list_at(uplink: Uplink, scope: Scope, floods: Mapping[Scope, Flood]) -> int:
+def _list_at(uplink: Uplink, scope: Scope, bridges: Mapping[str, BridgeTables]) -> int:
     """How an uplink names a list; 0: it does not. By VEPA there is one a VLAN, and that is its name."""
     if uplink.kind is not ChannelKind.VEPA:
-        return floods[scope].list_id
+        return bridges[uplink.bridge].floods[scope].list_id
     return 0 if scope[0] else scope[1]
 
 
@@ -212,6 +211,15 @@ def function_of(binding: Binding | None, lists: Mapping[tuple[int, int], Members
     untagged = [vlan for vlan, one in mine.items() if channel in one.untagged]
     trunk = any(channel in one.tagged for one in mine.values())
     return Function(up=True, vepa=True, vlan=min(untagged, default=0), trunk=trunk)
+
+
+def vepa_lists(bindings: Iterable[Binding]) -> dict[tuple[int, int], Members]:
+    """Who is in which VLAN on a host's VEPA uplinks, as the NICs' profiles say: nobody tells it of another's bridge."""
+    members: dict[tuple[int, int], list[Binding]] = {}
+    for one in bindings:
+        for vlan in one.profile.vlans:
+            members.setdefault((one.uplink.host_link, vlan), []).append(one)
+    return {(link, vlan): _list(bound, vlan) for (link, vlan), bound in members.items()}
 
 
 def owners_of(bindings: Iterable[Binding]) -> dict[tuple[int, Mac], int]:

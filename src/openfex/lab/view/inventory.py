@@ -146,7 +146,7 @@ def _nic_text(binding: Binding) -> str:
 
 
 def binding_rows(sight: Sight) -> list[Row]:
-    """One row a binding; `up` means both ends let it pass: the host's function and the bridge's vEth."""
+    """One row a binding; `up`: both ends let it pass, the host's function and the vEth of a bridge of ours."""
     return [_binding_row(sight, binding) for binding in sight.layout.bindings]
 
 
@@ -155,14 +155,15 @@ def _binding_row(sight: Sight, binding: Binding) -> Row:
     tables, extender = sight.bridge(uplink.bridge), sight.extender(uplink.host)
     port = tables.ports.get(binding.bridge_port) if tables else None
     function = extender.functions.get(binding.host_port) if extender else None
+    foreign = layout.is_foreign(uplink.bridge)
     passes = layout.host(uplink.host).remote or (function and function.up)
     return {
         "name": binding.name,
         "host": uplink.host,
         "function": binding.function.name,
-        "port": bridge_port_name(layout, layout.bridge(uplink.bridge), binding.bridge_port),
+        "port": bridge_port_name(layout, layout.bridge(uplink.bridge), binding.bridge_port) if not foreign else None,
         "fabric": uplink.fabric,
-        "state": "up" if port and port.up and passes else "down",
+        "state": "up" if (foreign or (port and port.up)) and passes else "down",
         "profile": binding.profile.name,
         "vlan": vlan_text(binding.profile.vlan, binding.profile.allowed),
         "mac": str(binding.mac),

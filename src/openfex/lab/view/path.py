@@ -99,6 +99,8 @@ def hops_of(sight: Sight, binding: Binding) -> tuple[Hop, ...]:
         hops += [] if layout.is_tap(binding) else [Hop("NIC", Place(machine_space(layout, machine), binding.nic))]
         hops.append(on_host("function", function.pf_device, "extender_up", binding.host_port))
         hops.append(on_host("uplink", uplink.device, "extender_down", port_number(uplink.host_link)))
+    if layout.is_foreign(bridge.name):
+        return tuple(hops)
     hops += [
         on_bridge("uplink", uplink.bridge_device, port_number(uplink.bridge_link), wire),
         on_bridge("vEth", "", binding.bridge_port, None),
