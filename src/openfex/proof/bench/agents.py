@@ -41,8 +41,8 @@ FUNCTIONS = 256
 ASSOCIATIONS = 4094
 SAMPLES = 100
 """Of which the second longest is the 99th percentile."""
-QUIET_S = 0.01
-"""So long nothing is said before a sample."""
+QUIET_S = 0.05
+"""So long nothing is said before a sample: agents have rested from the one before."""
 READY_S = 120.0
 COLD_S, ONE_MS, IDLE_PERCENT = 2.0, 20.0, 2.0
 """What was promised."""
