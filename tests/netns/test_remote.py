@@ -25,16 +25,18 @@ from openfex.linux.packet import PacketCapture, PacketSocket
 from openfex.linux.sysctl import sysctl
 from openfex.model.drops import DropReason
 from openfex.model.layout import Layout
-from openfex.model.values import BROADCAST, ChannelKind
+from openfex.model.values import BROADCAST, ChannelKind, Mac
 from openfex.plan.objects import DeviceKey, DeviceSpec
-from openfex.proof.bed import frame
-from openfex.proof.kernel_bed import DEADLINE_S
+from openfex.proof.bed import frame, numbers
+from openfex.proof.kernel_bed import DEADLINE_S, nic_place
 from openfex.rules.engine import up_tag
+from openfex.wire import VlanTag
 from tests.netns.policed import binding_of, counts_of, wait_until
 
 pytestmark = pytest.mark.root
 LAB, CABLE, ADAPTER, BRIDGE = "test-remote", "fex-t-cable", "fex-t-wire", "fex-t-bridge"
 MTU = 1600
+ROUTER = Mac.parse("02:00:00:00:00:99")
 TEXT = """
 kind: network
 name: test-remote
@@ -179,6 +181,80 @@ def test_a_network_port_can_be_a_device_of_this_machine(cable: None) -> None:
         assert lab.up(text).operations == ()
         lab.down(LAB)
         assert here.link(CABLE) == before
+
+
+def by_vepa() -> str:
+    """The same without a PF: by VEPA there is no channel that has no name."""
+    before, _, behind = text_of(ChannelKind.VEPA).partition("---\nkind: machine\nname: own")
+    return before + "---" + behind.split("---", 1)[1]
+
+
+def test_a_station_of_which_documents_say_all_needs_no_agents(cable: None) -> None:
+    """Its MACs and VLANs are what its NICs' documents have; nothing is signalled."""
+    lab.up(by_vepa())
+    layout = lab.layout_of(LAB)
+    with PacketSocket(ADAPTER) as wire, counts_of(layout) as counts:
+        one, two, deaf = (binding_of(layout, name) for name in ("vm1", "vm2", "vm3"))
+        tag = VlanTag(10).encode()
+        capture = PacketCapture({"wire": wire})
+        for octets in (frame(two.mac, one.mac, 1, tag), frame(BROADCAST, one.mac, 2, tag)):
+            wire.send(octets)
+        wire.send(frame(two.mac, deaf.mac, 3, tag))
+        wire.send(frame(two.mac, one.mac, 4, VlanTag(20).encode()))
+        wait_until(lambda: counts.drops("vm3", DropReason.ACL_IN) == 1, "a denied frame is counted")
+        wait_until(lambda: counts.drops("vm1", DropReason.VLAN_NOT_ALLOWED) == 1, "another VLAN is counted")
+        capture.collect(lambda seen: len(seen["wire"]) >= 2, DEADLINE_S)
+        assert sorted(capture.frames["wire"]) == sorted(
+            (frame(two.mac, one.mac, 1, tag), frame(BROADCAST, one.mac, 2, tag))
+        ), "as they went: tagged, and one copy of the flood"
+    assert lab.drift(LAB).operations == ()
+
+
+FOREIGN = f"""
+kind: network
+name: {LAB}
+spec: {{bridges: {{tor: {{remote: true, agent: false}}}}}}
+---
+kind: profile
+name: web
+spec: {{vlan: {{access: 10}}}}
+---
+kind: host
+name: h1
+spec: {{channel: vepa, uplinks: {{a: {{device: up-a, bridge: tor, port: {CABLE}, mtu: {MTU}}}}}}}
+---
+kind: adapter
+name: n1
+spec: {{host: h1, model: bcm-8, functions: 2}}
+---
+kind: machine
+name: vm1
+spec: {{host: h1, nics: {{eth0: {{profile: web}}}}}}
+"""
+
+
+def test_a_device_is_lent_to_a_host_whose_bridge_is_another_s(cable: None) -> None:
+    with Netlink() as here:
+        before = here.link(CABLE)
+        lab.up(FOREIGN)
+        layout = lab.layout_of(LAB)
+        assert CABLE not in {link.name for link in here.links()}
+        assert lab.drift(LAB).operations == ()
+        vm1, place = binding_of(layout, "vm1"), nic_place(layout, binding_of(layout, "vm1"))
+        with PacketSocket(place.device, netns=place.netns) as nic, PacketSocket(ADAPTER) as wire:
+            capture = PacketCapture({"nic": nic, "wire": wire})
+            nic.send(frame(BROADCAST, vm1.mac, 1))
+            tag, inside = VlanTag(10).encode(), frame(vm1.mac, ROUTER, 2)
+            wire.send(inside[:12] + tag + inside[12:])
+            wire.send(frame(vm1.mac, ROUTER, 3, VlanTag(20).encode()))
+            capture.collect(lambda seen: 2 in numbers(seen["nic"]) and 1 in numbers(seen["wire"]), DEADLINE_S)
+        assert inside in capture.frames["nic"]
+        out = frame(BROADCAST, vm1.mac, 1)
+        assert out[:12] + tag + out[12:] in capture.frames["wire"]
+        assert 3 not in numbers(capture.frames["nic"])
+        assert [row["state"] for row in binding_rows(look(layout))] == ["up"]
+        lab.down(LAB)
+        assert here.link(CABLE).name == before.name
 
 
 def test_a_cable_that_is_out_is_told_at_every_veth_behind_it(cable: None) -> None:

@@ -30,6 +30,7 @@ FAMILIES = {"ipv4": (socket.AF_INET, "10.0.10.{}"), "ipv6": (socket.AF_INET6, "f
 WIRES = [
     (ChannelKind.VNTAG, ("auto", "auto"), 1500),
     (ChannelKind.ETAG, ("auto", "auto"), 1500),
+    (ChannelKind.VEPA, ("auto", "auto"), 1500),
     *product(ChannelKind, (("xdp", "xdp"), ("xdp", "tc"), ("tc", "xdp")), (1500, 9000)),
 ]
 

@@ -189,6 +189,19 @@ def test_all_of_a_station_have_one_network_port_in_a_vlan(rig: Rig) -> None:
     assert len({rig.tables.ports[number].pin for number in rig.up()}) == 1
 
 
+def test_one_that_would_have_a_vlan_by_another_network_port_is_refused() -> None:
+    """One port carries VLAN 10, the other 20: who has both by one of them has one of them otherwise than its like."""
+    ports = "{up0: {profile: web}, up1: {profile: data}}"
+    text = TEXT.replace("[up0, up1]", ports) + "---\nkind: profile\nname: data\nspec: {vlan: {access: 20}}\n"
+    rig = PlainRig(lay_out(read_documents(text)))
+    rig.begin(LINK)
+    rig.ask(LINK, vsi(1, 1))
+    rig.ask(LINK, vsi(2, 2, "data"))
+    rig.ask(LINK, vsi(3, 3, "trunk"))
+    assert rig.up() == {veth(1): mac(1), veth(2): mac(2)}
+    assert rig.codes() == {"vepa-pins-differ"}
+
+
 def test_an_agent_of_ours_there_announces_its_functions_itself(layout: Layout) -> None:
     rig = PlainRig(layout)
     Rig.begin(rig, LINK)

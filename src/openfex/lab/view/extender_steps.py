@@ -109,7 +109,7 @@ def _down_by_mac(scene: ExtenderScene) -> Steps:
     port = scene.tables.owners.get((link, head.dst))
     if port is None:
         return [*steps, ("list", _members(scene, scene.tables.lists.get((link, head.tag_vid))))]
-    steps.append(("function", f"{head.dst} is that of {_state(scene, port)}"))
+    steps.append(("function", f"{head.dst}: {_state(scene, port)}"))
     if reason is DropReason.VLAN_MISMATCH:
         steps.append(("VLAN", f"VLAN {head.tag_vid} is none of the function's"))
     return steps
