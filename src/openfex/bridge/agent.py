@@ -15,14 +15,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from openfex.bridge.change import Change, Dropped, Effect, Grant, Memory, StationMemory, WriteBridge
-from openfex.bridge.judge import Owners, Refusal, judge, take_up
+from openfex.bridge.judge import Owners, Refusal, check_ways, judge, take_up
+from openfex.bridge.memory import memory_of
 from openfex.bridge.register import Station, lay_out
 from openfex.bridge.told import channels_of, entries_of, is_same
 from openfex.bridge.vsi_manager import VsiManager
 from openfex.errors import RefusedError
-from openfex.model.layout import Bridge, Layout
-from openfex.plan.vepa import find_split
-from openfex.protocol.cdcp import CdcpBridge, ChannelGiven, ChannelWithdrawn
+from openfex.model.layout import Bridge
+from openfex.protocol.cdcp import ChannelGiven, ChannelWithdrawn
 from openfex.protocol.mirror import Applied, Synced, Told
 from openfex.protocol.output import Log, Send, Transmit, earliest
 from openfex.protocol.uplink import Uplink, log_of
@@ -61,7 +61,7 @@ class BridgeAgent:
         self.bridge, self.manager, self.ends = bridge, manager, ends
         self.tables = tables or BridgeTables()
         self.stations = {
-            link: Station(link, cdcp=_giver(end), plain=(plain or {}).get(link, "")) for link, end in ends.items()
+            link: Station(link, cdcp=end.giver, plain=(plain or {}).get(link, "")) for link, end in ends.items()
         }
         self._asked: dict[tuple[int, Vsiid], Asked] = {}
         self._early: dict[tuple[int, Vsiid], Asked] = {}
@@ -85,22 +85,6 @@ class BridgeAgent:
         change = self._change
         patience = change.next_at if change else self._rests_until
         return earliest((patience, *(end.deadline for end in self.ends.values())))
-
-    def _memory(self, grants: Iterable[Grant], entries: Mapping[int, Mapping[Key, bytes]]) -> Memory:
-        """What another agent needs to take up from here, once these grants are answered and these entries told."""
-        held = {link: {vsi.vsiid: (vsi, mode) for vsi, mode in end.vdp.holdings} for link, end in self.ends.items()}
-        for one in grants:
-            vsi = replace(one.asked.vsi, filters=one.granted.verdict.filters)
-            held[one.link][one.asked.key] = (vsi, one.asked.mode)
-        return {
-            link: StationMemory(
-                dict(station.told),
-                {**(self._dropped[link].rows if link in self._dropped else {}), **entries.get(link, {})},
-                tuple(Vdpdu(vsi.manager, (vsi.request(mode),)).encode() for vsi, mode in held[link].values()),
-            )
-            for link, station in self.stations.items()
-            if link in self.ends
-        }
 
     def start(self, now: float) -> list[Effect]:
         """Take up what is remembered, and speak."""
@@ -371,12 +355,13 @@ class BridgeAgent:
         heard = {link: end.mirror.heard for link, end in self.ends.items()}
         try:
             layout = lay_out(self.bridge, self._with(grants).values())
-            _check_ways(layout, grants)
+            check_ways(layout, [one.asked.key for one in grants])
             tables = compile_bridge(layout, self.bridge.name, self.tables, self._known_lists())
         except RefusedError as error:
             return self._do_without(grants, error, now)
         entries = {link: entries_of(layout, tables, link) for link in self.ends if self.stations[link].kind}
-        memory = self._memory(grants, entries)
+        said = {link: {**one.rows, **entries.get(link, {})} for link, one in self._dropped.items()}
+        memory = memory_of(self.stations, self.ends, grants, {**entries, **said})
         if is_same(tables, self.tables):
             tables = self.tables
         if not grants and tables is self.tables and memory == self.memory:
@@ -410,16 +395,3 @@ class BridgeAgent:
         if not self.stations[link].is_silent:
             self._change.waits[link] = number
         return self._take(link, outputs)
-
-
-def _giver(end: Uplink[VdpBridge]) -> CdcpBridge | None:
-    return end.cdcp if isinstance(end.cdcp, CdcpBridge) else None
-
-
-def _check_ways(layout: Layout, grants: Iterable[Grant]) -> None:
-    """Raise RefusedError if what is granted had a VLAN by another network port than its neighbours on a VEPA uplink."""
-    fresh = {str(one.asked.key) for one in grants}
-    for other, binding, vlan in find_split(layout):
-        if not fresh.isdisjoint({other.uuid, binding.uuid}):
-            message = f"{binding.name} and {other.name} have VLAN {vlan} by different network ports"
-            raise RefusedError(message, code="vepa-pins-differ")

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from openfex.bridge.register import Held, Station
 from openfex.bridge.vsi_manager import VsiManager
-from openfex.model.layout import Profile
+from openfex.errors import RefusedError
+from openfex.model.layout import Layout, Profile
 from openfex.model.values import ChannelKind, Mac
 from openfex.plan.identity import VsiType
-from openfex.plan.vepa import refuse_profile
+from openfex.plan.vepa import find_split, refuse_profile
 from openfex.protocol.vdp_bridge import Accept, Asked, Reject
 from openfex.wire.vdp import ErrorCode
 from openfex.wire.vsi import Filter, Vsiid, VsiidFormat
@@ -133,3 +134,12 @@ def _grant(asked: Asked, profile: Profile, generation: int) -> Granted | None:
 
 def _is_in(one: Filter, profile: Profile) -> bool:
     return one.group is None and one.vid in profile.vlans
+
+
+def check_ways(layout: Layout, fresh: Collection[Vsiid]) -> None:
+    """Raise RefusedError if a fresh VSI had a VLAN by another network port than its neighbours on a VEPA uplink."""
+    named = {str(one) for one in fresh}
+    for other, binding, vlan in find_split(layout):
+        if not named.isdisjoint({other.uuid, binding.uuid}):
+            message = f"{binding.name} and {other.name} have VLAN {vlan} by different network ports"
+            raise RefusedError(message, code="vepa-pins-differ")

@@ -135,6 +135,11 @@ class Uplink(Generic[V]):
         """When it wants to be called."""
         return earliest((self.lldp.deadline, self._ecp.deadline))
 
+    @property
+    def giver(self) -> CdcpBridge | None:
+        """Who gives S-channels here, at a bridge's end."""
+        return self.cdcp if isinstance(self.cdcp, CdcpBridge) else None
+
     def start(self, now: float) -> list[object]:
         """The link is up: speak."""
         return [*self._say(now), *self.lldp.start(now)]
