@@ -172,6 +172,16 @@ def test_agents_that_are_killed_adopt_what_the_station_has(town: Town) -> None:
     assert town.up() == {str(TWO): "web", str(THREE): "web"}
 
 
+def test_an_edit_of_the_documents_leaves_the_station_what_it_has(town: Town) -> None:
+    assert YES in town.ask("assoc", 0, ONE)
+    more = "---\nkind: profile\nname: more\nspec: {vlan: {access: 30}}\n"
+    assert lab.up(TEXT + more).operations == ()
+    assert town.up() == {str(ONE): "web"}
+    assert YES in town.ask("assoc", 1, TWO, "more", 30)
+    assert town.up() == {str(ONE): "web", str(TWO): "more"}
+    assert lab.drift(LAB).operations == ()
+
+
 def test_macvlans_reach_each_other_by_reflection_alone_and_as_their_ports_say(town: Town) -> None:
     for number, (name, mac) in enumerate({"mv1": ONE, "mv2": TWO, "mv3": THREE}.items()):
         add_macvlan(town, name, mac)
