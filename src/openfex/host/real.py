@@ -189,7 +189,7 @@ class RealHost:
         agent = HostAgent(host, layout.bindings_on(host.name), {uplink.host_link: end}, tables, channels)
         self._index, self._device, self._failed = link.index, link.name, ""
         self._agents = AgentLoop(self._loop)
-        self._agents.add(agent, {uplink.host_link: wire}, lambda effect, now: self._perform(agent, effect, now))
+        self._agents.add(agent, {uplink.host_link: wire}, lambda effect, _: self._perform(agent, effect))
 
     def _raise(self, uplink: Uplink) -> Link:
         """The PF's device, which frames need up."""
@@ -200,10 +200,10 @@ class RealHost:
                 self._log(Log("raised", link.name, "was down, and has to be up to be spoken on"))
             return link
 
-    def _perform(self, agent: HostAgent, effect: object, now: float) -> Iterable[object]:
+    def _perform(self, agent: HostAgent, effect: object) -> Iterable[object]:
         if isinstance(effect, WriteHost):
             self._write(effect)
-            return agent.written(now)
+            return agent.written(self._loop.time())  # it took its time
         if isinstance(effect, Log):
             self._log(effect)
         return ()
