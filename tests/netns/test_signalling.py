@@ -206,10 +206,15 @@ def has_ended(times: int) -> bool:
     return heard("ended") == times
 
 
+def are_there() -> bool:
+    found = staffing.find(LAB)
+    return found is not None and found.pid != 0
+
+
 def test_who_keeps_dying_is_followed_ever_later(clean: None) -> None:
     lab.up(text_of())
     for number in range(1, 4):
-        wait_until(lambda: staffing.find(LAB) is not None, "there are agents")
+        wait_until(are_there, "there are agents")
         found = staffing.find(LAB)
         assert found is not None
         os.kill(found.pid, signal.SIGKILL)

@@ -40,7 +40,7 @@ _LOCK_OCTETS = 1024
 
 @dataclass(frozen=True, slots=True)
 class OnDuty:
-    """The process of a lab's agents, and a digest of the documents that it has read."""
+    """The process of a lab's agents, and a digest of the documents that it has read; 0 until it has said who it is."""
 
     pid: int
     digest: str
@@ -157,7 +157,9 @@ def _holder(lock: Path) -> OnDuty | None:
         if _take(handle, fcntl.LOCK_SH):  # two who look do not see each other
             return None
         raw = json.loads(os.pread(handle, _LOCK_OCTETS, 0) or b"{}")
-        return OnDuty(raw["pid"], raw["digest"], raw["build"]) if raw else OnDuty(0, "", "")
+        if not raw or not Path(f"/proc/{raw['pid']}").exists():
+            return OnDuty(0, "", "")  # who holds it has not said so yet: that is of who was before
+        return OnDuty(raw["pid"], raw["digest"], raw["build"])
     finally:
         os.close(handle)
 
@@ -222,20 +224,22 @@ def kill(lab: str) -> int | None:
 
 
 def _end(lab: str, lock: Path) -> bool:
-    found = _holder(lock)
+    found, told = _holder(lock), 0
     if found is None:
         return False
     for number in (signal.SIGTERM, signal.SIGKILL):
-        end = time.monotonic() + ENDING_S
-        if found.pid:
-            with suppress(ProcessLookupError):  # it has just ended
-                os.kill(found.pid, number)
+        end, is_told = time.monotonic() + ENDING_S, False
         while time.monotonic() < end:
-            if _holder(lock) is None:
-                _reap(found.pid)
+            found = _holder(lock)
+            if found is None:
+                _reap(told)
                 return True
+            if found.pid and not (is_told and found.pid == told):
+                with suppress(ProcessLookupError):  # it has just ended
+                    os.kill(found.pid, number)
+                told, is_told = found.pid, True
             time.sleep(_LOOK_AGAIN_S)
-    raise VerificationError(f"process {found.pid} with the agents of lab {lab} does not end", code="agents-run")
+    raise VerificationError(f"process {told} with the agents of lab {lab} does not end", code="agents-run")
 
 
 def _reap(pid: int) -> None:

@@ -44,6 +44,8 @@ SAMPLES = 100
 QUIET_S = 0.05
 """So long nothing is said before a sample: agents have rested from the one before."""
 READY_S = 120.0
+WINDOW = 1.1
+"""Keep-alives go by a timer that begins with the answer before: in this part of its time each has been once, at least."""
 COLD_S, ONE_MS, IDLE_PERCENT = 2.0, 20.0, 2.0
 """What was promised."""
 
@@ -220,6 +222,6 @@ def idle_contest(terms: Terms) -> Iterator[Contest]:
         times = layout.signalling
         assert times is not None
         keep_alive = VdpTimers.of(0, times.rte, times.rwd, times.rka).keep_alive
-        contest.enter(OURS, partial(_busiest, agents, keep_alive))
+        contest.enter(OURS, partial(_busiest, agents, keep_alive * WINDOW))
         contest.enter(NOBODY, lambda: IDLE_PERCENT)
         yield contest
