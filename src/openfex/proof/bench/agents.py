@@ -45,7 +45,7 @@ QUIET_S = 0.05
 """So long nothing is said before a sample: agents have rested from the one before."""
 READY_S = 120.0
 WINDOW = 1.1
-"""Keep-alives go by a timer that begins with the answer before: in this part of its time each has been once, at least."""
+"""A keep-alive's timer begins with the answer before: in this part of its time each has been once, at least."""
 COLD_S, ONE_MS, IDLE_PERCENT = 2.0, 20.0, 2.0
 """What was promised."""
 
