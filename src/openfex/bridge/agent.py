@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from openfex.bridge.change import Change, Dropped, Effect, Grant, Memory, StationMemory, WriteBridge
-from openfex.bridge.judge import Owners, Refusal, check_ways, judge, take_up
+from openfex.bridge.judge import Owners, Refusal, check_ways, find_split_off, judge, take_up
 from openfex.bridge.memory import memory_of
 from openfex.bridge.register import Station, lay_out
 from openfex.bridge.told import channels_of, entries_of, is_same
@@ -77,7 +77,7 @@ class BridgeAgent:
 
     def stand_in(self, stations: Iterable[Station]) -> None:
         """Know stations at further uplinks, where nobody signals: they hold what they hold."""
-        self.stations |= {one.link: one for one in stations}
+        self.stations |= {one.link: replace(one, is_fixed=True) for one in stations}
 
     @property
     def deadline(self) -> float | None:
@@ -89,10 +89,12 @@ class BridgeAgent:
     def start(self, now: float) -> list[Effect]:
         """Take up what is remembered, and speak."""
         effects: list[Effect] = []
-        owners = Owners(())
+        owners = Owners(self.stations.values())
         for link, one in self.memory.items():
             if link in self.ends:
                 self._remember(link, one, owners, now)
+        for link, key in find_split_off(lay_out(self.bridge, self.stations.values())):
+            effects += self._withdraw(link, key, now) if link in self.ends else []
         for link, end in self.ends.items():
             effects += self._take(link, [*end.start(now), *(end.open_mirror(now) if end.mirror.table else [])])
         return [*effects, *self._settle(now)]
@@ -336,17 +338,18 @@ class BridgeAgent:
             station = self.stations[link]
             if self._is_stale and end.mirror.is_synced:
                 for key in [key for key in station.held if station.function_of(key) is None]:
-                    effects += self._take(link, end.vdp.de_associate(key, now))
-                    effects += self._end(link, key, is_expired=False)
+                    effects += self._withdraw(link, key, now)
         return effects
+
+    def _withdraw(self, link: int, key: Vsiid, now: float) -> list[Effect]:
+        outputs = self.ends[link].vdp.de_associate(key, now)
+        return [*self._take(link, outputs), *self._end(link, key, is_expired=False)]
 
     def _withdraw_elsewhere(self, link: int, key: Vsiid, now: float) -> list[Effect]:
         """A VSI that has moved here is nobody else's any more (P7)."""
         effects: list[Effect] = []
         for at, station in self.stations.items():
-            if at not in self.ends:
-                station.held.pop(key, None)
-            elif at != link and key in station.held:
+            if at != link and at in self.ends and key in station.held:
                 effects += self._take(at, self.ends[at].vdp.de_associate(key, now))
         return effects
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from openfex.bridge.register import Held, Station
 from openfex.bridge.vsi_manager import VsiManager
@@ -15,7 +16,7 @@ from openfex.plan.identity import VsiType
 from openfex.plan.vepa import find_split, refuse_profile
 from openfex.protocol.vdp_bridge import Accept, Asked, Reject
 from openfex.wire.vdp import ErrorCode
-from openfex.wire.vsi import Filter, Vsiid, VsiidFormat
+from openfex.wire.vsi import Filter, Vsiid
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,8 @@ def judge(
     higher generation, when it has moved (P7).
     """
     function = station.function_of(asked.key)
-    if function is None and station.plain and asked.key.format is not VsiidFormat.UUID:
-        words = f"its VSIID is {asked.key.format.name}, and not a UUID"
+    if function is None and station.plain and not station.can_number(asked.key):
+        words = f"its VSIID is {asked.key.format.name} {asked.key}, and not a UUID that is somebody's"
         return Refusal(Reject(ErrorCode.INVALID_FORMAT, hard=True), "vsiid-not-uuid", words)
     if function is None:
         return None
@@ -89,21 +90,26 @@ def judge(
     if profile.policy.source.guard and station.plain:
         words = f"profile {profile.name} is guarded, and VDP does not tell IP addresses"
         return Refusal(Reject(ErrorCode.OTHER, hard=True), "guard-needs-address", words)
-    granted = _grant(asked, profile, function[1].generation)
+    granted = _grant(asked, profile, 0 if station.plain else function[1].generation)
     if granted is None:
         words = f"its filters are not one MAC address in VLANs of profile {profile.name}"
         return Refusal(Reject(ErrorCode.INVALID_FILTER, keep=True), "bad-filter", words)
-    entry = function[1]
     for other in others:
         rival = other.held.get(asked.key)
-        if rival is not None and rival.generation >= entry.generation:
-            words = f"link {other.link} has it by generation {rival.generation}, this is {entry.generation}"
+        if rival is not None and (other.is_fixed or rival.generation >= granted.held.generation):
+            words = f"link {other.link} has it by generation {rival.generation}, this is {granted.held.generation}"
             return Refusal(Reject(ErrorCode.OTHER, keep=True), "vsi-elsewhere", words)
-    taken = owners.find_other(asked.key, granted.held)
+    taken = owners.find_other(asked.key, granted.held) or _owned(asked.key, granted.held, manager)
     if taken is not None:
         words = f"{taken[0]} is VSI {taken[1]}'s"
         return Refusal(Reject(ErrorCode.INVALID_FILTER, keep=True), "mac-taken", words)
     return granted
+
+
+def _owned(key: Vsiid, held: Held, manager: VsiManager) -> tuple[Mac, Vsiid] | None:
+    """An address that is to be another VSI's, and whose, whether that is there now or not."""
+    owners = ((mac, manager.owner(mac)) for mac in sorted(held.macs))
+    return next(((mac, owner) for mac, owner in owners if owner not in {None, key} and owner is not None), None)
 
 
 def take_up(
@@ -134,6 +140,11 @@ def _grant(asked: Asked, profile: Profile, generation: int) -> Granted | None:
 
 def _is_in(one: Filter, profile: Profile) -> bool:
     return one.group is None and one.vid in profile.vlans
+
+
+def find_split_off(layout: Layout) -> list[tuple[int, Vsiid]]:
+    """What has, after an edit, a VLAN by another network port than its neighbours on a VEPA uplink; by link."""
+    return [(one.uplink.bridge_link, Vsiid.uuid(UUID(one.uuid))) for _, one, _ in find_split(layout)]
 
 
 def check_ways(layout: Layout, fresh: Collection[Vsiid]) -> None:

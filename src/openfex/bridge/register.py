@@ -72,16 +72,23 @@ class Station:
     is_silent: bool = False
     """A VSI of it has expired, and nothing was heard of it since: it is not waited for."""
     plain: str = ""
-    """The name of a VEPA host that documents have here, if it is another's station: nobody numbers its VSIs but we."""
+    """The name of a VEPA host that documents have here, if it is another's station: nobody numbers its VSIs but we, and
+    generations of its own mean nothing."""
+    is_fixed: bool = False
+    """Nobody signals there: what it holds is what documents say, and not to be moved."""
 
     def __post_init__(self) -> None:
         if self.plain and self.host is None:
             self.hear(HostEntry.KEY, HostEntry(ChannelKind.VEPA, self.plain).encode())
 
+    def can_number(self, vsi: Vsiid) -> bool:
+        """Whether a VSI can be one of another's station: the nil UUID (RFC 9562, 5.9) is nobody's."""
+        return vsi.format is VsiidFormat.UUID and any(vsi.octets)
+
     def admit(self, vsi: Vsiid) -> None:
         """Number a VSI of another's station, as if it had announced a function and bound it to that."""
         number = next((one for one in range(1, LAST_CHANNEL + 1) if one not in self.functions), 0)
-        if number and vsi not in self.bound and vsi.format is VsiidFormat.UUID:
+        if number and vsi not in self.bound and self.can_number(vsi):
             entry = FunctionEntry(f"vsi{number}", True, UUID(bytes=vsi.octets))
             self.hear(function_key(number), entry.encode())
 

@@ -79,7 +79,7 @@ def read_memory(path: Path, hosts: Mapping[int, str]) -> Memory:
         found = {int(link): _from_row(one) for link, one in raw["stations"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
         raise InputError(f"{path} is not what a bridge remembers", code="bad-memory") from cause
-    return {link: one for link, one in found.items() if _host_of(one) == hosts.get(link)}
+    return {link: one for link, one in found.items() if link in hosts and _host_of(one) == hosts[link]}
 
 
 def _from_row(row: Mapping[str, Any]) -> StationMemory:
@@ -175,7 +175,7 @@ class Staff:
         path = memory_file(self.layout.lab, bridge.name)
         agent = BridgeAgent(
             bridge,
-            DocumentManager(self.layout.profiles),
+            DocumentManager(self.layout.profiles, self.layout.bindings),
             ends,
             tables if isinstance(tables, BridgeTables) else None,
             self._remembered(bridge.name, path),

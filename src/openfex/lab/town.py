@@ -153,7 +153,7 @@ class Town:
             for link, kind in kinds.items()
         }
         tables, memory = self._bridges[bridge.name].tables, self._memories.get(bridge.name)
-        return BridgeAgent(bridge, DocumentManager(self.layout.profiles), ends, tables, memory)
+        return BridgeAgent(bridge, DocumentManager(self.layout.profiles, self.layout.bindings), ends, tables, memory)
 
     def _step(self) -> None:
         if self._events and self._events[0][0] <= self.now:

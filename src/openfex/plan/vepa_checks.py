@@ -40,6 +40,9 @@ def check_stations(inventory: Inventory) -> Iterator[Problem]:
             message = f"host {adapter.host} is a station that says by VDP what it has"
             yield document.problem("station-speaks", message, remedy, ("host",))
     for document, machine in inventory.machines:
+        if document.name in speaks:
+            message = f"host {document.name} is a station, and shown as a machine of that name, too"
+            yield document.problem("station-speaks", message, "name the machine otherwise")
         if machine.host in speaks:
             message = f"host {machine.host} is a station that says by VDP what it has"
             yield document.problem("station-speaks", message, remedy, ("host",))

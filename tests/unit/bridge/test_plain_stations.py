@@ -4,15 +4,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
 from openfex.bridge.agent import BridgeAgent
+from openfex.bridge.register import Held
+from openfex.bridge.register import Station as Silent
+from openfex.bridge.register import lay_out as laid_out
 from openfex.bridge.vsi_manager import DocumentManager
 from openfex.model.layout import Layout
 from openfex.model.reader import read_documents
 from openfex.model.values import ChannelKind, port_number
 from openfex.plan.layout import lay_out
+from openfex.plan.vepa import find_split
 from openfex.protocol.uplink import Uplink, bridge_end, station_end
 from openfex.protocol.vdp import Vsi
 from openfex.protocol.vdp_station import Station
@@ -21,7 +26,7 @@ from openfex.wire.evb import Evb, EvbMode
 from openfex.wire.tlv import Tlv
 from openfex.wire.vdp import Command
 from openfex.wire.vsi import Filter, Vsiid
-from tests.unit.bridge.rig import Rig, mac, vsi
+from tests.unit.bridge.rig import Rig, function, mac, vsi
 
 LINK, OTHER = 16, 17
 TEXT = """
@@ -52,6 +57,18 @@ spec: {channel: vepa, remote: true, uplinks: {a: {device: eth0, bridge: sw, port
 kind: host
 name: st2
 spec: {channel: vepa, remote: true, uplinks: {a: {device: eth0, bridge: sw, port: enp2s0}}}
+---
+kind: host
+name: own
+spec: {channel: etag, uplinks: {a: {device: up-a, bridge: sw}}}
+---
+kind: adapter
+name: n1
+spec: {host: own, model: bcm-8, functions: 1}
+---
+kind: machine
+name: absent
+spec: {host: own, nics: {eth0: {profile: web, mac: "02:00:00:00:00:09"}}}
 """
 
 
@@ -69,8 +86,9 @@ class PlainRig(Rig):
         memory, tables = (before.memory, before.tables) if before else (None, None)
         super().__init__(layout, memory=memory, tables=tables)
         ends = {link: bridge_end(self._settings("sw", link, EvbMode.BRIDGE, self.session)) for link in self.links}
-        plain = {one.bridge_link: one.host for one in layout.uplinks_of("sw")}
-        self.agent = BridgeAgent(self.bridge, DocumentManager(layout.profiles), ends, tables, memory, plain)
+        plain = {one.bridge_link: one.host for one in layout.uplinks_of("sw") if one.kind is ChannelKind.VEPA}
+        manager = DocumentManager(layout.profiles, layout.bindings)
+        self.agent = BridgeAgent(self.bridge, manager, ends, tables, memory, plain)
 
     def begin(self, *links: int) -> None:
         self._perform(self.agent.start(self.now))
@@ -163,6 +181,8 @@ def test_p5_another_agent_adopts_them_by_the_same_numbers(rig: Rig, layout: Layo
         (replace(vsi(2, 2), filters=(Filter(30, mac(2)),)), "bad-filter"),
         (replace(vsi(2, 2), filters=(Filter(10),)), "bad-filter"),
         (replace(vsi(2, 2), vsiid=Vsiid.mac(mac(2))), "vsiid-not-uuid"),
+        (replace(vsi(2, 2), vsiid=Vsiid.uuid(UUID(int=0))), "vsiid-not-uuid"),
+        (vsi(2, 9), "mac-taken"),
     ],
 )
 def test_what_cannot_be_held_is_refused_and_leaves_nothing(rig: Rig, wish: Vsi, code: str) -> None:
@@ -172,6 +192,13 @@ def test_what_cannot_be_held_is_refused_and_leaves_nothing(rig: Rig, wish: Vsi, 
     assert rig.up() == {veth(1): mac(1)}
     assert veth(2) not in rig.tables.ports
     assert wish.vsiid not in rig.agent.stations[LINK].bound
+    assert len(rig.agent.stations[LINK].functions) == 1
+
+
+def test_what_documents_give_to_a_vsi_is_that_one_s(rig: Rig, layout: Layout) -> None:
+    (theirs,) = layout.bindings
+    rig.ask(LINK, replace(vsi(2, 9), vsiid=Vsiid.uuid(UUID(theirs.uuid))))
+    assert rig.up() == {veth(1): mac(9)}
 
 
 def test_p2_a_station_cannot_have_what_another_holds(rig: Rig) -> None:
@@ -200,6 +227,56 @@ def test_one_that_would_have_a_vlan_by_another_network_port_is_refused() -> None
     rig.ask(LINK, vsi(3, 3, "trunk"))
     assert rig.up() == {veth(1): mac(1), veth(2): mac(2)}
     assert rig.codes() == {"vepa-pins-differ"}
+
+
+def test_p7_what_another_s_station_says_of_generations_means_nothing(rig: Rig) -> None:
+    """It has our channel control all of a sudden, and a function that would be of a later generation."""
+    rig.ask(OTHER, vsi(1, 1))
+    station = rig.agent.stations[LINK]
+    for key, value in function(7, bound=1, generation=99).items():
+        station.hear(key, value)
+    rig.ask(LINK, vsi(1, 1))
+    assert rig.up() == {veth(1, OTHER): mac(1)}
+    assert rig.codes() == {"vsi-elsewhere"}
+
+
+def test_what_is_remembered_is_judged_beside_hosts_that_nobody_signals_at(layout: Layout) -> None:
+    rig = PlainRig(layout)
+    rig.begin(LINK)
+    rig.ask(LINK, vsi(1, 1))
+    again, fixed = PlainRig(layout, rig), Silent(20)
+    web = next(one for one in layout.profiles if one.name == "web")
+    fixed.held[vsi(5, 1).vsiid] = Held(web, mac(1), generation=1)
+    again.agent.stand_in([fixed])
+    again.begin(LINK)
+    assert again.up() == {}
+    again.ask(LINK, vsi(5, 7))
+    assert again.codes() == {"vsi-elsewhere"}
+    assert again.agent.stations[20].held == fixed.held
+
+
+@pytest.mark.parametrize("narrow", ["up0", "up1"])
+def test_p11_what_an_edit_gives_a_vlan_by_another_network_port_is_let_go(layout: Layout, narrow: str) -> None:
+    rig = PlainRig(layout)
+    rig.begin(LINK)
+    rig.ask(LINK, vsi(1, 1))
+    rig.ask(LINK, vsi(2, 2, "trunk"))
+    assert len(rig.up()) == 2
+    ports = {"up0": "{}", "up1": "{}", narrow: "{profile: data}"}
+    text = TEXT.replace("[up0, up1]", f"{{up0: {ports['up0']}, up1: {ports['up1']}}}")
+    again = PlainRig(
+        lay_out(read_documents(text + "---\nkind: profile\nname: data\nspec: {vlan: {access: 20}}\n")), rig
+    )
+    again.begin(LINK)
+    laid = laid_out(again.bridge, again.agent.stations.values())
+    assert [*find_split(laid)] == []
+    pins = {one.profile.name: one.pin.name if one.pin else "" for one in laid.bindings}
+    assert pins in (
+        {"web": "up1", "trunk": "up1"},
+        {"web": "up0", "trunk": "up0"},
+        {"web": {"up0": "up1", "up1": "up0"}[narrow]},
+    )
+    assert len(again.up()) == len(pins)
 
 
 def test_an_agent_of_ours_there_announces_its_functions_itself(layout: Layout) -> None:
