@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from socket import socket
 
 from openfex.adapter.host import Host as Machine
@@ -189,7 +190,7 @@ class RealHost:
         agent = HostAgent(host, layout.bindings_on(host.name), {uplink.host_link: end}, tables, channels)
         self._index, self._device, self._failed = link.index, link.name, ""
         self._agents = AgentLoop(self._loop)
-        self._agents.add(agent, {uplink.host_link: wire}, lambda effect, _: self._perform(agent, effect))
+        self._agents.add(agent, {uplink.host_link: wire}, partial(self._perform, agent))
 
     def _raise(self, uplink: Uplink) -> Link:
         """The PF's device, which frames need up."""

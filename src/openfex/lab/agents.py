@@ -249,9 +249,7 @@ class Staff:
             name, device, mac, EvbSettings.of(role, self.layout.signalling, relay=kind is ChannelKind.VEPA)
         )
 
-    def _perform_bridge(
-        self, agent: BridgeAgent, space: str, path: Path, effect: object, now: float
-    ) -> Iterable[object]:
+    def _perform_bridge(self, agent: BridgeAgent, space: str, path: Path, effect: object) -> Iterable[object]:
         if isinstance(effect, WriteBridge):
             write_memory(path, effect.memory)
             if effect.tables is not agent.tables:
@@ -259,7 +257,7 @@ class Staff:
             return agent.written(self.loop.now())
         return self._log(agent.bridge.name, effect)
 
-    def _perform_host(self, agent: HostAgent, space: str, effect: object, now: float) -> Iterable[object]:
+    def _perform_host(self, agent: HostAgent, space: str, effect: object) -> Iterable[object]:
         if isinstance(effect, WriteHost):
             self._write(TablesKey(False, space), effect.tables)
             return agent.written(self.loop.now())
