@@ -232,8 +232,8 @@ class RealHost:
             self.keeper.become(self._wishes(self.asked))
 
     def _log(self, log: Log) -> None:
-        if self._patience.lets_pass(self._loop.time()):
-            self.tell(Told(log.event, log.about, log.words, {"code": log.code} if log.code else {}))
+        for one in self._patience.passing(log, self._loop.time()):
+            self.tell(Told(one.event, one.about, one.words, {"code": one.code} if one.code else {}))
 
 
 def _tables_of(uplink: Uplink, ports: dict[int, FunctionPort]) -> tuple[ExtenderTables, dict[int, int]]:

@@ -155,14 +155,14 @@ class Duty:
         self._asking = listening
 
     def _say(self, node: str, log: Log) -> None:
-        line = json.dumps({"time": time.time(), "node": node, **asdict(log)})
-        if self._patience.lets_pass(time.monotonic()):
-            if self._patience.held_back:
-                print(json.dumps({"time": time.time(), "event": "held-back", "lines": self._patience.held_back}))
-                self._patience.held_back = 0
-            print(line, flush=True)
+        for one in self._patience.passing(log, time.monotonic()):
+            print(_line(node if one is log else "", one), flush=True)
         if log.code:
-            self._tell(f"{line}\n".encode())
+            self._tell(f"{_line(node, log)}\n".encode())
+
+
+def _line(node: str, log: Log) -> str:
+    return json.dumps({"time": time.time(), "node": node, **asdict(log)})
 
 
 def serve(lab: str, load: Load, ready: int | None, node: str = "") -> None:
