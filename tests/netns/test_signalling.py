@@ -239,17 +239,22 @@ def test_down_ends_the_agents_and_who_watches_them(clean: None, is_killed: bool)
     assert staffing.find_watcher(LAB) is None
 
 
-def test_agents_whose_watcher_is_killed_go_on_and_an_edit_has_others_watched(clean: None) -> None:
-    lab.up(text_of())
+@pytest.mark.parametrize("is_edited", [False, True], ids=["the same file", "an edit"])
+def test_agents_whose_watcher_is_killed_go_on_and_up_has_others_watched(clean: None, *, is_edited: bool) -> None:
+    text = text_of()
+    lab.up(text)
     agents, watcher = staffing.find(LAB), staffing.find_watcher(LAB)
     assert agents is not None
     assert watcher is not None
     os.kill(watcher.pid, signal.SIGKILL)
     wait_until(lambda: staffing.find_watcher(LAB) is None, "the watcher ends")
     assert staffing.find(LAB) == agents
-    lab.up(EDITS["a machine"](text_of()))
+    assert lab.drift(LAB).absent == ("h1", "h2", "sw"), "nobody would follow them"
+    report = lab.up(EDITS["a machine"](text) if is_edited else text)
+    assert report.absent == ("h1", "h2", "sw")
     assert staffing.find_watcher(LAB) is not None
-    assert lab.drift(LAB).operations == ()
+    found = lab.drift(LAB)
+    assert (found.operations, found.absent) == ((), ())
 
 
 MORE = """---
