@@ -374,6 +374,22 @@ def test_neighbours_are_shown(clean: None) -> None:
     assert caught.value.code == "no-agents"
 
 
+def test_agents_that_cannot_be_others_go_on(clean: None) -> None:
+    """They are asked to read documents again, by which an uplink is whose device is gone."""
+    layout = lab.up(text_of()).layout
+    before = staffing.find(LAB)
+    assert before is not None
+    with Netlink(netns_of(LAB, "host", "h2")) as netlink:
+        netlink.delete(layout.host("h2").uplinks[0].device)
+    wait_until(lambda: heard("link-lost") == 2, "both ends notice")
+    os.kill(before.pid, signal.SIGHUP)
+    wait_until(lambda: heard("not-read") == 1, "it is told")
+    assert staffing.find(LAB) == before
+    assert {row["name"] for row in staffing.neighbours(LAB) if row["evb"] == "agreed"} == {"h1", "sw"}
+    assert exchange(layout, "m1", "m2") == list(range(FRAMES))
+    assert heard("ended") == 0
+
+
 def test_an_uplink_whose_device_is_removed_is_shown_and_taken_up_when_it_is_back(clean: None) -> None:
     layout = lab.up(text_of()).layout
     host, bridge = netns_of(LAB, "host", "h1"), netns_of(LAB, "bridge", "sw")
