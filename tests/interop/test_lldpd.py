@@ -125,12 +125,6 @@ def test_lldpd_and_we_know_who_the_other_is(acquaintance: Acquaintance) -> None:
     assert (port["id"], port["ttl"]) == ([{"type": "ifname", "value": DEVICE}], [{"value": "120"}])
 
 
-def test_lldpd_forgets_us_at_once_when_we_say_that_we_go(acquaintance: Acquaintance) -> None:
-    pump = acquaintance.pump
-    pump.do(pump.end.stop)
-    pump.until(lambda: not acquaintance.neighbours(), "lldpd forgets us")
-
-
 def test_we_forget_lldpd_at_once_when_it_says_that_it_goes(acquaintance: Acquaintance) -> None:
     pump = acquaintance.pump
     acquaintance.peer.process.terminate()

@@ -37,12 +37,14 @@ async def serve(layout: Layout, name: str, device: str) -> None:
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
 
-    def perform(effect: object, now: float) -> Iterable[object]:
+    loop = AgentLoop()
+
+    def perform(effect: object) -> Iterable[object]:
         if isinstance(effect, Log):
             print(json.dumps(asdict(effect)), flush=True)
-        return agent.written(now) if isinstance(effect, WriteHost) else ()
+        return agent.written(loop.now()) if isinstance(effect, WriteHost) else ()
 
-    AgentLoop().add(agent, {uplink.host_link: ControlWire(device)}, perform)
+    loop.add(agent, {uplink.host_link: ControlWire(device)}, perform)
     await ended.wait()
 
 

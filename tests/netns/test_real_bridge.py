@@ -164,7 +164,8 @@ def test_it_lends_devices_and_a_take_down_gives_them_back(file: Path, tmp_path: 
         before = [here.link(name) for name in (CABLE, PORT)]
         with bridge(file, tmp_path) as daemon:
             assert not {CABLE, PORT} & {link.name for link in here.links()}
-            assert lab.drift(BRIDGE).operations == ()
+            found = lab.drift(BRIDGE)
+            assert (found.operations, found.absent) == ((), ()), "who watches it is a service manager"
             assert daemon.end() == 0
             assert "STOPPING=1" in daemon.told("STOPPING=1")
         assert not {CABLE, PORT} & {link.name for link in here.links()}, "ending changes nothing"

@@ -239,17 +239,22 @@ def test_down_ends_the_agents_and_who_watches_them(clean: None, is_killed: bool)
     assert staffing.find_watcher(LAB) is None
 
 
-def test_agents_whose_watcher_is_killed_go_on_and_an_edit_has_others_watched(clean: None) -> None:
-    lab.up(text_of())
+@pytest.mark.parametrize("is_edited", [False, True], ids=["the same file", "an edit"])
+def test_agents_whose_watcher_is_killed_go_on_and_up_has_others_watched(clean: None, *, is_edited: bool) -> None:
+    text = text_of()
+    lab.up(text)
     agents, watcher = staffing.find(LAB), staffing.find_watcher(LAB)
     assert agents is not None
     assert watcher is not None
     os.kill(watcher.pid, signal.SIGKILL)
     wait_until(lambda: staffing.find_watcher(LAB) is None, "the watcher ends")
     assert staffing.find(LAB) == agents
-    lab.up(EDITS["a machine"](text_of()))
+    assert lab.drift(LAB).absent == ("h1", "h2", "sw"), "nobody would follow them"
+    report = lab.up(EDITS["a machine"](text) if is_edited else text)
+    assert report.absent == ("h1", "h2", "sw")
     assert staffing.find_watcher(LAB) is not None
-    assert lab.drift(LAB).operations == ()
+    found = lab.drift(LAB)
+    assert (found.operations, found.absent) == ((), ())
 
 
 MORE = """---
@@ -367,6 +372,22 @@ def test_neighbours_are_shown(clean: None) -> None:
     with pytest.raises(NotFoundError) as caught:
         staffing.neighbours(LAB)
     assert caught.value.code == "no-agents"
+
+
+def test_agents_that_cannot_be_others_go_on(clean: None) -> None:
+    """They are asked to read documents again, by which an uplink is whose device is gone."""
+    layout = lab.up(text_of()).layout
+    before = staffing.find(LAB)
+    assert before is not None
+    with Netlink(netns_of(LAB, "host", "h2")) as netlink:
+        netlink.delete(layout.host("h2").uplinks[0].device)
+    wait_until(lambda: heard("link-lost") == 2, "both ends notice")
+    os.kill(before.pid, signal.SIGHUP)
+    wait_until(lambda: heard("not-read") == 1, "it is told")
+    assert staffing.find(LAB) == before
+    assert {row["name"] for row in staffing.neighbours(LAB) if row["evb"] == "agreed"} == {"h1", "sw"}
+    assert exchange(layout, "m1", "m2") == list(range(FRAMES))
+    assert heard("ended") == 0
 
 
 def test_an_uplink_whose_device_is_removed_is_shown_and_taken_up_when_it_is_back(clean: None) -> None:

@@ -23,8 +23,8 @@ def _clean() -> Iterator[None]:
 
 
 TEXTS = [
-    pytest.param(full_adapter(LAB, 256, signalled=True), 256, id="256 on one uplink"),
-    pytest.param(scale(LAB, (4094, 16), signalled=True), 4096, id="4094 on 16 uplinks", marks=pytest.mark.long),
+    pytest.param(full_adapter(LAB, 256), 256, id="256 on one uplink"),
+    pytest.param(scale(LAB, (4094, 16)), 4096, id="4094 on 16 uplinks", marks=pytest.mark.long),
     pytest.param(laden(LAB, 4094), 4094, id="4094 on one uplink", marks=pytest.mark.long),
 ]
 

@@ -94,7 +94,7 @@ def asked_of(file: str, name: str | None, folder: Path) -> Asked:
 
 
 def _lay_out(reading: Reading, host: str, folder: Path) -> Asked:
-    """The network, by what this host has given before. Raises DocumentError, InputError."""
+    """The network, by what this host has given before. Raises DocumentError, InputError, RefusedError."""
     from openfex.adapter.given import FILE, read_given, write_given
     from openfex.errors import InputError
     from openfex.host.real import Asked
@@ -105,13 +105,14 @@ def _lay_out(reading: Reading, host: str, folder: Path) -> Asked:
     from openfex.plan.wishes import joined, wishes_of
 
     layout = lay_out(reading, read_given(folder / FILE), ())
+    wishes = list(wishes_for(layout, host))
     if not layout.host(host).adapters:
         remedy = f"write one: `kind: adapter`, with `host: {host}` and `driver: sriov`"
         raise InputError(f"host {host} of {reading.file} has no adapter", code="not-for-host", remedy=remedy)
     write_given(folder / FILE, allotment_of(layout))
     said = [wishes_of(document.name, spec)[0] for document, spec in real_adapters(reading)]
     if not layout.host(host).has_agent:
-        return Asked(joined(said, wishes_for(layout, host)))
+        return Asked(joined(said, wishes))
     return Asked(said, layout, host)
 
 

@@ -116,9 +116,7 @@ class HostAgent:
         self.bindings = _by_vsi(bindings)
         self.tables = tables or ExtenderTables()
         self.foreign = {one.host_link for one in host.uplinks if one.foreign}
-        self.up = {
-            key for key, one in self.bindings.items() if self._was_up(one.host_port) or one.uplink.host_link not in ends
-        }
+        self.up = {key for key, one in self.bindings.items() if self._was_up(one.host_port)} | self._unasked()
         """The VSIs whose functions are up."""
         self._links = {link: _Link() for link in ends}
         self._again: dict[Vsiid, float] = {}
@@ -133,6 +131,10 @@ class HostAgent:
     def _was_up(self, port: int) -> bool:
         function = self.tables.functions.get(port)
         return function is not None and function.up
+
+    def _unasked(self) -> set[Vsiid]:
+        """The VSIs of NICs whose bridge speaks no VDP."""
+        return {key for key, one in self.bindings.items() if one.uplink.host_link not in self.ends}
 
     @property
     def deadline(self) -> float | None:
@@ -176,10 +178,13 @@ class HostAgent:
                 self._again.pop(key, None)
                 self._set_down(key)
                 link = one.uplink.host_link
-                effects += self._take(link, self.ends[link].vdp.de_associate(key, now), now)
+                if link in self.ends:
+                    effects += self._take(link, self.ends[link].vdp.de_associate(key, now), now)
+        self.up |= self._unasked()
+        self._is_stale = self._is_stale or self.bindings != before
         for link, end in self.ends.items():
             entries = self._entries(link)
-            if entries != end.mirror.table:
+            if link not in self.foreign and entries != end.mirror.table:
                 self._told[link], outputs = end.mirror.change_all(entries, now)
                 effects += self._take(link, outputs, now)
             fresh = [key for key in self._bound_at(link) if self.bindings[key] != before.get(key)]

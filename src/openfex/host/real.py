@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from socket import socket
 
 from openfex.adapter.host import Host as Machine
@@ -69,12 +70,15 @@ class RealHost:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._break)
         self._fault: InternalError | None = None
+        self._woken: asyncio.Future[None] | None = None
         self._next = self.asked
         self._agents: AgentLoop | None = None
         self._held = ExitStack()
+        self._place: tuple[str, str] | None = None
+        """Of which host and PF the next two are known: of another's functions they say nothing."""
         self._ports: dict[int, FunctionPort] | None = None
-        self._index = 0
         self._has_links: bool | None = None
+        self._index = 0
         self._failed = ""
         self._patience = Patience()
         self._begin_at = 0.0
@@ -93,9 +97,10 @@ class RealHost:
     def _wishes(self, asked: Asked) -> Sequence[AdapterWish]:
         if asked.layout is None:
             return asked.wishes
-        if self._ports is None:
-            self._ports = ports_found(asked.layout.host(asked.host), self._adapter(asked))
-        agreed = wishes_for(asked.layout, asked.host, self._ports, links=bool(self._has_links))
+        ports, has_links = (self._ports, self._has_links) if _place_of(asked) == self._place else (None, None)
+        if ports is None:
+            ports = ports_found(asked.layout.host(asked.host), self._adapter(asked))
+        agreed = wishes_for(asked.layout, asked.host, ports, links=bool(has_links))
         return joined(asked.wishes, agreed)
 
     def _adapter(self, asked: Asked) -> RealAdapter | None:
@@ -109,6 +114,8 @@ class RealHost:
     def begin(self) -> None:
         """Speak, by what the file asks for: called when adapters are so."""
         self.asked = self._next
+        if (place := _place_of(self.asked)) != self._place:
+            self._place, self._ports, self._has_links = place, None, None
         self._try()
 
     def sleep(self, doors: Sequence[socket], duration_s: float | None) -> None:
@@ -118,15 +125,10 @@ class RealHost:
         if self._begin_at:
             left = max(self._begin_at - self._loop.time(), 0)
             duration_s = left if duration_s is None else min(duration_s, left)
-        woken = self._loop.create_future()
-
-        def wake() -> None:
-            if not woken.done():
-                woken.set_result(None)
-
-        timer = None if duration_s is None else self._loop.call_later(duration_s, wake)
+        self._woken = woken = self._loop.create_future()
+        timer = None if duration_s is None else self._loop.call_later(duration_s, self._wake)
         for door in doors:
-            self._loop.add_reader(door, wake)
+            self._loop.add_reader(door, self._wake)
         try:
             self._loop.run_until_complete(woken)
         finally:
@@ -137,10 +139,15 @@ class RealHost:
         if self._fault:
             raise self._fault
 
+    def _wake(self) -> None:
+        if self._woken and not self._woken.done():
+            self._woken.set_result(None)
+
     def _break(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         """A bug of ours: better no agent than one that is half there. What it wrote stays."""
         loop.default_exception_handler(context)
         self._fault = InternalError(str(context.get("exception") or context.get("message")))
+        self._wake()
 
     def _is_over(self) -> bool:
         """Whether the device that is spoken on is another one by now, or it is time to try one again."""
@@ -189,7 +196,7 @@ class RealHost:
         agent = HostAgent(host, layout.bindings_on(host.name), {uplink.host_link: end}, tables, channels)
         self._index, self._device, self._failed = link.index, link.name, ""
         self._agents = AgentLoop(self._loop)
-        self._agents.add(agent, {uplink.host_link: wire}, lambda effect, _: self._perform(agent, effect))
+        self._agents.add(agent, {uplink.host_link: wire}, partial(self._perform, agent))
 
     def _raise(self, uplink: Uplink) -> Link:
         """The PF's device, which frames need up."""
@@ -231,8 +238,13 @@ class RealHost:
             self.keeper.become(self._wishes(self.asked))
 
     def _log(self, log: Log) -> None:
-        if self._patience.lets_pass(self._loop.time()):
-            self.tell(Told(log.event, log.about, log.words, {"code": log.code} if log.code else {}))
+        for one in self._patience.passing(log, self._loop.time()):
+            self.tell(Told(one.event, one.about, one.words, {"code": one.code} if one.code else {}))
+
+
+def _place_of(asked: Asked) -> tuple[str, str] | None:
+    """The host that is to speak, and its PF."""
+    return (asked.host, asked.layout.host(asked.host).uplinks[0].device) if asked.layout else None
 
 
 def _tables_of(uplink: Uplink, ports: dict[int, FunctionPort]) -> tuple[ExtenderTables, dict[int, int]]:

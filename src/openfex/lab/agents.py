@@ -26,7 +26,7 @@ from openfex.host.announcement import entries_of, vsiid_of
 from openfex.lab.names import netns_of
 from openfex.lab.staffing import memory_file
 from openfex.lab.workshop import Workshop
-from openfex.linux.agent_loop import Act, AgentLoop
+from openfex.linux.agent_loop import Act, Agent, AgentLoop, Perform
 from openfex.linux.control_wire import ControlWire, settings_of
 from openfex.linux.disk import keep
 from openfex.model.layout import Binding, Bridge, Host, Layout
@@ -114,6 +114,7 @@ class Staff:
 
     def __post_init__(self) -> None:
         self._acts: dict[str, Act] = {}
+        self._enlisted: list[Callable[[], None]] = []
         self._wires: dict[str, dict[int, ControlWire]] = {}
         self._devices: dict[str, Devices] = {}
         """Of nodes. To ask the kernel takes longer than all else; who changes them has other agents take over."""
@@ -149,17 +150,28 @@ class Staff:
         return rows
 
     def start(self, node: str = "") -> None:
-        """All of them, or that of one node alone. Raises NotFoundError."""
+        """Have all of them, or that of one node alone, and begin. Raises as `enlist`."""
+        self.enlist(node)
+        self.begin()
+
+    def begin(self) -> None:
+        """Have those who are enlisted speak. What cannot be done from here on is in the log, and tried again."""
+        for begin in self._enlisted:
+            begin()
+        self._enlisted = []
+
+    def enlist(self, node: str = "") -> None:
+        """Make all of them, or that of one node alone; none speaks yet. Raises OpenfexError."""
         bridges = [one for one in self.layout.bridges if node in {"", one.name}]
         hosts = [one for one in self.layout.own_hosts if node in {"", one.name}]
         if not bridges and not hosts:
             raise NotFoundError(f"lab {self.layout.lab} has no host or bridge {node}", code="no-such-node")
         for bridge in bridges:
-            self._start_bridge(bridge)
+            self._enlist_bridge(bridge)
         for host in hosts:
-            self._start_host(host)
+            self._enlist_host(host)
 
-    def _start_bridge(self, bridge: Bridge) -> None:
+    def _enlist_bridge(self, bridge: Bridge) -> None:
         space = netns_of(self.layout.lab, "bridge", bridge.name)
         uplinks = self.layout.uplinks_of(bridge.name)
         signalling = [one for one in uplinks if self.layout.host(one.host).has_agent]
@@ -183,7 +195,8 @@ class Staff:
         )
         agent.stand_in(self._silent(bridge))
         self.bridges[bridge.name] = agent
-        self.loop.add(agent, wires, partial(self._perform_bridge, agent, space, path))
+        perform = partial(self._perform_bridge, agent, space, path)
+        self._enlist(bridge.name, agent, wires, perform)
 
     def _silent(self, bridge: Bridge) -> list[Station]:
         """The real hosts that nobody signals at: each is as if it had said what the documents say."""
@@ -207,7 +220,7 @@ class Staff:
             self.say(bridge, Log("forgotten", bridge, str(error), error.code))
             return {}
 
-    def _start_host(self, host: Host) -> None:
+    def _enlist_host(self, host: Host) -> None:
         space = netns_of(self.layout.lab, "host", host.name)
         devices = {one.host_link: one.device for one in host.uplinks if self.layout.bridge(one.bridge).has_agent}
         wires = self._open(host.name, space, devices)
@@ -225,7 +238,13 @@ class Staff:
             tables if isinstance(tables, ExtenderTables) else None,
         )
         self.hosts[host.name] = agent
-        self._acts[host.name] = self.loop.add(agent, wires, partial(self._perform_host, agent, space))
+        self._enlist(host.name, agent, wires, partial(self._perform_host, agent, space))
+
+    def _enlist(self, name: str, agent: Agent, wires: Mapping[int, ControlWire], perform: Perform) -> None:
+        def begin() -> None:
+            self._acts[name] = self.loop.add(agent, wires, perform)
+
+        self._enlisted.append(begin)
 
     def _open(self, name: str, space: str, devices: Mapping[int, str]) -> dict[int, ControlWire]:
         wires = self._wires.setdefault(name, {})
@@ -249,9 +268,7 @@ class Staff:
             name, device, mac, EvbSettings.of(role, self.layout.signalling, relay=kind is ChannelKind.VEPA)
         )
 
-    def _perform_bridge(
-        self, agent: BridgeAgent, space: str, path: Path, effect: object, now: float
-    ) -> Iterable[object]:
+    def _perform_bridge(self, agent: BridgeAgent, space: str, path: Path, effect: object) -> Iterable[object]:
         if isinstance(effect, WriteBridge):
             write_memory(path, effect.memory)
             if effect.tables is not agent.tables:
@@ -259,7 +276,7 @@ class Staff:
             return agent.written(self.loop.now())
         return self._log(agent.bridge.name, effect)
 
-    def _perform_host(self, agent: HostAgent, space: str, effect: object, now: float) -> Iterable[object]:
+    def _perform_host(self, agent: HostAgent, space: str, effect: object) -> Iterable[object]:
         if isinstance(effect, WriteHost):
             self._write(TablesKey(False, space), effect.tables)
             return agent.written(self.loop.now())

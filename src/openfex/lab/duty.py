@@ -2,7 +2,8 @@
 """The process that a lab's agents live in: it reads documents, has agents go by them, and again when it is asked to.
 
 To read anew is to be other agents in the same process: they take up what they find as after a restart, so there is no
-second way to come to what documents say. Who asks (by SIGHUP, or over the lab's socket) is told how it ends.
+second way to come to what documents say. They are made before those that are end; where that cannot be, these go on.
+Who asks (by SIGHUP, or over the lab's socket) is told how it ends.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Duty:
         path.chmod(0o600)
         try:
             self._asking += [tell] if tell else []
-            self._begin(*self.load())
+            self._begin(self._enlist())
             self._notify("READY=1", self._status())
             while not self._ended.is_set():
                 await self._again.wait()
@@ -101,15 +102,26 @@ class Duty:
         self._asking.append(tell)
         self._again.set()
 
-    def _begin(self, digest: str, layout: Layout, want: Callable[[Workshop], State]) -> None:
-        self._held.close()
-        workshop = self._held.enter_context(Workshop(self.lab))
-        loop = AgentLoop()
-        self._staff = Staff(layout, want(workshop), workshop, loop, self._say)
-        self._held.callback(self._staff.close)
-        self._staff.start(self.node)
+    def _enlist(self) -> str:
+        """Have agents who go by what documents say now, in place of those that are; the digest of that.
+
+        Raises OpenfexError; then those that are go on.
+        """
+        digest, layout, want = self.load()
+        with ExitStack() as held:
+            workshop = held.enter_context(Workshop(self.lab))
+            staff = Staff(layout, want(workshop), workshop, AgentLoop(), self._say)
+            held.callback(staff.close)
+            staff.enlist(self.node)
+            self._held.close()
+            self._held, self._staff = held.pop_all(), staff
+        return digest
+
+    def _begin(self, digest: str) -> None:
+        assert self._staff
+        self._staff.begin()
         self.lock.note(digest)
-        loop.on_change = self._look
+        self._staff.loop.on_change = self._look
         self._look()
 
     def _begin_again(self) -> None:
@@ -118,13 +130,13 @@ class Duty:
             "RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=reading the documents again"
         )
         try:
-            found = self.load()
+            digest = self._enlist()
         except OpenfexError as error:
             self._say("", Log("not-read", self.lab, str(error), error.code))
             self._finish()
             self._notify("READY=1", f"STATUS=as before: {error}")
             return
-        self._begin(*found)
+        self._begin(digest)
         self._notify("READY=1", self._status())
 
     def _status(self) -> str:
@@ -155,14 +167,14 @@ class Duty:
         self._asking = listening
 
     def _say(self, node: str, log: Log) -> None:
-        line = json.dumps({"time": time.time(), "node": node, **asdict(log)})
-        if self._patience.lets_pass(time.monotonic()):
-            if self._patience.held_back:
-                print(json.dumps({"time": time.time(), "event": "held-back", "lines": self._patience.held_back}))
-                self._patience.held_back = 0
-            print(line, flush=True)
+        for one in self._patience.passing(log, time.monotonic()):
+            print(_line(node if one is log else "", one), flush=True)
         if log.code:
-            self._tell(f"{line}\n".encode())
+            self._tell(f"{_line(node, log)}\n".encode())
+
+
+def _line(node: str, log: Log) -> str:
+    return json.dumps({"time": time.time(), "node": node, **asdict(log)})
 
 
 def serve(lab: str, load: Load, ready: int | None, node: str = "") -> None:

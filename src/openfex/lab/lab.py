@@ -47,7 +47,7 @@ def _silent(done: int, total: int, what: object) -> None:
 
 @dataclass(frozen=True)
 class Report:
-    """What `up` did, or would do. `absent`: the nodes that had no agent, which are given one."""
+    """What `up` did, or would do. `absent`: nodes that had no agent, or one that nobody watched; each is given one."""
 
     layout: Layout
     operations: tuple[Operation, ...]
@@ -198,16 +198,23 @@ def _staff(layout: Layout | None) -> None:
     if layout is None:
         return
     found = staffing.find(layout.lab)
-    if found is None or found.digest != staffing.digest_of(_kept(layout.lab).text):
+    goes_by = staffing.digest_of(_kept(layout.lab).text)
+    if found is None or found.digest != goes_by or not _is_watched(layout.lab):
         staffing.start(layout.lab)
 
 
 def _absent(layout: Layout) -> tuple[str, ...]:
-    """The nodes whose agents do not run."""
+    """The nodes whose agents do not run, or would not be followed by others."""
+    nodes = (*(one.name for one in layout.own_hosts), *(one.name for one in layout.bridges))
     if staffing.find(layout.lab):
-        return ()
-    nodes = [*(one.name for one in layout.own_hosts), *(one.name for one in layout.bridges)]
+        return () if _is_watched(layout.lab) else nodes
     return tuple(name for name in nodes if staffing.find(layout.lab, name) is None)
+
+
+def _is_watched(lab: str) -> bool:
+    """Whether others follow agents that end; a real bridge's are the service manager's to watch."""
+    found = kept.read(lab)
+    return staffing.find_watcher(lab) is not None or (found is not None and bool(found.bridge))
 
 
 def prepare() -> None:

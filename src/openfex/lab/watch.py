@@ -2,7 +2,8 @@
 """Who watches a lab's agents: the process that `fex lab up` starts. They live in a child of it.
 
 When that ends, other than by being asked to, another one takes over after a pause, which grows while they do not live
-long. To be asked to is SIGTERM, to either of the two. A watcher that is killed leaves agents that nobody watches.
+long. To be asked to is SIGTERM, to either of the two. A watcher that is killed leaves agents that nobody watches;
+`fex lab status` says so, and the next `fex lab up` has others.
 """
 
 from __future__ import annotations

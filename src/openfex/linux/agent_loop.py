@@ -40,7 +40,7 @@ class Agent(Protocol):
         """The device of an uplink is there again."""
 
 
-Perform = Callable[[object, float], Iterable[object]]
+Perform = Callable[[object], Iterable[object]]
 """Do what an agent wishes; what it then wishes."""
 Act = Callable[[Iterable[object]], None]
 """Do what an agent gives to a wish of its owner's."""
@@ -144,7 +144,7 @@ class AgentLoop:
                 self.unsent += 1  # as if the cable had lost it
             return
         try:
-            further = perform(effect, self.now())
+            further = perform(effect)
         except (OpenfexError, OSError) as error:
             if isinstance(effect, Log):
                 return  # there is no room for what it says

@@ -7,7 +7,8 @@ waiting, one a second in the long run. `receive` sends nothing: the owner answer
 there is one frame with the answer and not one without it before.
 
 Knowing. A neighbour is named by chassis and port id, is forgotten when its TTL has passed, and at once at TTL 0. There
-is room for a few; one more is counted and not kept. Our own frames, come back by a loop, are no neighbour.
+is room for a few; one more is counted and not kept. Our own frames, come back by a loop, are no neighbour. We never say
+TTL 0 ourselves: whoever ends may be followed by another (P5), and whoever is not just ages there.
 """
 
 from __future__ import annotations
@@ -57,8 +58,6 @@ class GoneReason(Enum):
     AGED = "aged"
     SHUTDOWN = "shutdown"
     """It said so."""
-    STOPPED = "stopped"
-    """We do not listen any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +132,6 @@ class LldpAgent:
         self._running = True
         self._hasten(now)
         return self._send_due(now)
-
-    def stop(self, now: float) -> list[LldpOutput]:
-        """Say that we go, if we were there, and forget the neighbours. What does not stop and ends, just ages there."""
-        if not self._running:
-            return []
-        gone = self._forget(self.neighbours, GoneReason.STOPPED)
-        self._running = False
-        return [self._transmit(replace(self._says, ttl=0, tlvs=()), now), *gone]
 
     def announce(self, tlvs: Iterable[Tlv], now: float) -> list[LldpOutput]:
         """Say this from now on. Raises WireError, and says what it did, if that is too much for a frame."""

@@ -149,10 +149,6 @@ class Uplink(Generic[V]):
         _, evb = self.find_peer()
         return self.lldp.announce(self._tlvs(negotiate(self.settings.evb, evb).says), now)
 
-    def stop(self, now: float) -> list[object]:
-        """We go for good: the neighbour may forget us at once. An agent that only restarts does not say so (P5)."""
-        return [*self.lldp.stop(now)]
-
     def receive(self, octets: bytes, now: float) -> list[object]:
         """Take a frame of the uplink's own untagged channel, any octets."""
         ethertype = int.from_bytes(octets[12:14], "big")

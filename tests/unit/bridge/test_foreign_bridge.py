@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from openfex.host.agent import HostAgent, WriteHost
-from openfex.model.layout import Layout
+from openfex.model.layout import Binding, Layout
 from openfex.model.reader import read_documents
 from openfex.model.values import Mac
 from openfex.plan.layout import lay_out
@@ -91,6 +91,10 @@ class Cable:
             self.at_bridge(self.bridge.expire(self.now))
         self.now = until
 
+    def bind(self, bindings: Iterable[Binding]) -> None:
+        self._at_host(self.agent.bind(bindings, self.now))
+        self.run(1)
+
     def _at_host(self, effects: Iterable[object]) -> None:
         for effect in effects:
             if isinstance(effect, Send):
@@ -164,3 +168,31 @@ def test_what_documents_say_is_up_on_a_bridge_that_speaks_no_vdp() -> None:
     assert agent.is_settled
     assert written.tables == compile_extender(layout, layout.hosts[0], {})
     assert sum(function.up for function in written.tables.functions.values()) == len(layout.bindings) == 2
+
+
+def test_nics_that_come_and_go_are_asked_for_and_let_go_on_another_s_bridge(layout: Layout) -> None:
+    cable = Cable(layout)
+    one, two = layout.bindings
+    cable.bind([one])
+    assert [cable.tables.functions[nic.host_port].up for nic in (one, two)] == [True, False]
+    assert cable.tables.owners == {(LINK, one.mac): one.host_port}
+    assert cable.agent.is_settled
+    cable.bind([one, two])
+    assert cable.asked[-1].vsi.filters == (Filter(10, two.mac), Filter(20, two.mac))
+    assert cable.tables == compile_extender(layout, layout.hosts[0], {})
+    assert cable.agent.is_settled
+
+
+def test_nics_that_come_and_go_are_as_documents_say_on_a_bridge_that_speaks_no_vdp() -> None:
+    layout = lay_out(read_documents(TEXT.replace("remote: true", "remote: true, agent: false")))
+    one, two = layout.bindings
+    agent = HostAgent(layout.hosts[0], [one], {})
+    agent.start(0.0)
+    agent.written(0.0)
+    for bound in ([two], [one, two]):
+        assert [type(effect) for effect in agent.bind(bound, 1.0)] == [WriteHost]
+        agent.written(1.0)
+        up = {port for port, function in agent.tables.functions.items() if function.up}
+        assert up == {nic.host_port for nic in bound}
+        assert agent.is_settled
+    assert agent.tables == compile_extender(layout, layout.hosts[0], {})

@@ -10,7 +10,7 @@ import pytest
 
 from openfex.cli.app import run
 from openfex.cli.host import _write, asked_of
-from openfex.errors import DocumentError, InputError, NotFoundError, VerificationError
+from openfex.errors import DocumentError, InputError, NotFoundError, RefusedError, VerificationError
 from openfex.plan.schannels import wishes_for
 from openfex.plan.watch import Told
 from openfex.plan.wishes import joined
@@ -49,6 +49,18 @@ def test_a_host_without_an_adapter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
         asked_of(str(file), "h1", tmp_path)
     assert refused.value.code == "not-for-host"
+
+
+@pytest.mark.parametrize("agent", [True, False])
+def test_a_host_for_which_no_adapter_has_anything_to_do_is_refused_for_that(tmp_path: Path, *, agent: bool) -> None:
+    """And not for having no adapter: with one it would be refused all the same."""
+    text = (ROOT / "examples/real-network.yaml").read_text()
+    text = text.replace("channel: schannel-q", f"agent: {str(agent).lower()}\n  channel: vepa")
+    file = tmp_path / "network.yaml"
+    file.write_text(text[: text.index("---\nkind: adapter")])
+    with pytest.raises(RefusedError) as refused:
+        asked_of(str(file), "h1", tmp_path)
+    assert (refused.value.code, "schannel-q" in refused.value.remedy) == ("remote-needs-schannel", True)
 
 
 def test_a_host_without_an_agent_only_keeps_its_adapter(tmp_path: Path) -> None:

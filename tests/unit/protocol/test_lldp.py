@@ -61,7 +61,7 @@ def times(found: list[tuple[float, LldpOutput]]) -> list[float]:
 def test_an_agent_that_is_not_started_is_silent_and_deaf() -> None:
     agent = LldpAgent(SETTINGS, [NAME])
     assert agent.deadline is None
-    assert agent.announce([], 1) == agent.receive(frame(said()), 2) == agent.expire(3) == agent.stop(4) == []
+    assert agent.announce([], 1) == agent.receive(frame(said()), 2) == agent.expire(3) == []
     assert (agent.neighbours, agent.counters) == ((), LldpCounters())
 
 
@@ -234,29 +234,9 @@ def test_what_is_no_lldpdu_to_this_scope_is_counted_and_does_nothing(octets: byt
     assert agent.counters == LldpCounters(frames_out=1, frames_in=1, discarded=1)
 
 
-def test_stopping_says_that_we_go_and_forgets_the_neighbours() -> None:
-    agent = started()
-    agent.receive(frame(said()), 10)
-    known = agent.neighbours[0]
-    notice, gone = agent.stop(11)
-    assert sent([notice]) == [Lldpdu(ChassisId.of_mac(OURS), PortId.of_mac(OURS), 0)]
-    assert gone == NeighbourGone(known, GoneReason.STOPPED)
-    assert (agent.neighbours, agent.deadline) == ((), None)
-    assert agent.stop(12) == agent.expire(1000) == []
-
-
-def test_an_agent_can_be_started_again_and_says_what_it_was_told_meanwhile() -> None:
-    agent = started()
-    agent.stop(1)
-    agent.announce([Tlv(9, b"new")], 2)
-    assert [one.tlvs for one in sent(agent.start(3))] == [(Tlv(9, b"new"),)]
-    assert agent.receive(frame(said()), 4) == [NeighbourSeen(Neighbour(THEIRS, said(), 124))]
-
-
 def test_frames_are_counted_both_ways() -> None:
     agent = started()
     run(agent, 2)
     agent.receive(frame(said()), 3)
     agent.receive(frame(said(ttl=0)), 4)
-    agent.stop(5)
-    assert agent.counters == LldpCounters(frames_out=4, frames_in=2)
+    assert agent.counters == LldpCounters(frames_out=3, frames_in=2)

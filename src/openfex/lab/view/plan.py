@@ -76,7 +76,7 @@ def _text(value: object) -> str:
 def status_rows(layout: Layout, operations: Iterable[Operation], absent: Collection[str] = ()) -> list[Row]:
     """One row a node, and one a thing that belongs to no node any more: `up`, or what would still have to be done.
 
-    `absent`: the hosts and bridges whose agents do not run.
+    `absent`: the hosts and bridges whose agents do not run, or unwatched.
     """
     missing: dict[str, list[str]] = {netns: [] for netns in _nodes(layout)}
     for operation in operations:

@@ -133,7 +133,7 @@ def cold_contest(terms: Terms) -> Iterator[Contest]:
     """All functions of an adapter, by agents that have agreed on nothing yet; beside the budget."""
     with arena(terms.lab):
         contest = Contest()
-        contest.enter(OURS, partial(_from_cold, _up(full_adapter(terms.lab, FUNCTIONS, signalled=True))))
+        contest.enter(OURS, partial(_from_cold, _up(full_adapter(terms.lab, FUNCTIONS))))
         contest.enter(NOBODY, lambda: COLD_S)
         yield contest
 
@@ -162,7 +162,7 @@ def one_contest(terms: Terms) -> Iterator[Contest]:
     """One NIC more on an uplink that is idle, and has another one; beside the budget."""
     with arena(terms.lab):
         contest = Contest()
-        contest.enter(OURS, partial(_play, _up(full_adapter(terms.lab, 2, signalled=True)), _bind_one))
+        contest.enter(OURS, partial(_play, _up(full_adapter(terms.lab, 2)), _bind_one))
         contest.enter(NOBODY, lambda: ONE_MS)
         yield contest
 
@@ -220,7 +220,6 @@ def idle_contest(terms: Terms) -> Iterator[Contest]:
         for one in agents:
             one.wait()
         times = layout.signalling
-        assert times is not None
         keep_alive = VdpTimers.of(0, times.rte, times.rwd, times.rka).keep_alive
         contest.enter(OURS, partial(_busiest, agents, keep_alive * WINDOW))
         contest.enter(NOBODY, lambda: IDLE_PERCENT)

@@ -54,11 +54,10 @@ def _rack(rack: Rack) -> list[str]:
     ]
 
 
-def _lab(name: str, racks: Sequence[Rack], profiles: Mapping[str, str], *, signalled: bool = False) -> str:
-    agents = ", signalling: {}" if signalled else ""
+def _lab(name: str, racks: Sequence[Rack], profiles: Mapping[str, str]) -> str:
     bridges = ", ".join(f"{bridge}: {{ports: [up0]}}" for bridge in sorted({rack.bridge for rack in racks}))
     parts = [
-        f"{MARK}kind: network\nname: {name}\nspec: {{bridges: {{{bridges}}}{agents}}}\n",
+        f"{MARK}kind: network\nname: {name}\nspec: {{bridges: {{{bridges}}}}}\n",
         *(f"kind: profile\nname: {profile}\nspec: {spec}\n" for profile, spec in profiles.items()),
         *(part for rack in racks for part in _rack(rack)),
     ]
@@ -76,16 +75,16 @@ def beside_plain(name: str, attachment: str, spec: str) -> str:
     return _lab(name, racks, {"bench": spec, "plain": PLAIN})
 
 
-def full_adapter(name: str, functions: int, *, signalled: bool = False) -> str:
-    """All functions of an adapter, held by one machine. `signalled`: agents bring them up."""
-    return _lab(name, [Rack(1, FEW, (functions,))], {"bench": PLAIN}, signalled=signalled)
+def full_adapter(name: str, functions: int) -> str:
+    """All functions of an adapter, held by one machine."""
+    return _lab(name, [Rack(1, FEW, (functions,))], {"bench": PLAIN})
 
 
 def laden(name: str, functions: int) -> str:
-    """So many functions on one uplink, each held, of as few adapters as it takes; agents bring them up."""
+    """So many functions on one uplink, each held, of as few adapters as it takes."""
     models = _models(functions)
     nics = tuple(CATALOGUE[model].functions for model in models)
-    return _lab(name, [Rack(1, FEW, nics, models=models)], {"bench": PLAIN}, signalled=True)
+    return _lab(name, [Rack(1, FEW, nics, models=models)], {"bench": PLAIN})
 
 
 def _models(functions: int) -> tuple[str, ...]:
@@ -102,11 +101,9 @@ def _shares(count: int, most: int) -> tuple[int, ...]:
     return tuple(min(most, count - first) for first in range(0, count, most))
 
 
-def scale(
-    name: str, size: tuple[int, int], attachment: str = AUTO, spec: str = PLAIN, *, signalled: bool = False
-) -> str:
+def scale(name: str, size: tuple[int, int], attachment: str = AUTO, spec: str = PLAIN) -> str:
     """A bridge with many vEths of one profile behind as few uplinks as they fit, and beside it one with two."""
     veths, hosts = size
     shares = _shares(veths, -(-veths // hosts))
     many = [Rack(number, MANY, (share,), attachment=attachment) for number, share in enumerate(shares, start=1)]
-    return _lab(name, [Rack(0, FEW, (1, 1), attachment=attachment), *many], {"bench": spec}, signalled=signalled)
+    return _lab(name, [Rack(0, FEW, (1, 1), attachment=attachment), *many], {"bench": spec})
