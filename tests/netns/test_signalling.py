@@ -84,8 +84,15 @@ def text_of(kind: ChannelKind = ChannelKind.ETAG, attachment: str = "tc", keep_a
     return TEXT.format(kind=kind.value, attachment=attachment, keep_alive=keep_alive, way=way)
 
 
+each_kind = pytest.mark.parametrize("kind", ChannelKind, ids=lambda kind: kind.value)
+UNDONE = {"lost", "expired", "de-associated", "refused"}
+"""What no agent may say while others die and are followed."""
+
+
 @pytest.fixture
-def clean() -> Iterator[None]:
+def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Agents in processes of their own write to one log: a line of each is one write only where stdout is buffered."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     yield
     lab.down(LAB)
 
@@ -135,7 +142,7 @@ def agent_of(node: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize("attachment", ["tc", "xdp"])
-@pytest.mark.parametrize("kind", ChannelKind, ids=lambda kind: kind.value)
+@each_kind
 def test_ports_come_up_by_signalling(clean: None, kind: ChannelKind, attachment: str) -> None:
     layout = lab.up(text_of(kind, attachment)).layout
     associated = {one["about"] for one in events() if one["event"] == "associated"}
@@ -159,11 +166,17 @@ def test_a_second_up_changes_nothing_and_keeps_the_agents(clean: None) -> None:
     assert before is not None
 
 
-def test_p5_killed_agents_lose_no_frame_and_others_rebuild_nothing(clean: None) -> None:
-    layout = lab.up(text_of()).layout
+def rows_of(workshop: Workshop) -> list[object]:
+    """All that the programs of every node go by."""
     spaces = [netns_of(LAB, "host", "h1"), netns_of(LAB, "host", "h2"), netns_of(LAB, "bridge", "sw")]
+    return [read_rows(workshop.node(space)) for space in spaces]
+
+
+@each_kind
+def test_p5_killed_agents_lose_no_frame_and_others_rebuild_nothing(clean: None, kind: ChannelKind) -> None:
+    layout = lab.up(text_of(kind)).layout
     with Workshop(LAB) as workshop:
-        before = [read_rows(workshop.node(space)) for space in spaces]
+        before = rows_of(workshop)
 
         def act(number: int) -> None:
             if number == FRAMES // 3:
@@ -172,8 +185,31 @@ def test_p5_killed_agents_lose_no_frame_and_others_rebuild_nothing(clean: None) 
                 staffing.start(LAB)
 
         assert exchange(layout, "m1", "m3", act) == list(range(FRAMES))
-        assert [read_rows(workshop.node(space)) for space in spaces] == before
-    assert not {one["event"] for one in events()} & {"lost", "expired", "de-associated", "refused"}
+        assert rows_of(workshop) == before
+    assert not {one["event"] for one in events()} & UNDONE
+
+
+@each_kind
+def test_p5_each_agent_that_is_killed_alone_loses_no_frame(clean: None, kind: ChannelKind) -> None:
+    """One after the other, and each is followed by another one, while frames go."""
+    layout = lab.up(text_of(kind)).layout
+    with one_process_each(layout) as agents, ExitStack() as followers, Workshop(LAB) as workshop:
+        before, said = rows_of(workshop), len(events())
+        step = FRAMES // len(agents)
+        nodes = list(agents)
+
+        def act(number: int) -> None:
+            node = nodes[number // step]
+            if number % step == step // 3:
+                kill(agents[node])
+            if number % step == step * 2 // 3:
+                followers.enter_context(agent_of(node))
+                wait_until(partial(has_agreed, node, said), f"another agent of {node} is heard")
+
+        assert exchange(layout, "m1", "m3", act) == list(range(FRAMES))
+        wait_until(lambda: heard("associated", said) == len(layout.bindings), "hosts' NICs are confirmed")
+        assert rows_of(workshop) == before
+    assert not {one["event"] for one in events()[said:]} & UNDONE
 
 
 def test_p5_agents_that_are_killed_are_followed_by_others_and_no_frame_is_lost(clean: None) -> None:
@@ -181,9 +217,8 @@ def test_p5_agents_that_are_killed_are_followed_by_others_and_no_frame_is_lost(c
     layout = lab.up(text_of()).layout
     first = staffing.find(LAB)
     assert first is not None
-    spaces = [netns_of(LAB, "host", "h1"), netns_of(LAB, "host", "h2"), netns_of(LAB, "bridge", "sw")]
     with Workshop(LAB) as workshop:
-        before, said = [read_rows(workshop.node(space)) for space in spaces], len(events())
+        before, said = rows_of(workshop), len(events())
 
         def act(number: int) -> None:
             if number == FRAMES // 3:
@@ -191,14 +226,14 @@ def test_p5_agents_that_are_killed_are_followed_by_others_and_no_frame_is_lost(c
 
         assert exchange(layout, "m1", "m3", act) == list(range(FRAMES))
         wait_until(lambda: heard("associated", said) == len(layout.bindings), "others have taken up what there is")
-        assert [read_rows(workshop.node(space)) for space in spaces] == before
+        assert rows_of(workshop) == before
     found = staffing.find(LAB)
     assert found is not None
     assert found.pid != first.pid
     assert [one["words"] for one in events()[said:] if one["event"] == "ended"] == [
         "its agents have ended by signal 9; others take over in 0.1 s"
     ]
-    assert not {str(one["event"]) for one in events()} & {"lost", "expired", "de-associated", "refused"}
+    assert not {one["event"] for one in events()} & UNDONE
 
 
 def has_ended(times: int) -> bool:
@@ -303,10 +338,22 @@ def heard(event: str, since: int = 0) -> int:
     return sum(one["event"] == event for one in events()[since:])
 
 
-def test_p3_the_veths_of_a_silent_host_go_down_and_come_back(clean: None) -> None:
-    layout = lab.up(text_of(keep_alive="1s")).layout
+def kill(agent: subprocess.Popen[bytes]) -> None:
+    """By signal 9; it has ended."""
+    agent.kill()
+    agent.wait()
+
+
+def has_agreed(node: str, since: int) -> bool:
+    """Whether a node's agent has said that EVB is agreed with somebody."""
+    return any((one["node"], one["event"]) == (node, "agreed") for one in events()[since:])
+
+
+@each_kind
+def test_p3_the_veths_of_a_silent_host_go_down_and_come_back(clean: None, kind: ChannelKind) -> None:
+    layout = lab.up(text_of(kind, keep_alive="1s")).layout
     with one_process_each(layout) as agents:
-        os.kill(agents["h2"].pid, signal.SIGKILL)
+        kill(agents["h2"])
         wait_until(lambda: states(layout)["m3/eth0"] != "up", "m3's vEth goes down")
         assert states(layout) == {"m1/eth0": "up", "m2/eth0": "up", "m3/eth0": "down, no profile"}, "and no other"
         assert heard("expired") == 1
@@ -314,16 +361,23 @@ def test_p3_the_veths_of_a_silent_host_go_down_and_come_back(clean: None) -> Non
             wait_until(lambda: states(layout)["m3/eth0"] == "up", "and comes back")
 
 
-def test_p5_a_bridge_s_dead_agent_takes_nothing_down(clean: None) -> None:
-    layout = lab.up(text_of(keep_alive="1s")).layout
-    with one_process_each(layout) as agents:
-        os.kill(agents["sw"].pid, signal.SIGKILL)
-        wait_until(lambda: heard("lost") >= len(layout.bindings), "hosts notice")
-        assert states(layout) == dict.fromkeys(("m1/eth0", "m2/eth0", "m3/eth0"), "up")
-        assert exchange(layout, "m1", "m3") == list(range(FRAMES))
-        before = len(events())
-        with agent_of("sw"):
-            wait_until(lambda: heard("associated", before) >= len(layout.bindings), "it takes them up")
+@each_kind
+def test_p5_a_bridge_s_dead_agent_takes_nothing_down(clean: None, kind: ChannelKind) -> None:
+    """Nor does it when hosts have noticed, nor when another one is there again."""
+    layout = lab.up(text_of(kind, keep_alive="1s")).layout
+    with one_process_each(layout) as agents, ExitStack() as followers:
+
+        def act(number: int) -> None:
+            if number == FRAMES // 3:
+                kill(agents["sw"])
+                wait_until(lambda: heard("lost") >= len(layout.bindings), "hosts notice")
+                assert states(layout) == dict.fromkeys(("m1/eth0", "m2/eth0", "m3/eth0"), "up")
+            if number == FRAMES * 2 // 3:
+                before = len(events())
+                followers.enter_context(agent_of("sw"))
+                wait_until(lambda: heard("associated", before) >= len(layout.bindings), "it takes them up")
+
+        assert exchange(layout, "m1", "m3", act) == list(range(FRAMES))
         assert heard("expired") == 0
 
 

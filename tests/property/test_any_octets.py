@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openfex.bridge.agent import BridgeAgent
 from openfex.model.layout import Layout
 from openfex.model.values import BROADCAST, ChannelKind, Mac, port_number
 from openfex.testing.fabric import Fabric, Spot
 from openfex.testing.layouts import VLANS, LayoutBuilder, access, trunk
 from openfex.testing.strategies import layouts
 from openfex.wire import ETag, VlanTag, VnTag
+from tests.fuzz.agents import listen
 from tests.fuzz.corpus import read_corpus
+from tests.fuzz.neighbourhoods import BRIDGES, PLACES
 from tests.fuzz.run import MOST_OCTETS
 from tests.fuzz.targets import TARGETS, check_conserved
 from tests.property.ports import FunctionWay, Way, check_delivered, ways_in
@@ -25,6 +28,13 @@ def test_what_a_fuzzer_found_worth_keeping_keeps_every_promise(target: str) -> N
     assert len(inputs) >= 20, "the corpus is gone"
     for octets in inputs:
         TARGETS[target](octets)
+
+
+def test_what_is_kept_for_agents_comes_as_far_as_ports_that_are_up() -> None:
+    """Of bridges and hosts, in every neighbourhood; else it would say nothing about what comes behind that."""
+    heard = [listen(octets) for octets in read_corpus("agents")]
+    found = {(one.place, isinstance(one.agent, BridgeAgent)) for one in heard if one.most_up}
+    assert found == {*((place, True) for place in BRIDGES), *((place, False) for place in PLACES)}
 
 
 @pytest.mark.parametrize("target", TARGETS)
