@@ -9,7 +9,7 @@ away: what was associated stays up and is asked for again now and then. What the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from openfex.errors import WireError
 from openfex.host.announcement import entries_of, vsiid_of
@@ -24,7 +24,7 @@ from openfex.protocol.vdp import Associated, Deassociated, LossReason, Lost, Ref
 from openfex.protocol.vdp_station import Station
 from openfex.rules.compiler import function_of, owners_of, vepa_lists
 from openfex.rules.tables import ExtenderTables, Members
-from openfex.wire.control import Key, Kind, ListRow, Mark, VethEntry, numbers_of
+from openfex.wire.control import FunctionEntry, Key, Kind, ListRow, Mark, VethEntry, function_key, numbers_of
 from openfex.wire.vdp import Command, ManagerId
 from openfex.wire.vsi import Filter, Vsiid
 
@@ -121,6 +121,8 @@ class HostAgent:
         }
         """The VSIs whose functions are up."""
         self._links = {link: _Link() for link in ends}
+        self._cut: set[int] = set()
+        """Functions whose devices have no link."""
         self._again: dict[Vsiid, float] = {}
         self._writing: WriteHost | None = None
         self._heard: dict[int, Mark | None] = dict.fromkeys(ends)
@@ -188,7 +190,20 @@ class HostAgent:
         return [*effects, *self._settle(now)]
 
     def _entries(self, link: int) -> dict[Key, bytes]:
-        return entries_of(self.host, [one for one in self.bindings.values() if one.uplink.host_link == link])
+        here = [one for one in self.bindings.values() if one.uplink.host_link == link]
+        return entries_of(self.host, here, self._cut)
+
+    def link(self, function: int, up: bool, now: float) -> list[Effect]:
+        """The device of a function has a link from now on, or none: its bridge is told. No table is another for it."""
+        (self._cut.discard if up else self._cut.add)(function)
+        effects: list[Effect] = []
+        key = function_key(function)
+        for link, end in self.ends.items():
+            told = end.mirror.table.get(key)
+            entry = FunctionEntry.decode(told) if told else None
+            if entry and entry.vsi:
+                effects += self._take(link, end.mirror.put(key, replace(entry, up=up).encode(), now)[1], now)
+        return effects
 
     def receive(self, link: int, octets: bytes, now: float) -> list[Effect]:
         """Take a frame of an uplink's own untagged channel."""
