@@ -214,7 +214,7 @@ class HostAgent:
             case Told(key, value):
                 news = self._links[link].hear(key, value)
                 self._is_stale = self._is_stale or self._links[link].is_known
-                return [Log("veth", self._function(key), f"on link {link} it is {news}")] if news else []
+                return [Log("veth", self._function(key), f"on link {link} its vEth is {news}")] if news else []
             case Applied(change):
                 if change >= self._told.get(link, 0):
                     self._told.pop(link, None)
