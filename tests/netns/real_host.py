@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`fex host` with an adapter that is none, whose PF is a device of this machine: `… FILE HOST FOLDER PF DRIVER`.
 
-The adapter's state outlives this process, as hardware does: FOLDER/adapter.pickle.
+The adapter's state outlives this process, as hardware does: FOLDER/adapter.pickle. Where FOLDER/links is, whoever
+holds functions has set them up.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from openfex.adapter.journal import Journal
@@ -19,11 +21,12 @@ from openfex.adapter.waking import opened
 from openfex.cli.host import asked_of
 from openfex.errors import UnsupportedError
 from openfex.host.real import RealHost
+from openfex.model.adapters import RealAdapter, RealFunction
 from openfex.model.functions import Settings
 from openfex.plan.watch import Told
 from openfex.testing.adapters import FakeAdapter, FakeHost
 
-STATE = "adapter.pickle"
+STATE, LINKS = "adapter.pickle", "links"
 
 
 def adapter_in(folder: Path) -> FakeAdapter:
@@ -40,6 +43,11 @@ class Hardware(FakeHost):
         super().__init__(adapter)
         self.folder = folder
 
+    def observe(self, address: str = "") -> tuple[RealAdapter, ...]:
+        """All adapters, or one."""
+        found, up = super().observe(address), (self.folder / LINKS).exists()
+        return tuple(replace(one, functions=tuple(_linked(vf, up=up) for vf in one.functions)) for one in found)
+
     def set_attributes(self, adapter: str, index: int, change: Settings) -> None:
         """Set them; a driver that nobody knows turns out to have no links of functions."""
         if change.link is not None and self.adapters[adapter].driver == "unknown":
@@ -55,6 +63,10 @@ class Hardware(FakeHost):
         new.replace(self.folder / STATE)
 
 
+def _linked(function: RealFunction, *, up: bool) -> RealFunction:
+    return replace(function, net=function.net and replace(function.net, up=up, carrier=up))
+
+
 def tell(told: Told) -> None:
     print(json.dumps({"event": told.event, "object": told.about, "what": told.words, **told.more}), flush=True)
 
@@ -68,7 +80,7 @@ def main(file: str, name: str, place: str, pf: str, driver: str) -> None:
         closing(RealHost(machine, lambda: asked_of(file, name, folder), tell)) as real,
         opened(tell, real.sleep) as door,
     ):
-        real.keeper = Keeper(machine, journal, door, real.wishes, taken=real.begin)
+        real.keeper = Keeper(machine, journal, door, real.wishes, taken=real.begin, looked=real.see)
         real.keeper.keep(once=False, patience_s=5.0)
 
 

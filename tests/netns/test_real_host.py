@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from openfex.lab import lab
+from openfex.lab.view.look import look
+from openfex.lab.view.ports import port_rows
 from openfex.model.functions import LinkState
 from tests.netns.daemons import Daemon, running
 from tests.netns.policed import wait_until
-from tests.netns.real_host import adapter_in
+from tests.netns.real_host import LINKS, adapter_in
 from tests.netns.test_real_bridge import ADAPTER, BRIDGE, TEXT, UP, bridge, cables, states
 
 __all__ = ["cables"]
@@ -68,6 +70,24 @@ def test_functions_have_links_when_their_ports_are_up_and_no_others_do(file: Pat
             assert vlans(folder) == [2, 3, 4]
     macs = [one.settings.mac for one in adapter_in(folder).functions]
     assert {str(one) for one in macs[:2]} == {str(one.mac) for one in lab.layout_of(BRIDGE).bindings}
+
+
+def noted() -> set[object]:
+    """The NICs of which their host says that they have no link."""
+    return {row["nic"] for row in port_rows(look(lab.layout_of(BRIDGE))) if "no link at its host" in str(row["note"])}
+
+
+def test_functions_that_nobody_has_set_up_are_noted_at_their_veths(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "h1"
+    with bridge(file, tmp_path), host(file, folder) as daemon:
+        daemon.until("associated", 2)
+        wait_until(lambda: noted() == UP.keys(), "the bridge hears that both are down")
+        assert states() == UP, "which takes no vEth down"
+        (folder / LINKS).touch()
+        file.write_text(FILE.replace("functions: 3", "functions: many"))
+        daemon.process.send_signal(signal.SIGHUP)  # it looks, and takes nothing from such a file
+        daemon.until("refused")
+        wait_until(lambda: noted() == set(), "the bridge hears that both are up")
 
 
 def test_p3_what_the_bridge_takes_away_has_no_link(file: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from openfex.adapter import changes
 from openfex.adapter.host import Host
 from openfex.adapter.journal import Journal
 from openfex.errors import OpenfexError, VerificationError
+from openfex.model.adapters import RealAdapter
 from openfex.model.functions import AdapterWish
 from openfex.model.wording import many
 from openfex.plan.functions import plan_functions, refuse
@@ -61,6 +62,8 @@ class Keeper:
     watch: Watch = field(default_factory=lambda: Watch({}))
     taken: Callable[[], None] = lambda: None
     """Called when adapters are as it was read, at the start and when it was read again."""
+    looked: Callable[[Sequence[RealAdapter]], None] = lambda adapters: None
+    """Called with what was seen, whenever it has looked."""
 
     def keep(self, *, once: bool, patience_s: float) -> None:
         """Make adapters as asked for, be ready, and unless only `once` keep them so until asked to end.
@@ -173,6 +176,7 @@ class Keeper:
         self.watch, verdict = decide(self.watch, adapters, self.wishes, plan, self.door.now())
         for one in verdict.told:
             self.door.tell(one)
+        self.looked(adapters)
         return verdict
 
     def _repair(self, address: str) -> None:

@@ -18,7 +18,7 @@ from openfex.bridge.change import Change, Dropped, Effect, Grant, Memory, Statio
 from openfex.bridge.judge import Owners, Refusal, check_ways, find_split_off, judge, take_up
 from openfex.bridge.memory import memory_of
 from openfex.bridge.register import Station, lay_out
-from openfex.bridge.told import channels_of, entries_of, is_same
+from openfex.bridge.told import channels_of, entries_of, is_same, reasons_of
 from openfex.bridge.vsi_manager import VsiManager
 from openfex.errors import RefusedError
 from openfex.model.layout import Bridge
@@ -31,7 +31,7 @@ from openfex.protocol.vdp_bridge import Asked, Expired, Reject
 from openfex.protocol.vdp_bridge import Bridge as VdpBridge
 from openfex.rules.compiler import compile_bridge
 from openfex.rules.tables import BridgeTables
-from openfex.wire.control import Key, Kind, Mark, numbers_of
+from openfex.wire.control import Key, Kind, Mark, Reason, numbers_of
 from openfex.wire.vdp import Command, ErrorCode, Vdpdu
 from openfex.wire.vsi import Vsiid
 
@@ -169,14 +169,13 @@ class BridgeAgent:
         if not any(isinstance(output, Associated) for output in outputs):
             self._is_stale = True
             return effects
-        self.stations[one.link].held[one.asked.key] = one.granted.held
+        self.stations[one.link].grant(one.asked.key, one.granted.held)
         words = f"on link {one.link}, profile {one.granted.held.profile.name}"
         return [*effects, Log(one.asked.mode.name.lower().replace("_", "-"), str(one.asked.key), words)]
 
     def _remember(self, link: int, memory: StationMemory, owners: Owners, now: float) -> None:
         station, end = self.stations[link], self.ends[link]
-        for key, value in memory.told.items():
-            station.hear(key, value)
+        station.recall(memory.told, reasons_of(memory.said))
         end.mirror.change_all(memory.said, now)
         if station.cdcp:
             station.cdcp.adopt(channels_of(memory.said))
@@ -244,8 +243,7 @@ class BridgeAgent:
     def _end(self, link: int, key: Vsiid, is_expired: bool) -> list[Effect]:
         self._asked.pop((link, key), None)
         self._early.pop((link, key), None)
-        self.stations[link].is_silent |= is_expired
-        was_held = self.stations[link].held.pop(key, None) is not None
+        was_held = self.stations[link].let_go(key, is_expired=is_expired)
         self._dismiss(link, key)
         if not was_held:
             return []
@@ -322,7 +320,9 @@ class BridgeAgent:
     def _refuse(self, link: int, asked: Asked, refusal: Refusal, now: float) -> list[Effect]:
         log = Log("refused", str(asked.key), f"on link {link}: {refusal.words}", refusal.code)
         self._dismiss(link, asked.key)
-        return [log, *self._take(link, self.ends[link].vdp.answer(asked, refusal.verdict, now))]
+        effects = [log, *self._take(link, self.ends[link].vdp.answer(asked, refusal.verdict, now))]
+        self._is_stale |= self.stations[link].explain(asked.key, Reason.REFUSED)
+        return effects
 
     def _with(self, grants: Iterable[Grant]) -> dict[int, Station]:
         """The stations as they are once these are answered."""
@@ -351,6 +351,7 @@ class BridgeAgent:
         for at, station in self.stations.items():
             if at != link and at in self.ends and key in station.held:
                 effects += self._take(at, self.ends[at].vdp.de_associate(key, now))
+                station.explain(key, Reason.WITHDRAWN)
         return effects
 
     def _begin(self, grants: list[Grant], now: float) -> list[Effect]:
@@ -362,7 +363,8 @@ class BridgeAgent:
             tables = compile_bridge(layout, self.bridge.name, self.tables, self._known_lists())
         except RefusedError as error:
             return self._do_without(grants, error, now)
-        entries = {link: entries_of(layout, tables, link) for link in self.ends if self.stations[link].kind}
+        speaking = {link: one for link, one in self.stations.items() if link in self.ends and one.kind}
+        entries = {link: entries_of(layout, tables, one) for link, one in speaking.items()}
         said = {link: {**one.rows, **entries.get(link, {})} for link, one in self._dropped.items()}
         memory = memory_of(self.stations, self.ends, grants, {**entries, **said})
         if is_same(tables, self.tables):

@@ -9,7 +9,7 @@ the VSI that the function is bound to is associated.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from uuid import UUID
@@ -24,6 +24,7 @@ from openfex.wire.control import (
     Key,
     Kind,
     NicEntry,
+    Reason,
     decode_addresses,
     function_key,
     numbers_of,
@@ -65,6 +66,8 @@ class Station:
     bound: dict[Vsiid, int] = field(default_factory=dict)
     """By VSI, the function that says that it is bound to it, the last that said so."""
     held: dict[Vsiid, Held] = field(default_factory=dict)
+    why: dict[int, Reason] = field(default_factory=dict)
+    """By number of a function, what became last of the VSI that it is bound to, if that is why its vEth is down."""
     cdcp: CdcpBridge | None = None
     """Who gives its S-channels; None where nobody does."""
     malformed: int = 0
@@ -97,6 +100,31 @@ class Station:
         if vsi in self.bound and vsi not in self.held:
             self.hear(function_key(self.bound[vsi]), None)
 
+    def recall(self, told: Mapping[Key, bytes], why: Mapping[int, Reason]) -> None:
+        """Take what it had told, and why vEths of its functions were down."""
+        for key, value in told.items():
+            self.hear(key, value)
+        self.why |= why
+
+    def let_go(self, vsi: Vsiid, *, is_expired: bool) -> bool:
+        """It holds a VSI no more; whether it did."""
+        self.is_silent |= is_expired
+        self.explain(vsi, Reason.EXPIRED if is_expired else Reason.NO_ASSOCIATION)
+        return self.held.pop(vsi, None) is not None
+
+    def grant(self, vsi: Vsiid, held: Held) -> None:
+        """It holds a VSI from now on."""
+        self.held[vsi] = held
+        self.explain(vsi, Reason.NO_ASSOCIATION)  # as long as that is only pre-associated
+
+    def explain(self, vsi: Vsiid, reason: Reason) -> bool:
+        """Say why the vEth of a VSI is down, as long as its function is bound to that; whether that is news."""
+        number = self.bound.get(vsi)
+        if number is None or self.why.get(number, Reason.NO_ASSOCIATION) is reason:
+            return False
+        self.why[number] = reason
+        return True
+
     def hear(self, key: Key, value: bytes | None) -> None:
         """Take an entry of its table. One that cannot be is as if it were not there, and counted."""
         self.told.pop(key, None)
@@ -124,6 +152,7 @@ class Station:
 
     def _write_function(self, number: int, value: bytes | None) -> None:
         older = self.functions.pop(number, None)
+        why = self.why.pop(number, None)
         if older and older.vsi and self.bound.get(Vsiid.uuid(older.vsi)) == number:
             del self.bound[Vsiid.uuid(older.vsi)]
             self.bound |= {Vsiid.uuid(older.vsi): at for at, one in self.functions.items() if one.vsi == older.vsi}
@@ -131,6 +160,8 @@ class Station:
             entry = self.functions[number] = FunctionEntry.decode(value)
             if entry.vsi:
                 self.bound[Vsiid.uuid(entry.vsi)] = number
+            if why and older and older.vsi == entry.vsi:
+                self.why[number] = why
 
     @property
     def kind(self) -> ChannelKind | None:

@@ -5,23 +5,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from openfex.bridge.register import Station
 from openfex.model.layout import Layout
 from openfex.model.values import DEFAULT_CHANNEL, port_number
 from openfex.protocol.cdcp import MOST_GIVEN
 from openfex.rules.compiler import compile_extender
 from openfex.rules.tables import BridgeTables, Members
-from openfex.wire.control import Key, Kind, ListRow, VethEntry, function_key, list_key, numbers_of
+from openfex.wire.control import Key, Kind, ListRow, Reason, VethEntry, function_key, list_key, numbers_of
 
 ROW_BITS = 64
 
 
-def entries_of(layout: Layout, tables: BridgeTables, link: int) -> dict[Key, bytes]:
+def entries_of(layout: Layout, tables: BridgeTables, station: Station) -> dict[Key, bytes]:
     """What a station is told: its vEths, and the lists of its uplink."""
-    host, (bridge,) = layout.host(f"link{link}"), layout.bridges
+    host, (bridge,) = layout.host(f"link{station.link}"), layout.bridges
     entries: dict[Key, bytes] = {}
     for function in host.functions:
-        port = tables.ports.get(port_number(link, function.channel))
-        entry = VethEntry(function.channel, port is not None and port.up)
+        port = tables.ports.get(port_number(station.link, function.channel))
+        is_up = port is not None and port.up
+        reason = Reason.NONE if is_up else station.why.get(function.index, Reason.NO_ASSOCIATION)
+        entry = VethEntry(function.channel, is_up, reason)
         entries[function_key(function.index, Kind.VETH)] = entry.encode()
     for (_, list_id), members in compile_extender(layout, host, {bridge.name: tables}).lists.items():
         entries |= _list_rows(list_id, members)
@@ -41,6 +44,12 @@ def is_same(one: BridgeTables, other: BridgeTables) -> bool:
     """Whether two tables say the same, but for what the programs have learnt."""
     names = ("links", "profiles", "ports", "veths", "floods", "ageing_ns")
     return all(getattr(one, name) == getattr(other, name) for name in names)
+
+
+def reasons_of(said: Mapping[Key, bytes]) -> dict[int, Reason]:
+    """Why vEths of a table that a station was told are down, by number of the function."""
+    veths = {numbers_of(key)[0]: VethEntry.decode(value) for key, value in said.items() if key.kind is Kind.VETH}
+    return {number: Reason(one.reason) for number, one in veths.items() if one.reason in tuple(Reason) and not one.up}
 
 
 def channels_of(said: Mapping[Key, bytes]) -> dict[int, int]:

@@ -64,7 +64,7 @@ def host(file: File, /, *, name: Name = None, once: Once = False, wait: Wait = P
         closing(RealHost(adapters, lambda: asked_of(file, name, journal.folder.parent), tell)) as real,
         opened(tell, real.sleep) as door,
     ):
-        real.keeper = Keeper(adapters, journal, door, real.wishes, taken=real.begin)
+        real.keeper = Keeper(adapters, journal, door, real.wishes, taken=real.begin, looked=real.see)
         try:
             real.keeper.keep(once=once, patience_s=wait)
         except OpenfexError as error:

@@ -9,10 +9,10 @@ away: what was associated stays up and is asked for again now and then. What the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from openfex.errors import WireError
 from openfex.host.announcement import entries_of, vsiid_of
+from openfex.host.told import BridgeTold
 from openfex.model.layout import Binding, Host
 from openfex.model.values import DEFAULT_CHANNEL, port_number
 from openfex.plan.identity import vsi_type_of
@@ -23,8 +23,8 @@ from openfex.protocol.uplink import Agreed, Uplink, log_of
 from openfex.protocol.vdp import Associated, Deassociated, LossReason, Lost, Refused, Vsi
 from openfex.protocol.vdp_station import Station
 from openfex.rules.compiler import function_of, owners_of, vepa_lists
-from openfex.rules.tables import ExtenderTables, Members
-from openfex.wire.control import Key, Kind, ListRow, Mark, VethEntry, numbers_of
+from openfex.rules.tables import ExtenderTables
+from openfex.wire.control import FunctionEntry, Key, Mark, function_key, numbers_of
 from openfex.wire.vdp import Command, ManagerId
 from openfex.wire.vsi import Filter, Vsiid
 
@@ -34,7 +34,6 @@ ASK_AGAIN_S, ASK_SELDOM_S = 1.0, 30.0
 """After a bridge has not answered or has taken something away; after a no that is meant to stay."""
 REST, LONGEST_REST_S = 2.0, 0.5
 """Behind a change of tables, so many times what writing it took: what comes meanwhile is one change."""
-ROW_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,47 +50,8 @@ class WriteHost:
 Effect = Send | Log | WriteHost
 
 
-@dataclass
-class _Link:
-    """What the bridge at an uplink has told; until it has told all, what the programs have counts."""
-
-    is_known: bool = False
-    channels: dict[int, int] = field(default_factory=dict)
-    """By function, where it has a vEth."""
-    rows: dict[tuple[int, int], ListRow] = field(default_factory=dict)
-    malformed: int = 0
-
-    def hear(self, key: Key, value: bytes | None) -> None:
-        """Take an entry of its table; one that cannot be is as if it were not there, and counted."""
-        numbers = numbers_of(key)
-        try:
-            if key.kind is Kind.VETH:
-                self.channels.pop(numbers[0], None)
-                if value is not None and (channel := VethEntry.decode(value).channel):
-                    self.channels[numbers[0]] = channel
-            elif key.kind is Kind.LIST:
-                self.rows.pop((numbers[0], numbers[1]), None)
-                if value is not None:
-                    self.rows[numbers[0], numbers[1]] = ListRow.decode(value)
-        except WireError:
-            self.malformed += 1
-
-    def lists(self) -> dict[int, Members]:
-        """Its replication lists, by id."""
-        found: dict[int, tuple[set[int], set[int]]] = {}
-        for (list_id, row), bits in self.rows.items():
-            tagged, untagged = found.setdefault(list_id, (set(), set()))
-            tagged |= _channels(bits.tagged, row)
-            untagged |= _channels(bits.untagged, row)
-        return {one: Members(frozenset(tagged), frozenset(untagged)) for one, (tagged, untagged) in found.items()}
-
-
 def _by_vsi(bindings: Iterable[Binding]) -> dict[Vsiid, Binding]:
     return {vsiid_of(one): one for one in bindings}
-
-
-def _channels(bits: int, row: int) -> set[int]:
-    return {row * ROW_BITS + bit for bit in range(ROW_BITS) if bits >> bit & 1}
 
 
 class HostAgent:
@@ -118,7 +78,9 @@ class HostAgent:
         self.foreign = {one.host_link for one in host.uplinks if one.foreign}
         self.up = {key for key, one in self.bindings.items() if self._was_up(one.host_port)} | self._unasked()
         """The VSIs whose functions are up."""
-        self._links = {link: _Link() for link in ends}
+        self._links = {link: BridgeTold() for link in ends}
+        self._cut: set[int] = set()
+        """Functions whose devices have no link."""
         self._again: dict[Vsiid, float] = {}
         self._writing: WriteHost | None = None
         self._heard: dict[int, Mark | None] = dict.fromkeys(ends)
@@ -193,7 +155,20 @@ class HostAgent:
         return [*effects, *self._settle(now)]
 
     def _entries(self, link: int) -> dict[Key, bytes]:
-        return entries_of(self.host, [one for one in self.bindings.values() if one.uplink.host_link == link])
+        here = [one for one in self.bindings.values() if one.uplink.host_link == link]
+        return entries_of(self.host, here, self._cut)
+
+    def link(self, function: int, up: bool, now: float) -> list[Effect]:
+        """The device of a function has a link from now on, or none: its bridge is told. No table is another for it."""
+        (self._cut.discard if up else self._cut.add)(function)
+        effects: list[Effect] = []
+        key = function_key(function)
+        for link, end in self.ends.items():
+            told = end.mirror.table.get(key)
+            entry = FunctionEntry.decode(told) if told else None
+            if entry and entry.vsi:
+                effects += self._take(link, end.mirror.put(key, replace(entry, up=up).encode(), now)[1], now)
+        return effects
 
     def receive(self, link: int, octets: bytes, now: float) -> list[Effect]:
         """Take a frame of an uplink's own untagged channel."""
@@ -242,8 +217,9 @@ class HostAgent:
             case Transmit(octets):
                 return [Send(link, octets)]
             case Told(key, value):
-                self._links[link].hear(key, value)
+                news = self._links[link].hear(key, value)
                 self._is_stale = self._is_stale or self._links[link].is_known
+                return [Log("veth", self._function(key), f"on link {link} its vEth is {news}")] if news else []
             case Applied(change):
                 if change >= self._told.get(link, 0):
                     self._told.pop(link, None)
@@ -268,6 +244,11 @@ class HostAgent:
 
     def _name(self, key: Vsiid) -> str:
         return self.bindings[key].name if key in self.bindings else str(key)
+
+    def _function(self, key: Key) -> str:
+        """The name of the function that an entry is about."""
+        [number] = numbers_of(key)
+        return next((one.name for one in self.host.functions if one.channel == number), f"function {number}")
 
     def _wish(self, key: Vsiid) -> tuple[Vsi, Command]:
         return _vsi_of(key, self.bindings[key]), Command.ASSOCIATE
@@ -336,7 +317,7 @@ class HostAgent:
         channels: dict[int, int] = {}
         bound = {one.host_port: one for key, one in self.bindings.items() if key in self.up}
         for uplink in self.host.uplinks:
-            link, told = uplink.host_link, self._links.get(uplink.host_link, _Link())
+            link, told = uplink.host_link, self._links.get(uplink.host_link, BridgeTold())
             tables.links[link] = uplink.kind
             if link in self.foreign:
                 tables.lists |= vepa_lists(one for one in bound.values() if one.uplink == uplink)
@@ -362,7 +343,7 @@ class HostAgent:
 
     def _channel_of(self, link: int, number: int) -> int | None:
         """The channel of a function's vEth, if what the bridge says by CDCP and by channel control is the same."""
-        told, cdcp = self._links[link].channels.get(number), self.ends[link].cdcp
+        told, cdcp = self._links[link].channel_of(number), self.ends[link].cdcp
         if not isinstance(cdcp, CdcpStation) or number not in cdcp.asked:
             return told
         return told if told == cdcp.given.get(number) else None

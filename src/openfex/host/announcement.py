@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from ipaddress import ip_interface
 from uuid import UUID
 
@@ -17,14 +17,17 @@ def vsiid_of(binding: Binding) -> Vsiid:
     return Vsiid.uuid(UUID(binding.uuid))
 
 
-def entries_of(host: Host, bindings: Iterable[Binding]) -> dict[Key, bytes]:
-    """Who it is, its functions, and which VSIs they are bound to at one uplink (`bindings`)."""
+def entries_of(host: Host, bindings: Iterable[Binding], cut: Collection[int] = ()) -> dict[Key, bytes]:
+    """Who it is, its functions, and which VSIs they are bound to at one uplink (`bindings`).
+
+    `cut`: the numbers of functions whose devices have no link.
+    """
     entries = {HostEntry.KEY: HostEntry(host.kind, host.name).encode()}
     bound = {one.function.channel: one for one in bindings}
     for function in host.functions:
         number, binding = function.channel, bound.get(function.channel)
         vsi, generation = (UUID(binding.uuid), binding.generation) if binding else (None, 0)
-        entry = FunctionEntry(function.name, binding is not None, vsi, generation)
+        entry = FunctionEntry(function.name, binding is not None and number not in cut, vsi, generation)
         entries[function_key(number)] = entry.encode()
         if binding:
             nic = NicEntry(binding.name, binding.pin.name if binding.pin else "")

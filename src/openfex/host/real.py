@@ -30,7 +30,7 @@ from openfex.model.adapters import RealAdapter
 from openfex.model.functions import AdapterWish
 from openfex.model.layout import Host, Layout, Uplink
 from openfex.model.values import port_channel, port_number
-from openfex.plan.schannels import FunctionPort, can_take_links, ports_found, wishes_for
+from openfex.plan.schannels import FunctionPort, can_take_links, links_found, ports_found, wishes_for
 from openfex.plan.watch import Told
 from openfex.plan.wishes import joined, matches
 from openfex.protocol.evb import EvbSettings
@@ -73,6 +73,8 @@ class RealHost:
         self._woken: asyncio.Future[None] | None = None
         self._next = self.asked
         self._agents: AgentLoop | None = None
+        self._tell_links: Callable[[RealAdapter], None] = lambda adapter: None
+        """While there is an agent."""
         self._held = ExitStack()
         self._place: tuple[str, str] | None = None
         """Of which host and PF the next two are known: of another's functions they say nothing."""
@@ -106,8 +108,7 @@ class RealHost:
     def _adapter(self, asked: Asked) -> RealAdapter | None:
         """The adapter at the host's cable, if it is there."""
         assert asked.layout is not None
-        [wish, *_] = wishes_for(asked.layout, asked.host)
-        return next((one for one in self.machine.observe() if any(matches(pf, one) for pf in wish.pfs)), None)
+        return _adapter_of(asked.layout, asked.host, self.machine.observe())
 
     # Speaking
 
@@ -117,6 +118,13 @@ class RealHost:
         if (place := _place_of(self.asked)) != self._place:
             self._place, self._ports, self._has_links = place, None, None
         self._try()
+
+    def see(self, adapters: Sequence[RealAdapter]) -> None:
+        """Have the bridge know which functions have a link: called with what there is, whenever that may be another."""
+        if self._agents is None or self.asked.layout is None:
+            return
+        if adapter := _adapter_of(self.asked.layout, self.asked.host, adapters):
+            self._tell_links(adapter)
 
     def sleep(self, doors: Sequence[socket], duration_s: float | None) -> None:
         """Wait for one of the doors, and speak meanwhile."""
@@ -196,7 +204,14 @@ class RealHost:
         agent = HostAgent(host, layout.bindings_on(host.name), {uplink.host_link: end}, tables, channels)
         self._index, self._device, self._failed = link.index, link.name, ""
         self._agents = AgentLoop(self._loop)
-        self._agents.add(agent, {uplink.host_link: wire}, partial(self._perform, agent))
+        act = self._agents.add(agent, {uplink.host_link: wire}, partial(self._perform, agent))
+
+        def tell(adapter: RealAdapter) -> None:
+            now = self._loop.time()
+            act([one for number, up in links_found(host, adapter).items() for one in agent.link(number, up, now)])
+
+        self._tell_links = tell
+        tell(adapter)
 
     def _raise(self, uplink: Uplink) -> Link:
         """The PF's device, which frames need up."""
@@ -245,6 +260,11 @@ class RealHost:
 def _place_of(asked: Asked) -> tuple[str, str] | None:
     """The host that is to speak, and its PF."""
     return (asked.host, asked.layout.host(asked.host).uplinks[0].device) if asked.layout else None
+
+
+def _adapter_of(layout: Layout, host: str, adapters: Iterable[RealAdapter]) -> RealAdapter | None:
+    [wish, *_] = wishes_for(layout, host)
+    return next((one for one in adapters if any(matches(pf, one) for pf in wish.pfs)), None)
 
 
 def _tables_of(uplink: Uplink, ports: dict[int, FunctionPort]) -> tuple[ExtenderTables, dict[int, int]]:

@@ -29,6 +29,8 @@ from openfex.lab.workshop import Workshop
 from openfex.linux.agent_loop import Act, Agent, AgentLoop, Perform
 from openfex.linux.control_wire import ControlWire, settings_of
 from openfex.linux.disk import keep
+from openfex.linux.links import Link
+from openfex.linux.uevent import LinkEvents
 from openfex.model.layout import Binding, Bridge, Host, Layout
 from openfex.model.values import ChannelKind
 from openfex.plan.objects import Spec, State, TablesKey, TablesSpec
@@ -237,6 +239,7 @@ class Staff:
             ends,
             tables if isinstance(tables, ExtenderTables) else None,
         )
+        self._watch(agent, space)
         self.hosts[host.name] = agent
         self._enlist(host.name, agent, wires, partial(self._perform_host, agent, space))
 
@@ -245,6 +248,25 @@ class Staff:
             self._acts[name] = self.loop.add(agent, wires, perform)
 
         self._enlisted.append(begin)
+
+    def _watch(self, agent: HostAgent, space: str) -> None:
+        """Have a host's agent know which functions' devices have a link: now, and whenever that changes."""
+        events, there = LinkEvents(space), self.workshop.spaces.netlink(space)
+        self._held.callback(events.close)
+        numbers = {one.pf_device: one.channel for one in agent.host.functions}
+
+        def tell(links: Iterable[Link]) -> list[object]:
+            has_link = {numbers[one.name]: one.up and one.carrier for one in links if one.name in numbers}
+            return [one for number, up in has_link.items() for one in agent.link(number, up, self.loop.now())]
+
+        def take() -> None:
+            links, lost = events.take()
+            self._acts[agent.host.name](tell(there.links() if lost else links))
+
+        for number in numbers.values():
+            agent.link(number, False, self.loop.now())
+        tell(there.links())
+        self.loop.watch(events.fileno(), take)
 
     def _open(self, name: str, space: str, devices: Mapping[int, str]) -> dict[int, ControlWire]:
         wires = self._wires.setdefault(name, {})

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Others' stations: what they were granted by VDP, as the agents of bridges remember it, laid out beside documents.
+"""What the agents of bridges remember of stations.
 
-Documents do not say it, but tables have it. So it is added before these are compared with what documents say, or shown.
+Others' stations: what they were granted by VDP, laid out beside documents. Documents do not say it, but tables have it.
+So it is added before these are compared with what documents say, or shown. Of all: what is said of each vEth.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from openfex.bridge.change import StationMemory
+from openfex.bridge.change import Memory, StationMemory
 from openfex.bridge.judge import Owners, take_up
 from openfex.bridge.register import Station, lay_out
 from openfex.bridge.vsi_manager import DocumentManager
 from openfex.errors import InputError
 from openfex.lab.agents import read_memory
 from openfex.lab.staffing import memory_file
+from openfex.lab.view.sight import Said
 from openfex.model.layout import Adapter, Binding, Bridge, Function, Layout, Machine
+from openfex.model.values import port_number
 from openfex.protocol.vdp import Vsi
 from openfex.protocol.vdp_bridge import Asked
+from openfex.wire.control import FunctionEntry, Key, Kind, VethEntry
 from openfex.wire.vdp import Vdpdu
 
 
@@ -41,11 +45,7 @@ def with_stations(layout: Layout) -> Layout:
 def _stations_at(layout: Layout, bridge: Bridge) -> Iterator[tuple[str, tuple[Function, ...], list[Binding]]]:
     """The stations of a bridge: the host's name, its functions, and the NICs that are up."""
     uplinks = {one.bridge_link: one for one in layout.uplinks_of(bridge.name)}
-    try:
-        memory = read_memory(memory_file(layout.lab, bridge.name), {link: one.host for link, one in uplinks.items()})
-    except InputError:
-        return  # the agent begins with nobody, too
-    for link, remembered in memory.items():
+    for link, remembered in _memory(layout, bridge).items():
         uplink = uplinks[link]
         if layout.is_plain(layout.host(uplink.host)):
             station = _remember(layout, link, uplink.host, remembered)
@@ -59,6 +59,27 @@ def _stations_at(layout: Layout, bridge: Bridge) -> Iterator[tuple[str, tuple[Fu
                     for one in laid.bindings
                 ],
             )
+
+
+def _memory(layout: Layout, bridge: Bridge) -> Memory:
+    hosts = {one.bridge_link: one.host for one in layout.uplinks_of(bridge.name)}
+    try:
+        return read_memory(memory_file(layout.lab, bridge.name), hosts)
+    except InputError:
+        return {}  # the agent begins with nobody, too
+
+
+def said_of(layout: Layout) -> dict[tuple[str, int], Said]:
+    """What hosts and bridges have told each other of vEths, by bridge and port number."""
+    found: dict[tuple[str, int], Said] = {}
+    for bridge in layout.bridges:
+        for link, memory in _memory(layout, bridge).items():
+            for key, value in memory.said.items():
+                if key.kind is Kind.VETH:
+                    veth, told = VethEntry.decode(value), memory.told.get(Key(Kind.FUNCTION, key.octets))
+                    function = FunctionEntry.decode(told) if told else None
+                    found[bridge.name, port_number(link, veth.channel)] = Said(function, veth)
+    return found
 
 
 def _remember(layout: Layout, link: int, name: str, memory: StationMemory) -> Station:

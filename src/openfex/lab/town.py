@@ -90,6 +90,11 @@ class Town:
         """A host's NICs are these from now on."""
         self._perform(name, self.host(name).bind(bindings, self.now))
 
+    def link(self, binding: Binding, *, up: bool) -> None:
+        """The device of a NIC's function has a link from now on, or none."""
+        host = binding.uplink.host
+        self._perform(host, self.host(host).link(binding.function.channel, up, self.now))
+
     def kill(self, name: str) -> None:
         """As by kill -9."""
         del self.agents[name]

@@ -76,6 +76,11 @@ class AgentLoop:
         act(agent.start(self.now()))
         return act
 
+    def watch(self, fileno: int, act: Callable[[], None]) -> None:
+        """Have something done whenever there is something to read there."""
+        self._filenos.add(fileno)
+        self._loop.add_reader(fileno, act)
+
     def close(self) -> None:
         """Listen to nothing and wait for nothing any more."""
         for fileno in self._filenos:

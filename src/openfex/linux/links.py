@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openfex.errors import InputError
 from openfex.linux.rtnetlink import Answer, attribute, attributes, nested, number, string, text, u32
@@ -188,6 +188,15 @@ def read_link(answer: Answer) -> Link:
 def event_is_of_pci(octets: bytes) -> bool:
     """Whether an event (RTM_NEWLINK, RTM_DELLINK, with its header) is of a PCI function's network device."""
     return attributes(octets, NLMSG_HDRLEN + IFINFO.size).get(_IFLA_PARENT_BUS) == b"pci\0"
+
+
+def read_event_of_link(octets: bytes) -> Link | None:
+    """The link that an event (with its header) is about, down where it is no more; None: it is about none."""
+    kind = struct.unpack_from("=4xH", octets)[0]
+    if kind not in (RTM_NEWLINK, RTM_DELLINK) or octets[NLMSG_HDRLEN] != socket.AF_UNSPEC:
+        return None
+    link = read_link(Answer(kind, octets[NLMSG_HDRLEN:]))
+    return link if kind == RTM_NEWLINK else replace(link, up=False, carrier=False)
 
 
 def read_statistics(answer: Answer) -> tuple[str, LinkStatistics]:

@@ -14,7 +14,9 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from openfex.linux import netns
 from openfex.linux.border import crossing
+from openfex.linux.links import Link, read_event_of_link
 
 _KOBJECT_UEVENT = 15
 _KERNEL_GROUP, _LINK_GROUP = 1, 1
@@ -95,14 +97,45 @@ class Events:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE)
 
     def _drain(self, door: socket.socket) -> list[tuple[bytes, int]]:
-        """All datagrams that are there, and whose they are."""
-        found: list[tuple[bytes, int]] = []
-        while True:
-            try:
-                octets, (port, _) = door.recvfrom(_ROOM)
-            except BlockingIOError:
-                return found
-            except OSError:  # ENOBUFS: some were lost, so whoever asks looks again
-                self.lost += 1
-                continue
-            found.append((octets, port))
+        found, lost = _drain(door)
+        self.lost += lost
+        return found
+
+
+class LinkEvents:
+    """What becomes of links in one name space (None: this thread's), from when this is made; close it."""
+
+    def __init__(self, space: str | None = None) -> None:
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        with crossing("listen to events of links"), netns.entered(space):
+            self._socket = socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE)
+            self._socket.bind((0, _LINK_GROUP))
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """What can be read when something has come."""
+        return self._socket.fileno()
+
+    def take(self) -> tuple[list[Link], bool]:
+        """Links as they were when each event came, down where they went; and whether some were lost (ENOBUFS)."""
+        found, lost = _drain(self._socket)
+        links = (read_event_of_link(octets) for octets, port in found if port == 0)
+        return [link for link in links if link], bool(lost)
+
+
+def _drain(door: socket.socket) -> tuple[list[tuple[bytes, int]], int]:
+    """All datagrams that are there, and whose they are; and how many times some were lost."""
+    found: list[tuple[bytes, int]] = []
+    lost = 0
+    while True:
+        try:
+            octets, (port, _) = door.recvfrom(_ROOM)
+        except BlockingIOError:
+            return found, lost
+        except OSError:  # ENOBUFS: whoever asks looks again
+            lost += 1
+            continue
+        found.append((octets, port))

@@ -99,6 +99,16 @@ def ports_found(host: Host, adapter: RealAdapter | None) -> dict[int, FunctionPo
     return found
 
 
+def links_found(host: Host, adapter: RealAdapter) -> dict[int, bool]:
+    """Whether functions' devices have a link, by number, as far as this machine can see them.
+
+    What it cannot see counts as one: a function that a virtual machine has, or that is not there at all.
+    """
+    there = {one.channel: adapter.function(one.index) for one in host.functions if one.purpose is Purpose.NIC}
+    nets = {number: function.net if function else None for number, function in there.items()}
+    return {number: net is None or (net.up and net.carrier) for number, net in nets.items()}
+
+
 def can_take_links(adapter: RealAdapter) -> bool:
     """Whether a PF's driver is known to set whether functions have a link."""
     return "link" not in quirks_of(adapter.driver).lacks and all(one.settings.link for one in adapter.functions)

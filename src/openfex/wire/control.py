@@ -16,10 +16,10 @@ wire.md 3.3). Either end has a table that the other gets a copy of; a PDU has ch
 
     kind    key                value
     1       (nothing)          host: channel kind 0 (1 vntag, 2 etag, 3 schannel, 4 schannel-q, 5 vepa), name in UTF-8
-    2       function 0         flags 0 (1: link up), generation 1, VSIID 9 (a UUID, 0: unbound), name in UTF-8
+    2       function 0         flags 0 (1: its device has a link), generation 1, VSIID 9 (a UUID, 0: unbound), name
     3       function 0         the IP addresses of what it is bound to: length (4 or 16) and octets of each
     4       function 0         the NIC it is bound to: length of its network port's name, that name, its own name
-    16      function 0         channel 0, state 2 (0 down, 1 up), reason 3
+    16      function 0         channel 0, state 2 (0 down, 1 up), reason of down 3 (`Reason`)
     17      list 0, row 2      channels row x 64 to + 63 that are on it, a bit each: tagged 0, untagged 8
 
 Numbers are big-endian. `function` counts from 1 on each uplink; it is the host's name for one, `channel` the bridge's.
@@ -67,6 +67,17 @@ HOST_KINDS = frozenset({Kind.HOST, Kind.FUNCTION, Kind.ADDRESSES, Kind.NIC})
 BRIDGE_KINDS = frozenset({Kind.VETH, Kind.LIST})
 """Whose entries they are."""
 KEY_OCTETS = {Kind.HOST: 0, Kind.FUNCTION: 2, Kind.ADDRESSES: 2, Kind.NIC: 2, Kind.VETH: 2, Kind.LIST: 4}
+
+
+class Reason(IntEnum):
+    """Why a vEth is down; none where it is up."""
+
+    NONE = 0
+    NO_ASSOCIATION = 1
+    REFUSED = 2
+    EXPIRED = 3
+    WITHDRAWN = 4
+    """The VSI is associated at another uplink by now."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -193,7 +204,10 @@ class HostEntry:
 
 @dataclass(frozen=True, slots=True)
 class FunctionEntry:
-    """A function that a host has carved; `vsi` is what it is bound to, by that binding's generation."""
+    """A function that a host has carved; `vsi` is what it is bound to, by that binding's generation.
+
+    `up`: it is bound, and its device has a link: whoever holds it is there, and has set it up.
+    """
 
     name: str
     up: bool = False
@@ -257,7 +271,8 @@ class VethEntry:
 
     channel: int
     up: bool = False
-    reason: int = 0
+    reason: int = Reason.NONE
+    """A `Reason`, or one that only others know."""
 
     def __post_init__(self) -> None:
         require_width("vEth", "channel", self.channel, 12)
@@ -273,6 +288,13 @@ class VethEntry:
         require_octets("inside a vEth's entry", octets, _VETH.size)
         channel, up, reason = _VETH.unpack_from(octets)
         return cls(channel, up == 1, reason)
+
+    def __str__(self) -> str:
+        """The state, and why it is that: `down: no association`."""
+        if self.up or not self.reason:
+            return "up" if self.up else "down"
+        known = self.reason in tuple(Reason)
+        return f"down: {Reason(self.reason).name.lower().replace('_', ' ') if known else f'reason {self.reason}'}"
 
 
 @dataclass(frozen=True, slots=True)

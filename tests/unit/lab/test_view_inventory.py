@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -22,12 +23,13 @@ from openfex.lab.view.inventory import (
     profile_rows,
     space_of,
 )
-from openfex.lab.view.sight import NodeSight, node_of
+from openfex.lab.view.sight import NodeSight, Said, node_of
 from openfex.model.counters import PortCounters, Totals
 from openfex.model.drops import DropReason
 from openfex.model.layout import Guest
 from openfex.model.values import Mac, port_number
 from openfex.rules.tables import Function, Station
+from openfex.wire.control import FunctionEntry, Reason, VethEntry
 from tests.unit.lab.sights import (
     BRIDGE,
     HOST,
@@ -66,6 +68,9 @@ def test_a_function_that_the_kernel_keeps_down_is_free_whatever_the_documents_sa
     extender_tables(sight).functions[port_number(1, 1)] = Function(False)
     row = by_name(function_rows(sight))["nic0/0"]
     assert (row["state"], row["note"]) == ("free", "the documents bind it to vm1/eth0")
+    said = Said(FunctionEntry("nic0/0", vsi=UUID(int=1)), VethEntry(1, reason=Reason.REFUSED))
+    row = by_name(function_rows(replace(sight, said={("sw-a", port_number(16, 1)): said})))["nic0/0"]
+    assert row["note"] == "the documents bind it to vm1/eth0; its vEth is down: refused"
 
 
 def test_a_function_that_is_gone_is_not_carved() -> None:

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 from openfex.lab.view.ports import port_rows, vlan_text
-from openfex.lab.view.sight import NodeSight
+from openfex.lab.view.sight import NodeSight, Said
 from openfex.model.counters import PortCounters
 from openfex.model.drops import DropReason
 from openfex.model.values import Mac, port_number
 from openfex.rules.tables import Port, Terms
+from openfex.wire.control import FunctionEntry, Reason, VethEntry
 from tests.unit.lab.sights import BRIDGE, HOST, bridge_tables, by_name, small_sight, with_node
 
 VM1 = port_number(16, 1)
@@ -87,6 +89,19 @@ def test_a_nic_that_is_down_is_noted_at_its_port() -> None:
     rows = by_name(port_rows(replace(sight, links={**sight.links, machine: down})))
     assert rows["sw-a/veth1.1"]["note"] == "its NIC is down: what is sent to it is lost"
     assert rows["sw-a/veth1.2"]["note"] == rows["sw-b/veth1.1"]["note"] == ""
+
+
+def test_what_its_host_says_of_its_link_is_noted_at_a_port_that_is_up() -> None:
+    bound, gone = UUID(int=1), port_number(16, 2)
+    said = {
+        ("sw-a", VM1): Said(FunctionEntry("nic0/0", True, bound), VethEntry(1, True)),
+        ("sw-a", gone): Said(FunctionEntry("nic0/1", False, bound), VethEntry(2, True)),
+        ("sw-a", port_number(16, 3)): Said(FunctionEntry("nic0/2"), VethEntry(3, reason=Reason.NO_ASSOCIATION)),
+        ("sw-b", VM1): Said(FunctionEntry("nic0/0", False, bound), VethEntry(1)),
+    }
+    rows = by_name(port_rows(replace(small_sight(), said=said)))
+    noted = {name: row["note"] for name, row in rows.items() if row["note"]}
+    assert noted == {"sw-a/veth1.2": "no link at its host"}
 
 
 def test_where_the_tables_differ_the_row_says_what_they_say() -> None:

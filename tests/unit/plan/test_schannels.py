@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from openfex.errors import NotFoundError, RefusedError
 from openfex.formats.document import write_document
-from openfex.model.adapters import RealAdapter, RealFunction
+from openfex.model.adapters import NetDevice, RealAdapter, RealFunction
 from openfex.model.functions import AdapterWish, LinkState, Selector, Settings, TagProtocol
 from openfex.model.layout import Layout
 from openfex.model.reader import of_spec, read_documents
 from openfex.model.real import SriovSpec
 from openfex.model.values import Mac
 from openfex.plan.layout import lay_out
-from openfex.plan.schannels import FunctionPort, ports_found, vids_of, wishes_for
+from openfex.plan.schannels import FunctionPort, links_found, ports_found, vids_of, wishes_for
 from openfex.plan.wishes import wishes_of
 
 MAC = "52:54:00:00:00:01"
@@ -102,6 +104,17 @@ def test_what_functions_are_set_to_is_what_was_agreed_on() -> None:
     there = adapter("ice", Settings(vlan=300, link=LinkState.UP), Settings(vlan=3, link=LinkState.AUTO))
     assert ports_found(host, there) == {1: FunctionPort(1, up=True), 2: FunctionPort(300, up=True), 3: FunctionPort(3)}
     assert ports_found(host, None) == {1: FunctionPort(1, up=True), 2: FunctionPort(), 3: FunctionPort()}
+
+
+def test_a_function_that_cannot_be_seen_counts_as_one_that_has_a_link() -> None:
+    host = layout_of("schannel-q").host("h1")
+    there = adapter("ice", Settings(), Settings())
+    one, other = there.functions
+    for up, carrier in ((True, True), (True, False), (False, True)):
+        net = NetDevice("", "v0", 7, Mac(bytes(6)), up, carrier)
+        seen = replace(there, functions=(replace(one, net=net), other))
+        assert links_found(host, seen) == {2: up and carrier, 3: True}
+    assert links_found(host, replace(there, functions=())) == {2: True, 3: True}
 
 
 def test_without_links_who_is_in_a_channel_is_up() -> None:

@@ -69,6 +69,8 @@ def _function_row(sight: Sight, host: Host, function: Function, binding: Binding
         note = "not carved"
     elif bound != (binding is not None):
         note = f"the documents bind it to {binding.name}" if binding else "the documents bind it to nobody"
+        why = sight.why_down(host, function)
+        note += f"; its vEth is {why}" if binding and why else ""
     return {
         "name": function.name,
         "host": host.name,

@@ -15,7 +15,8 @@ from openfex.datapath.tables import read_counters, read_drops, read_stations, re
 from openfex.datapath.xdp import xdp_programs
 from openfex.lab import guests, kept
 from openfex.lab.names import prefix_of
-from openfex.lab.view.sight import DeviceSight, NodeSight, Sight
+from openfex.lab.staffing import memory_file
+from openfex.lab.view.sight import DeviceSight, NodeSight, Said, Sight
 from openfex.lab.wanted import want
 from openfex.lab.workshop import Workshop, devices_of, tell_of
 from openfex.linux.links import Link
@@ -33,7 +34,15 @@ def look(layout: Layout) -> Sight:
         pinned = sorted(one.name for one in pin_folder().glob(f"{prefix_of(layout.lab)}*"))
         nodes = {name: _node(workshop.node(name), wanted, links.get(name, [])) for name in pinned}
     found = kept.read(layout.lab)
-    return Sight(layout, links, nodes, found.ledger if found else {}, guests.statuses(layout.lab))
+    return Sight(layout, links, nodes, found.ledger if found else {}, guests.statuses(layout.lab), _said(layout))
+
+
+def _said(layout: Layout) -> dict[tuple[str, int], Said]:
+    if not any(memory_file(layout.lab, one.name).exists() for one in layout.bridges):
+        return {}
+    from openfex.lab.stations import said_of  # agents: 100 ms that other labs need not spend
+
+    return said_of(layout)
 
 
 def _node(node: Node, wanted: State, links: list[Link]) -> NodeSight:

@@ -121,6 +121,9 @@ def _notes(view: _View, number: int, function: Function | None) -> Iterator[str]
         yield "its link is not in the tables"
     if port and port.up and function and function.name in view.nics_down:
         yield "its NIC is down: what is sent to it is lost"
+    said = view.sight.said.get((view.bridge.name, number))
+    if port and port.up and said and said.is_cut:
+        yield "no link at its host"
     uplink = view.uplinks.get(port_link(number))
     if port and port.up and uplink and uplink.port and not view.sight.has_carrier(uplink):
         yield f"its host's cable at {uplink.port} has no carrier"

@@ -21,6 +21,7 @@ from openfex.model.values import Mac, port_channel, port_link, port_number
 from openfex.plan.ledger import NOTHING, Ledger, Tally
 from openfex.rules.decision import Hit
 from openfex.rules.tables import BridgeTables, ExtenderTables, Port, Station
+from openfex.wire.control import FunctionEntry, VethEntry
 
 Row = dict[str, object]
 """One line of a view: plain values only, so that it can be printed as a table or as JSON."""
@@ -65,6 +66,19 @@ class DeviceSight:
 
 
 @dataclass(frozen=True)
+class Said:
+    """What the ends of a cable have told each other of one vEth: the host of its function, the bridge of its port."""
+
+    function: FunctionEntry | None
+    veth: VethEntry
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether its host says that there is nobody."""
+        return self.function is not None and self.function.vsi is not None and not self.function.up
+
+
+@dataclass(frozen=True)
 class Sight:
     """A lab: its documents' layout, and by name space the links and datapaths that there are."""
 
@@ -74,6 +88,8 @@ class Sight:
     ledger: Ledger = field(default_factory=dict)
     guests: Mapping[str, str] = field(default_factory=dict)
     """What QEMU says of the virtual machines that run, by name."""
+    said: Mapping[tuple[str, int], Said] = field(default_factory=dict)
+    """By bridge and port number of the vEth."""
 
     def node(self, kind: str, name: str) -> NodeSight:
         """The datapath of a host or bridge; an empty one where there is none."""
@@ -107,6 +123,14 @@ class Sight:
         """Whether the bridge's end of an uplink has a far end that is there."""
         there = self.links.get(netns_of(self.layout.lab, "bridge", uplink.bridge), ())
         return any(link.name == uplink.bridge_device and link.carrier for link in there)
+
+    def why_down(self, host: Host, function: Function) -> str:
+        """What bridges have said of a function's vEth, if that it is down: `down: refused`."""
+        for uplink in host.uplinks:
+            said = self.said.get((uplink.bridge, port_number(uplink.bridge_link, function.channel)))
+            if said and said.function and said.function.vsi and not said.veth.up:
+                return str(said.veth)
+        return ""
 
     def veth_up(self, host: Host, function: Function) -> Port | None:
         """The row of the function's vEth, if it is up: its MAC is the function's, whatever its holder set."""
