@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from openfex.bridge.change import Change, Dropped, Effect, Grant, Memory, StationMemory, WriteBridge
+from openfex.bridge.change import Change, Dropped, Effect, Grant, Memory, StationMemory, WriteBridge, stations_with
 from openfex.bridge.judge import Owners, Refusal, check_ways, find_split_off, judge, take_up
 from openfex.bridge.memory import memory_of
 from openfex.bridge.register import Station, lay_out
@@ -291,7 +291,7 @@ class BridgeAgent:
             return [], []
         grants: dict[Vsiid, Grant] = {}
         effects: list[Effect] = []
-        stations = self._with(())
+        stations = stations_with(self.stations, ())
         owners = Owners(stations.values())
         for (link, key), asked in [*self._asked.items()]:
             if not self.ends[link].vdp.is_asking(asked):
@@ -324,13 +324,6 @@ class BridgeAgent:
         self._is_stale |= self.stations[link].explain(asked.key, Reason.REFUSED)
         return effects
 
-    def _with(self, grants: Iterable[Grant]) -> dict[int, Station]:
-        """The stations as they are once these are answered."""
-        held = {link: dict(one.held) for link, one in self.stations.items()}
-        for one in grants:
-            held[one.link][one.asked.key] = one.granted.held
-        return {link: replace(one, held=held[link]) for link, one in self.stations.items()}
-
     def _release(self, now: float) -> list[Effect]:
         """A VSI that its host has taken off its function is let go; until the host has told all, it may yet say so."""
         effects: list[Effect] = []
@@ -358,7 +351,7 @@ class BridgeAgent:
         self._is_stale = False
         heard = {link: end.mirror.heard for link, end in self.ends.items()}
         try:
-            layout = lay_out(self.bridge, self._with(grants).values())
+            layout = lay_out(self.bridge, stations_with(self.stations, grants).values())
             check_ways(layout, [one.asked.key for one in grants])
             tables = compile_bridge(layout, self.bridge.name, self.tables, self._known_lists())
         except RefusedError as error:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from openfex.bridge.judge import Granted
+from openfex.bridge.register import Station
 from openfex.protocol.output import Log, Send
 from openfex.protocol.vdp_bridge import Asked
 from openfex.rules.tables import BridgeTables
@@ -79,3 +80,11 @@ class Change:
         if self.is_writing:
             return None
         return self.until if self.waits else self.not_before
+
+
+def stations_with(stations: Mapping[int, Station], grants: Iterable[Grant]) -> dict[int, Station]:
+    """The stations as they are once these are answered."""
+    held = {link: dict(one.held) for link, one in stations.items()}
+    for one in grants:
+        held[one.link][one.asked.key] = one.granted.held
+    return {link: replace(one, held=held[link]) for link, one in stations.items()}
