@@ -16,6 +16,7 @@ from openfex.model.reader import of_spec
 from openfex.model.values import LAST_CHANNEL, ChannelKind
 from openfex.model.wording import many
 from openfex.plan.carving import check_carving
+from openfex.plan.identity import VsiType, vsi_type_of
 from openfex.plan.inventory import OPEN_TRUNK, Inventory, Nic
 
 MOST_PROFILES = MAX_PROFILES - OPEN_TRUNK.number - 1
@@ -24,11 +25,17 @@ OTHERS = {"veth": ("tap", "TAPs"), "tap": ("veth", "veth pairs")}
 
 
 def check_profiles(inventory: Inventory) -> Iterator[Problem]:
-    """All bridges of a lab have the same rows for profiles."""
+    """All bridges of a lab have the same rows for profiles, and VDP names each by a number that is made of its name."""
     documents = [document for document, _ in of_spec(inventory.reading, ProfileSpec)]
     if len(documents) > MOST_PROFILES:
         message = f"is profile {MOST_PROFILES + 1:,} of {len(documents):,}, a lab has {MOST_PROFILES:,} at most"
         yield documents[MOST_PROFILES].problem("too-many-profiles", message, "give several NICs one profile")
+    types: dict[VsiType, str] = {}
+    for document in documents:
+        other = types.setdefault(vsi_type_of(document.name), document.name)
+        if other != document.name:
+            message = f"to VDP it would be profile {other}: its name makes the same number of 24 bits"
+            yield document.problem("vsi-type-taken", message, "name it otherwise")
 
 
 def check_bridges(inventory: Inventory) -> Iterator[Problem]:
