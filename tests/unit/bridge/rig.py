@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from openfex.bridge.agent import BridgeAgent
@@ -26,6 +26,8 @@ from openfex.wire.vdp import Command, Vdpdu
 from openfex.wire.vsi import Filter, Vsiid
 
 MOST_FRAMES = 10_000
+WISHES = 20
+"""In one PDU of a flood."""
 Entries = dict[Key, bytes]
 
 
@@ -116,6 +118,17 @@ class Rig:
         pdu = Vdpdu(wish.manager, (wish.request(mode),)).encode()
         self._put(link, self.stations[link].vdp.link.send(pdu, self.now))
         self._deliver()
+
+    def flood(self, link: int, wishes: Sequence[Vsi]) -> None:
+        """A station asks for all of these, as fast as it is heard."""
+        link_of = self.stations[link].vdp.link
+        for first in range(0, len(wishes), WISHES):
+            some = wishes[first : first + WISHES]
+            pdu = Vdpdu(some[0].manager, tuple(one.request(Command.ASSOCIATE) for one in some)).encode()
+            while link_of.is_full:
+                self.run(0.01)
+            self._put(link, link_of.send(pdu, self.now))
+            self._deliver()
 
     def up(self) -> Mapping[int, Mac | None]:
         """The vEths that are up, and their MACs."""

@@ -16,7 +16,7 @@ from openfex.protocol.mirror import MOST_ENTRIES
 from openfex.protocol.vdp import Vsi
 from openfex.protocol.vdp_bridge import MOST_VSIS
 from openfex.wire.control import Key, Kind, function_key
-from openfex.wire.vdp import Command, Vdpdu
+from openfex.wire.vdp import Command
 from openfex.wire.vsi import Vsiid
 from tests.unit.bridge.rig import Entries, Rig, function, host, mac, uuid, vsi
 from tests.unit.bridge.test_bridge_agent import TEXT
@@ -93,14 +93,7 @@ def test_p2_a_station_cannot_end_another_s_vsi(rig: Rig) -> None:
 
 def flood_with_vsis(rig: Rig, link: int) -> None:
     """Many more VSIs than there can be, of functions that it never tells."""
-    link_of = rig.stations[link].vdp.link
-    for first in range(0, MOST_VSIS + 600, 20):
-        wishes = [vsi(1000 + first + number, 7) for number in range(20)]
-        pdu = Vdpdu(wishes[0].manager, tuple(one.request(Command.ASSOCIATE) for one in wishes)).encode()
-        while link_of.is_full:
-            rig.run(0.01)
-        rig._put(link, link_of.send(pdu, rig.now))
-        rig._deliver()
+    rig.flood(link, [vsi(1000 + number, 7) for number in range(MOST_VSIS + 600)])
 
 
 def flood_with_functions(rig: Rig, link: int) -> None:

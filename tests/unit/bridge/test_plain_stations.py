@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -15,11 +16,12 @@ from openfex.bridge.register import lay_out as laid_out
 from openfex.bridge.vsi_manager import DocumentManager
 from openfex.model.layout import Layout
 from openfex.model.reader import read_documents
-from openfex.model.values import ChannelKind, port_number
+from openfex.model.values import LAST_CHANNEL, ChannelKind, Mac, port_number
 from openfex.plan.layout import lay_out
 from openfex.plan.vepa import find_split
 from openfex.protocol.uplink import Uplink, bridge_end, station_end
 from openfex.protocol.vdp import Vsi
+from openfex.protocol.vdp_bridge import MOST_VSIS
 from openfex.protocol.vdp_station import Station
 from openfex.wire.control import HostEntry
 from openfex.wire.evb import Evb, EvbMode
@@ -110,6 +112,11 @@ def rig(layout: Layout) -> Rig:
     made = PlainRig(layout)
     made.begin(LINK, OTHER)
     return made
+
+
+def mac_of(number: int) -> Mac:
+    """One of many."""
+    return Mac(b"\x06\0" + number.to_bytes(4, "big"))
 
 
 def veth(number: int, link: int = LINK) -> int:
@@ -208,6 +215,45 @@ def test_p2_a_station_cannot_have_what_another_holds(rig: Rig) -> None:
     rig.ask(OTHER, vsi(1, 5))
     assert rig.up() == {veth(1): mac(1)}
     assert rig.codes() == {"mac-taken", "vsi-elsewhere"}
+
+
+FLOODS: dict[str, Callable[[int], Vsi]] = {
+    "of a MAC that is another's": lambda number: vsi(number, 1),
+    "of no profile": lambda number: vsi(number, 2, "unknown"),
+    "of a profile that is none for it": lambda number: vsi(number, 2, "judging"),
+    "of VLANs that the profile does not have": lambda number: replace(vsi(number, 2), filters=(Filter(30, mac(2)),)),
+    "of VSIs that are no UUIDs": lambda number: replace(vsi(number, 2), vsiid=Vsiid.mac(mac_of(number))),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_p2_a_flood_of_what_cannot_be_held_leaves_no_number_and_touches_nobody(rig: Rig, flood: str) -> None:
+    rig.ask(OTHER, vsi(1, 1))
+    station = rig.agent.stations[LINK]
+    rig.flood(LINK, [FLOODS[flood](1000 + number) for number in range(LAST_CHANNEL + 100)])
+    rig.run(1)
+    assert rig.codes(), "it was refused"
+    assert (station.functions, station.bound, station.held) == ({}, {}, {})
+    assert rig.agent.ends[LINK].vdp.associations == {}
+    assert rig.up() == {veth(1, OTHER): mac(1)}
+    rig.ask(LINK, vsi(2, 2))
+    rig.ask(OTHER, vsi(3, 3))
+    assert rig.up() == {veth(1, OTHER): mac(1), veth(1): mac(2), veth(2, OTHER): mac(3)}
+
+
+def test_p2_who_asks_for_more_than_its_uplink_can_have_has_no_more_and_takes_none_of_others(rig: Rig) -> None:
+    """There is a number for each VSI that VDP takes; here it takes few, to be quick."""
+    assert MOST_VSIS <= LAST_CHANNEL
+    station, vdp = rig.agent.stations[LINK], rig.agent.ends[LINK].vdp
+    vdp.most = 100
+    rig.flood(LINK, [replace(vsi(1000 + one, 2), filters=(Filter(0, mac_of(one)),)) for one in range(2 * vdp.most)])
+    rig.run(1)
+    assert len(station.functions) == len(station.held) == vdp.most
+    assert station.bound.keys() == station.held.keys() == vdp.associations.keys()
+    rig.ask(OTHER, vsi(1, 1))
+    assert rig.up()[veth(1, OTHER)] == mac(1)
+    rig.run(60)
+    assert (station.functions, station.held, rig.up()) == ({}, {}, {}), "it was silent, and nothing of it is left"
 
 
 def test_all_of_a_station_have_one_network_port_in_a_vlan(rig: Rig) -> None:
