@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from uuid import UUID
 
@@ -51,8 +51,6 @@ class Listener:
         self.place = BRIDGES[number % len(BRIDGES)] if is_bridge else PLACES[number % len(PLACES)]
         self.agent = make_bridge(self.place) if is_bridge else make_host(self.place)
         self.links = [*self.agent.ends]
-        self.spoken: set[int] = set()
-        """The links where somebody has ever said to speak channel control."""
         self.most_up = 0
         """VSIs of others, or of its own if it is a host, that were up at once."""
         self.said = self.lines = self.writes = 0
@@ -62,8 +60,6 @@ class Listener:
     def hear(self, link: int, octets: bytes) -> None:
         """Take a frame."""
         self._do(self.agent.receive(link, octets, self.now))
-        if self.agent.ends[link].is_mirrored:
-            self.spoken.add(link)
 
     def call(self) -> None:
         """What is due is done by one call, for now."""
@@ -95,7 +91,7 @@ def agents(octets: bytes) -> None:
     """An agent that hears anything goes on, and says, logs, writes and keeps no more than it should."""
     listener = listen(octets)
     if isinstance(listener.agent, BridgeAgent):
-        _check_bridge(listener.agent, listener.spoken)
+        _check_bridge(listener.agent)
     else:
         assert listener.agent.up <= listener.agent.bindings.keys()
 
@@ -123,14 +119,14 @@ def listen(octets: bytes) -> Listener:
     return listener
 
 
-def _check_bridge(agent: BridgeAgent, spoken: Set[int]) -> None:
+def _check_bridge(agent: BridgeAgent) -> None:
     """What it keeps of a station is what the machines below know of it, and what is up is somebody's."""
     for link, end in agent.ends.items():
         station = agent.stations[link]
         assert station.held.keys() == end.vdp.associations.keys()
         if not station.plain:
             assert station.told.keys() <= end.mirror.copy.keys()
-        elif link not in spoken:
+        else:
             numbered = [one.vsi for at, one in station.functions.items() if function_key(at) not in end.mirror.copy]
             states = [end.vdp.state(Vsiid.uuid(vsi)) if vsi else BridgeState.ABSENT for vsi in numbered]
             assert BridgeState.ABSENT not in states, "what we have numbered is asked for or held"

@@ -91,8 +91,8 @@ UNDONE = {"lost", "expired", "de-associated", "refused"}
 
 @pytest.fixture
 def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Agents in processes of their own write to one log: a line of each is one write only where stdout is buffered."""
-    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    """Agents in processes of their own write to one log, however Python's stdout is buffered."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
     yield
     lab.down(LAB)
 

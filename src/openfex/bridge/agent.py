@@ -31,7 +31,7 @@ from openfex.protocol.vdp_bridge import Asked, Expired, Reject
 from openfex.protocol.vdp_bridge import Bridge as VdpBridge
 from openfex.rules.compiler import compile_bridge
 from openfex.rules.tables import BridgeTables
-from openfex.wire.control import Key, Kind, Mark, Reason, numbers_of
+from openfex.wire.control import Key, Kind, Mark, Reason, function_key, numbers_of
 from openfex.wire.vdp import Command, ErrorCode, Vdpdu
 from openfex.wire.vsi import Vsiid
 
@@ -256,9 +256,10 @@ class BridgeAgent:
         return bool(self.stations[link].plain) and not self.ends[link].is_mirrored
 
     def _dismiss(self, link: int, key: Vsiid) -> None:
-        """Forget the number of another's VSI that is not held."""
-        if self._is_plain(link):
-            self.stations[link].dismiss(key)
+        """Forget the number that we have given to another's VSI, if it is not held."""
+        station = self.stations[link]
+        if station.plain and function_key(station.bound.get(key, 0)) not in self.ends[link].mirror.copy:
+            station.dismiss(key)
             self._is_stale = True
 
     def _applied(self, link: int, change: int) -> None:

@@ -168,7 +168,7 @@ class Duty:
 
     def _say(self, node: str, log: Log) -> None:
         for one in self._patience.passing(log, time.monotonic()):
-            print(_line(node if one is log else "", one), flush=True)
+            print(f"{_line(node if one is log else '', one)}\n", end="", flush=True)  # in one: others write there, too
         if log.code:
             self._tell(f"{_line(node, log)}\n".encode())
 

@@ -93,4 +93,5 @@ def _cause(status: int) -> str:
 
 
 def _say(log: Log) -> None:
-    print(json.dumps({"time": time.time(), "node": "", **asdict(log)}), flush=True)
+    line = json.dumps({"time": time.time(), "node": "", **asdict(log)})
+    print(f"{line}\n", end="", flush=True)  # in one: agents write there, too
