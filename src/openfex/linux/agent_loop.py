@@ -48,6 +48,8 @@ Act = Callable[[Iterable[object]], None]
 
 LOOK_AGAIN_S = 1.0
 """For a device that is gone."""
+REST = 2.0
+"""Behind something that was read, so many times what that took."""
 
 
 class AgentLoop:
@@ -58,6 +60,7 @@ class AgentLoop:
         self._loop = loop or asyncio.get_running_loop()
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._looks: dict[tuple[int, int], asyncio.TimerHandle] = {}
+        self._rests: dict[int, asyncio.TimerHandle] = {}
         self._filenos: set[int] = set()
         self.on_change: Callable[[], None] = lambda: None
         """Called when an agent has done something."""
@@ -77,15 +80,25 @@ class AgentLoop:
         return act
 
     def watch(self, fileno: int, act: Callable[[], None]) -> None:
-        """Have something done whenever there is something to read there."""
+        """Have something done whenever there is something to read there; then it rests for `REST` times what it took.
+
+        What comes meanwhile is read at once. So who makes events without end has no more than a part of a core.
+        """
+
+        def ready() -> None:
+            began = self.now()
+            self._loop.remove_reader(fileno)
+            act()
+            self._rests[fileno] = self._loop.call_later(REST * (self.now() - began), self.watch, fileno, act)
+
         self._filenos.add(fileno)
-        self._loop.add_reader(fileno, act)
+        self._loop.add_reader(fileno, ready)
 
     def close(self) -> None:
         """Listen to nothing and wait for nothing any more."""
         for fileno in self._filenos:
             self._loop.remove_reader(fileno)
-        for timer in [*self._timers.values(), *self._looks.values()]:
+        for timer in [*self._timers.values(), *self._looks.values(), *self._rests.values()]:
             timer.cancel()
 
     def _listen(self, agent: Agent, link: int, wires: Mapping[int, ControlWire], perform: Perform) -> None:
