@@ -91,7 +91,7 @@ def test_a_host_hears_once_that_a_vsi_was_refused_and_when_it_is_up(town: Town) 
     town.restart("sw-a")
     town.run(1)
     assert veths(town, "h2") == ["down: refused"], "and another agent of the bridge says the same"
-    town.bind("h1", [one for one in town.layout.bindings if one.uplink.host == "h1" and one.name != "m1/eth0"])
+    town.bind("h2", [*others, binding(town, "m4/eth0")])
     town.run(100)
     assert veths(town, "h2") == ["down: refused", "up"]
 
