@@ -25,6 +25,7 @@ from tests.netns.labs import running
 pytestmark = [pytest.mark.root, pytest.mark.interop]
 NAME = "test-wire"
 UPLINKS = {"uplink16": "h1", "uplink17": "h2"}
+SIGNALLING = "not ( ether proto 0x88cc or ether proto 0x8940 )".split()
 FIELDS = {
     ChannelKind.VNTAG: ("vntag.dir", "vntag.ptr", "vntag.src", "vntag.dst"),
     ChannelKind.ETAG: ("etag.group", "etag.ecid_base", "etag.iecid_base", "etag.ecid_ext"),
@@ -36,8 +37,8 @@ FIELDS = {
 
 @contextmanager
 def captured(space: str, device: str, file: Path) -> Iterator[None]:
-    """All frames of a device, both ways, into a file."""
-    command = ["tcpdump", "--immediate-mode", "-U", "-i", device, "-w", str(file)]
+    """All frames of a device but signalling, which is in no channel, both ways, into a file."""
+    command = ["tcpdump", "--immediate-mode", "-U", "-i", device, "-w", str(file), *SIGNALLING]
     process = netns.spawn(space, command, stderr=subprocess.PIPE)
     assert process.stderr is not None
     while b"listening on" not in process.stderr.readline():
