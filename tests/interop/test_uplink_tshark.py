@@ -25,7 +25,7 @@ from tests.netns.labs import running
 pytestmark = [pytest.mark.root, pytest.mark.interop]
 NAME = "test-wire"
 UPLINKS = {"uplink16": "h1", "uplink17": "h2"}
-SIGNALLING = "not ( ether proto 0x88cc or ether proto 0x8940 )".split()
+SIGNALLING = ("not", "ether", "proto", "0x88cc", "and", "not", "ether", "proto", "0x8940")
 FIELDS = {
     ChannelKind.VNTAG: ("vntag.dir", "vntag.ptr", "vntag.src", "vntag.dst"),
     ChannelKind.ETAG: ("etag.group", "etag.ecid_base", "etag.iecid_base", "etag.ecid_ext"),
