@@ -8,8 +8,8 @@ port would hear nothing (docs/reference/signalling.md).
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,10 +34,11 @@ from openfex.wire import VlanTag
 from openfex.wire.evb import EvbMode
 from tests.interop.debian import programs_of
 from tests.interop.lldpad import PEER, SHORT, THEIRS, Lldpad, lldpad
+from tests.netns.policed import wait_until
 
 pytestmark = [pytest.mark.root, pytest.mark.interop, pytest.mark.slow]
 
-LAB, CABLE, MTU, DEADLINE_S = "test-guest", "fex-t-cable", 1600, 30.0
+LAB, CABLE, MTU, DEADLINE_S = "test-guest", "fex-t-tor", 1600, 30.0
 STRANGER = Mac.parse("52:54:00:00:bb:09")
 VLAN_10, VLAN_20 = VlanTag(10).encode(), VlanTag(20).encode()
 TEXT = f"""
@@ -82,11 +83,7 @@ def call(command: str) -> None:
     assert netns.spawn(THEIRS, words, stdin=subprocess.DEVNULL).wait(DEADLINE_S) == 0, command
 
 
-def until(holds: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + DEADLINE_S
-    while not holds():
-        assert time.monotonic() < end, f"not within {DEADLINE_S:.0f} s: {what}"
-        time.sleep(0.02)
+until = partial(wait_until, patience_s=DEADLINE_S, pause_s=0.02)
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ knows. This kernel has no 802.1Q devices, so the frames of macvlans are written 
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from uuid import UUID
@@ -36,6 +36,7 @@ from openfex.wire.evb import EvbMode
 from tests.interop.debian import programs_of
 from tests.interop.lldpad import PEER, SHORT, THEIRS, Lldpad, lldpad
 from tests.netns.labs import running
+from tests.netns.policed import wait_until
 
 pytestmark = [pytest.mark.root, pytest.mark.interop, pytest.mark.slow]
 
@@ -110,12 +111,7 @@ class Town:
             return read_drops(workshop.node(netns_of(LAB, "bridge", "sw")))[number, reason]
 
 
-def until(holds: object, what: str) -> None:
-    assert callable(holds)
-    end = time.monotonic() + DEADLINE_S
-    while not holds():
-        assert time.monotonic() < end, f"not within {DEADLINE_S:.0f} s: {what}"
-        time.sleep(0.02)
+until = partial(wait_until, patience_s=DEADLINE_S, pause_s=0.02)
 
 
 def is_relay_on(town: Town) -> bool:

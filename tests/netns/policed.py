@@ -88,8 +88,9 @@ def counts_of(layout: Layout) -> Iterator[Counts]:
         yield Counts(workshop, layout)
 
 
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    """Look until it holds."""
-    end = time.monotonic() + DEADLINE_S
+def wait_until(holds: Callable[[], bool], what: str, *, patience_s: float = DEADLINE_S, pause_s: float = 0.0) -> None:
+    """Look until it holds. `pause_s`: between two looks, where these cost what is looked at its CPU."""
+    end = time.monotonic() + patience_s
     while not holds():
-        assert time.monotonic() < end, f"{what} within {DEADLINE_S} s"
+        assert time.monotonic() < end, f"{what} within {patience_s} s"
+        time.sleep(pause_s)
